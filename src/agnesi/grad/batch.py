@@ -1,0 +1,138 @@
+"""Batching: an expression evaluated for many values of some nodes at once, along a new first axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from agnesi.errors import GradientError
+from agnesi.ir import dims
+from agnesi.ir.node import Node, dim_node, make, topological
+from agnesi.ir.op import OPS
+from agnesi.ir.type import Dim
+from agnesi.ops.index import broadcast_dims, insert, iota, reshape_dims, take, transpose_
+
+Args = list[Node]
+Flags = list[bool]
+
+
+def batch(outputs: Sequence[Node], batched: dict[Node, Node]) -> list[Node]:
+    """The outputs with a first axis added, where each key of `batched` takes the rows of its value."""
+    size = next(iter(batched.values())).shape[0]
+    found = dict(batched)
+    for node in topological(outputs):
+        flags = [a in found for a in node.args]
+        if node not in found and any(flags):
+            args = [found.get(a, a) for a in node.args]
+            found[node] = _rule(node)(node, args, flags, size)
+    return [found[o] if o in found else spread_rows(o, size) for o in outputs]
+
+
+def spread_rows(node: Node, size: Dim) -> Node:
+    """The same value in every row."""
+    return broadcast_dims(insert(node, axes=(0,)), (size, *node.shape))
+
+
+Rule = Callable[[Node, Args, Flags, Dim], Node]
+
+
+def _rule(node: Node) -> Rule:
+    rule = RULES.get(node.op.name) or RULES.get(node.op.kind)
+    if rule is None:
+        raise GradientError(f"the operation {node.op.name} cannot be batched")
+    return rule
+
+
+def _elementwise(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    """Ranks made equal behind the batch axis."""
+    fitted = []
+    for old, arg, flag in zip(node.args, args, flags, strict=True):
+        pad = tuple(range(1, 1 + node.ndim - old.ndim))
+        fitted.append(insert(arg, axes=pad) if flag and pad else arg)
+    result = make(node.op, tuple(fitted), node.attrs)
+    return result if result.ndim == node.ndim + 1 else spread_rows(result, size)
+
+
+def _shifted_axes(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    """Ops that name axes: each moves up by one."""
+    bounds = slice(1, None) if node.op.name in ("slice", "embed") else slice(0, 0)
+    if any(flags[bounds]):
+        raise GradientError(f"the bounds of {node.op.name} cannot differ from row to row")
+    full = [a if f or a in args[bounds] else spread_rows(a, size) for a, f in zip(args, flags, strict=True)]
+    attrs = {k: tuple(a + 1 for a in v) if k == "axes" else v + 1 if k == "axis" else v for k, v in node.attrs}
+    return node.op(*full, **attrs)  # type: ignore[no-any-return]
+
+
+def _transpose(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    return transpose_(args[0], perm=(0, *(p + 1 for p in node["perm"])))  # type: ignore[no-any-return]
+
+
+def _broadcast(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    pad = tuple(range(1, 1 + node.ndim - node.args[0].ndim))
+    return broadcast_dims(insert(args[0], axes=pad) if pad else args[0], (size, *node.shape))
+
+
+def _reshape(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    return reshape_dims(args[0], (size, *node.shape))
+
+
+def _sum_to(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    return node.op(args[0], dim_node(size), *args[1:])  # type: ignore[no-any-return]
+
+
+def _rows_index(like: Node, size: Dim) -> Node:
+    """An index array for the batch axis, of the shape of batched ones."""
+    return broadcast_dims(insert(iota(dim_node(size)), axes=tuple(range(1, like.ndim))), like.shape)
+
+
+def _take(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    if any(flags[1:]):
+        indices = [a if f else spread_rows(a, size) for a, f in zip(args[1:], flags[1:], strict=True)]
+        x = args[0] if flags[0] else spread_rows(args[0], size)
+        return take(x, _rows_index(indices[0], size), *indices)  # type: ignore[no-any-return]
+    k, lead = len(args) - 1, args[1].ndim
+    x = transpose_(args[0], perm=(*range(1, k + 1), 0, *range(k + 1, args[0].ndim)))
+    y = take(x, *args[1:])
+    return transpose_(y, perm=(lead, *range(lead), *range(lead + 1, y.ndim)))  # type: ignore[no-any-return]
+
+
+def _scatter(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    full = [a if f else spread_rows(a, size) for a, f in zip(args, flags, strict=True)]
+    return node.op(full[0], full[1], _rows_index(full[2], size), *full[2:])  # type: ignore[no-any-return]
+
+
+def _contract(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    inputs, out = node["labels"].split("->")
+    left, right = inputs.split(",")
+    fresh = next(k for k in "zyxwvutsrq" if k not in node["labels"])
+    left, right = (fresh + left if flags[0] else left), (fresh + right if flags[1] else right)
+    return OPS["contract"](args[0], args[1], labels=f"{left},{right}->{fresh}{out}")  # type: ignore[no-any-return]
+
+
+def _solve(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    """Rows of right-hand sides become columns of one."""
+    if flags[0]:
+        raise GradientError("solve cannot be batched over its matrix")
+    n, m = node.shape
+    columns = reshape_dims(transpose_(args[1], perm=(1, 0, 2)), (n, dims.mul(size, m)))
+    x = reshape_dims(OPS["solve"](args[0], columns, site=0), (n, size, m))
+    return transpose_(x, perm=(1, 0, 2))  # type: ignore[no-any-return]
+
+
+RULES: dict[str, Rule] = {
+    "elementwise": _elementwise,
+    "reduce": _shifted_axes,
+    "composite": _shifted_axes,
+    "insert": _shifted_axes,
+    "drop": _shifted_axes,
+    "slice": _shifted_axes,
+    "embed": _shifted_axes,
+    "concatenate": _shifted_axes,
+    "transpose": _transpose,
+    "broadcast_to": _broadcast,
+    "reshape": _reshape,
+    "sum_to": _sum_to,
+    "take": _take,
+    "scatter_add": _scatter,
+    "contract": _contract,
+    "solve": _solve,
+}

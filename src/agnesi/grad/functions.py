@@ -1,0 +1,189 @@
+"""The public derivatives: grad, vjp, jvp, jacobian, hessian."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from agnesi.errors import DisconnectedInputError, GradientError
+from agnesi.grad.batch import batch
+from agnesi.grad.forward import forward
+from agnesi.grad.reverse import reverse, zeros_like
+from agnesi.ir import dims, dtype as dt
+from agnesi.ir.node import Node, cast, const, dim_node, input_node
+from agnesi.ir.variable import Variable, as_node, line_of
+from agnesi.ops import elementwise as ew
+from agnesi.ops.index import broadcast_dims, insert, iota, reshape_dims, transpose_
+
+Disconnected = Literal["raise", "warn", "ignore"]
+
+
+def _nodes(wrt: Any) -> list[Node]:
+    nodes = [as_node(w) for w in (wrt if isinstance(wrt, (list, tuple)) else [wrt])]
+    for node in nodes:
+        if not dt.is_float(node.dtype):
+            raise GradientError(f"cannot differentiate by {node.type}: only floating dtypes have derivatives")
+    return nodes
+
+
+def _like(wrt: Any, results: list[Node]) -> Any:
+    """The results as a list where a list was asked for, else the one."""
+    wrapped = [Variable(r) for r in results]
+    return wrapped if isinstance(wrt, (list, tuple)) else wrapped[0]
+
+
+def grad(
+    cost: Any,
+    wrt: Any,
+    consider_constant: Sequence[Any] = (),
+    disconnected_inputs: Disconnected = "raise",
+    known_grads: dict[Any, Any] | None = None,
+) -> Any:
+    """The gradient of a scalar cost by one variable, or by each of a list.
+
+    cost: a floating scalar, or None when known_grads gives the cotangents of some variables.
+    consider_constant: expressions through which nothing flows.
+    disconnected_inputs: "raise" DisconnectedInputError when the cost does not depend on a variable of wrt, or
+    "ignore" and return zeros.
+    Raises GradientError for a cost that is not a floating scalar.
+
+    >>> import agnesi as ag, agnesi.tensor as at
+    >>> x = at.scalar("x")
+    >>> float(ag.grad(x ** 3, x).eval({x: 2.0}))
+    12.0
+    """
+    nodes = _nodes(wrt)
+    outputs, seeds = [], []
+    for variable, given in (known_grads or {}).items():
+        outputs.append(as_node(variable))
+        seeds.append(broadcast_dims(cast(as_node(given, as_node(variable).dtype), as_node(variable).dtype),
+                                    as_node(variable).shape))  # fmt: skip
+    if cost is not None:
+        node = as_node(cost)
+        if node.ndim != 0:
+            raise GradientError(
+                f"grad needs a scalar cost, not {node.type}{_built(node)}; take a sum or mean, or use ag.jacobian or ag.vjp"
+            )
+        if not dt.is_float(node.dtype):
+            raise GradientError(f"grad needs a floating cost, not {node.type}{_built(node)}")
+        outputs.append(node)
+        seeds.append(const(1.0, node.dtype))
+    found = reverse(outputs, seeds, nodes, [as_node(c) for c in consider_constant])
+    return _like(wrt, [_connected(g, n, wrt, k, disconnected_inputs) for k, (g, n) in enumerate(zip(found, nodes, strict=True))])
+
+
+def _connected(g: Node | None, node: Node, wrt: Any, position: int, disconnected: Disconnected) -> Node:
+    if g is not None:
+        return g
+    if disconnected == "raise":
+        variable = wrt[position] if isinstance(wrt, (list, tuple)) else wrt
+        name = getattr(variable, "name", "") or f"variable {position}"
+        raise DisconnectedInputError(
+            f"the cost does not depend on {name}: {node.type}; pass disconnected_inputs='ignore' to get zeros"
+        )
+    return zeros_like(node)
+
+
+def _built(node: Node) -> str:
+    line = line_of(node)
+    return f" (built at {line})" if line else ""
+
+
+def _pairs(outputs: Any, given: Any, what: str) -> tuple[list[Node], list[Node]]:
+    """Outputs and as many arrays of their types."""
+    many = isinstance(outputs, (list, tuple))
+    nodes = [as_node(o) for o in (outputs if many else [outputs])]
+    values = [as_node(v, n.dtype) for v, n in zip(given if many else [given], nodes, strict=True)]
+    for node, value in zip(nodes, values, strict=True):
+        if value.ndim not in (0, node.ndim):
+            raise GradientError(f"{what} {value.type} does not fit {node.type}")
+    return nodes, [broadcast_dims(cast(v, n.dtype), n.shape) for v, n in zip(values, nodes, strict=True)]
+
+
+def vjp(outputs: Any, wrt: Any, cotangents: Any) -> Any:
+    """The product of cotangents with the Jacobian (Theano's Lop): one result for each variable of wrt.
+
+    >>> import numpy as np, agnesi as ag, agnesi.tensor as at
+    >>> x = at.vector("x")
+    >>> ag.vjp(x * x, x, np.ones(2)).eval({x: np.array([1.0, 2.0])}).tolist()
+    [2.0, 4.0]
+    """
+    nodes, seeds = _pairs(outputs, cotangents, "the cotangent")
+    targets = _nodes(wrt)
+    found = reverse(nodes, seeds, targets)
+    return _like(wrt, [zeros_like(n) if g is None else g for g, n in zip(found, targets, strict=True)])
+
+
+def jvp(outputs: Any, wrt: Any, tangents: Any) -> Any:
+    """The product of the Jacobian with tangents (Theano's Rop): one result for each output.
+
+    >>> import numpy as np, agnesi as ag, agnesi.tensor as at
+    >>> x = at.vector("x")
+    >>> ag.jvp(x * x, x, np.ones(2)).eval({x: np.array([1.0, 2.0])}).tolist()
+    [2.0, 4.0]
+    """
+    _nodes(wrt)
+    targets, given = _pairs(wrt, tangents, "the tangent")
+    many = isinstance(outputs, (list, tuple))
+    nodes = [as_node(o) for o in (outputs if many else [outputs])]
+    found = forward(nodes, targets, given)
+    return _like(outputs, [zeros_like(n) if t is None else t for t, n in zip(found, nodes, strict=True)])
+
+
+def Lop(f: Any, wrt: Any, eval_points: Any) -> Any:
+    """Theano's name of vjp."""
+    return vjp(f, wrt, eval_points)
+
+
+def Rop(f: Any, wrt: Any, eval_points: Any) -> Any:
+    """Theano's name of jvp."""
+    return jvp(f, wrt, eval_points)
+
+
+def jacobian(expression: Any, wrt: Any) -> Any:
+    """All partial derivatives of an expression by one variable, or by each of a list.
+
+    The result has the axes of the expression, then those of the variable. Reverse mode, one row a basis cotangent.
+
+    >>> import numpy as np, agnesi as ag, agnesi.tensor as at
+    >>> x = at.vector("x")
+    >>> ag.jacobian(x * x, x).eval({x: np.array([1.0, 2.0])}).tolist()
+    [[2.0, 0.0], [0.0, 4.0]]
+    """
+    node = as_node(expression)
+    seed = input_node("cotangent", node.type)
+    targets = _nodes(wrt)
+    found = reverse([node], [seed], targets)
+    basis = _basis(node)
+    rows = batch([zeros_like(t) if g is None else g for g, t in zip(found, targets, strict=True)], {seed: basis})
+    return _like(wrt, [reshape_dims(r, (*node.shape, *t.shape)) for r, t in zip(rows, targets, strict=True)])
+
+
+def _basis(node: Node) -> Node:
+    """One array of the node's shape for each of its elements, 1 there and 0 elsewhere, along a new first axis."""
+    size = dims.product(node.shape)
+    numbers = iota(dim_node(size))
+    equal = ew.eq(insert(numbers, axes=(1,)), insert(numbers, axes=(0,)))
+    return reshape_dims(cast(equal, node.dtype), (size, *node.shape))
+
+
+def hessian(cost: Any, wrt: Any) -> Any:
+    """The second derivatives of a scalar cost: the Jacobian of its gradient, forward over reverse.
+
+    >>> import numpy as np, agnesi as ag, agnesi.tensor as at
+    >>> x = at.vector("x")
+    >>> ag.hessian((x ** 3).sum(), x).eval({x: np.array([1.0, 2.0])}).tolist()
+    [[6.0, 0.0], [0.0, 12.0]]
+    """
+    targets = _nodes(wrt)
+    results = []
+    for target in targets:
+        gradient = as_node(grad(cost, Variable(target)))
+        tangent = input_node("tangent", target.type)
+        found = forward([gradient], [target], [tangent])[0]
+        column = zeros_like(gradient) if found is None else found
+        (rows,) = batch([column], {tangent: _basis(target)})
+        n = target.ndim
+        moved = transpose_(rows, perm=(*range(1, n + 1), 0)) if n else rows
+        results.append(reshape_dims(moved, (*target.shape, *target.shape)))
+    return _like(wrt, results)

@@ -1,0 +1,164 @@
+"""Reverse mode: cotangents flow from the outputs to the leaves, one rule per op.
+
+A cotangent is a pair (guard, value) that stands for where(guard, value, 0). Through elementwise and index ops the
+guard travels beside the value, so that the derivative of a branch not taken never meets the infinity of a local
+derivative (0 * inf), however deep the branch is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from agnesi.errors import GradientError
+from agnesi.ir import dtype as dt
+from agnesi.ir.node import CONST, Node, cast, const, topological, value_of
+from agnesi.ir.variable import line_of
+from agnesi.ops import elementwise as ew
+from agnesi.ops.index import broadcast_dims, sum_to_shape
+
+Cotangent = tuple[Node | None, Node]
+
+
+def zeros_like(node: Node) -> Node:
+    """Zeros of the node's type."""
+    return broadcast_dims(const(0, node.dtype), node.shape)
+
+
+def plain(cotangent: Cotangent) -> Node:
+    """The cotangent as one expression."""
+    guard, value = cotangent
+    return value if guard is None else ew.where(guard, value, 0)  # type: ignore[no-any-return]
+
+
+def times(a: Any, b: Any) -> Any:
+    """The product of a local derivative and a cotangent; factors 1, -1 and 0 cost nothing, None is no derivative."""
+    if isinstance(a, Node) and a.op is CONST:
+        a = value_of(a)
+    if isinstance(a, (int, float)):
+        return None if a == 0 else b if a == 1 else -b if a == -1 else b * a
+    return None if a is None else b * a
+
+
+def influenced(order: Iterable[Node], wrt: Iterable[Node], constants: Iterable[Node] = ()) -> set[Node]:
+    """The nodes of floating dtype through which the outputs depend on `wrt`."""
+    stop = set(constants)
+    found = set(wrt) - stop
+    for node in order:
+        if node not in found and node not in stop and dt.is_float(node.dtype):
+            if any(a in found for a in node.args):
+                found.add(node)
+    return found
+
+
+def reverse(
+    outputs: Sequence[Node], seeds: Sequence[Node], wrt: Sequence[Node], constants: Iterable[Node] = ()
+) -> list[Node | None]:
+    """The cotangent of every node of `wrt`, None where the outputs do not depend on it."""
+    order = topological(outputs)
+    active = influenced(order, wrt, constants)
+    contributions: dict[Node, list[Cotangent]] = {}
+    for output, seed in zip(outputs, seeds, strict=True):
+        if output in active:
+            contributions.setdefault(output, []).append((None, seed))
+    wanted = set(wrt)
+    results: dict[Node, Cotangent] = {}
+    for node in reversed(order):
+        if node not in contributions:
+            continue
+        total = join(contributions.pop(node))
+        if node in wanted:
+            results[node] = total
+        for arg, part in backward(node, total, active):
+            contributions.setdefault(arg, []).append(part)
+    return [plain(results[w]) if w in results else None for w in wrt]
+
+
+def join(parts: list[Cotangent]) -> Cotangent:
+    """The sum of cotangents; a guard they share stays one."""
+    if len(parts) == 1:
+        return parts[0]
+    by_guard: dict[Node | None, Node] = {}
+    for guard, value in parts:
+        by_guard[guard] = by_guard[guard] + value if guard in by_guard else value
+    if len(by_guard) == 1:
+        return next(iter(by_guard.items()))
+    total: Node | None = None
+    for item in by_guard.items():
+        total = plain(item) if total is None else total + plain(item)
+    assert total is not None
+    return None, total
+
+
+def backward(node: Node, cotangent: Cotangent, active: set[Node]) -> list[tuple[Node, Cotangent]]:
+    """What the cotangent of a node contributes to each of its arguments that is active."""
+    if not any(a in active for a in node.args):
+        return []
+    guard, g = cotangent
+    kind = node.op.kind
+    if node.op is ew.where:
+        return _where(node, cotangent, active)
+    if kind == "elementwise":
+        return _elementwise(node, cotangent, active)
+    if kind == "index":
+        moved = vjp_of(node, g)[0]
+        mask = vjp_of(node, guard)[0] if guard is not None and moves_only(node) else None
+        if guard is not None and mask is None:
+            moved = vjp_of(node, plain(cotangent))[0]
+        return [(node.args[0], (mask, moved))] if moved is not None else []
+    parts = vjp_of(node, plain(cotangent))
+    return [(a, (None, p)) for a, p in zip(node.args, parts, strict=True) if p is not None and a in active]
+
+
+def moves_only(node: Node) -> bool:
+    """Whether the op's vjp only moves elements, so that it can be applied to a guard."""
+    return node.op.name in ("transpose", "insert", "drop", "reshape")
+
+
+def vjp_of(node: Node, g: Node) -> tuple[Node | None, ...]:
+    """The cotangents of the arguments; composites without a rule of their own are expanded."""
+    if node.op.vjp is not None:
+        return node.op.vjp(node, g)
+    if node.op.expand is not None:
+        found = reverse([node.op.expand(node)], [g], node.args)
+        return tuple(found)
+    raise GradientError(f"the operation {node.op.name} has no derivative{_where_built(node)}")
+
+
+def _where_built(node: Node) -> str:
+    line = line_of(node)
+    return f" (built at {line})" if line else ""
+
+
+def _where(node: Node, cotangent: Cotangent, active: set[Node]) -> list[tuple[Node, Cotangent]]:
+    condition, a, b = node.args
+    guard, g = cotangent
+    result: list[tuple[Node, Cotangent]] = []
+    for branch, own in ((a, condition), (b, ~condition)):
+        if branch in active:
+            both = own if guard is None else guard & own
+            result.append((branch, _fit((both, g), branch)))
+    return result
+
+
+def _elementwise(node: Node, cotangent: Cotangent, active: set[Node]) -> list[tuple[Node, Cotangent]]:
+    if node.op.d is None:
+        raise GradientError(f"the operation {node.op.name} has no derivative{_where_built(node)}")
+    guard, g = cotangent
+    result: list[tuple[Node, Cotangent]] = []
+    for arg, partial in zip(node.args, node.op.d(*node.args, node), strict=True):
+        if arg in active:
+            local = times(partial, g)
+            if local is not None:
+                local = cast(local, arg.dtype)
+                result.append((arg, _fit((guard, local), arg)))
+    return result
+
+
+def _fit(cotangent: Cotangent, like: Node) -> Cotangent:
+    """The cotangent summed to the shape of an argument that was broadcast."""
+    guard, value = cotangent
+    shape = like.shape
+    if value.shape == shape and (guard is None or guard.shape == shape):
+        return cotangent
+    return None, sum_to_shape(plain(cotangent), shape)

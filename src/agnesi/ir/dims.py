@@ -1,0 +1,192 @@
+"""Arithmetic of sizes and loop indices in one linear normal form, so that n - 1 + 1 is n."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from agnesi.errors import ShapeError
+from agnesi.ir.node import CONST, INDEX, Node, as_dim, dim_node, make, topological, value_of
+from agnesi.ir.op import OPS
+from agnesi.ir.type import Dim, same
+
+Linear = tuple[dict[Node, int], int]
+
+
+def linear(dim: Dim) -> Linear:
+    """The terms with their integer factors, and the constant, of an int64 expression."""
+    terms: dict[Node, int] = {}
+    total = 0
+    work: list[tuple[Dim, int]] = [(dim, 1)]
+    while work:
+        item, factor = work.pop()
+        if isinstance(item, int):
+            total += factor * item
+        elif item.op is CONST:
+            total += factor * int(value_of(item))
+        elif item.op.name == "add":
+            work += [(item.args[1], factor), (item.args[0], factor)]
+        elif item.op.name == "sub":
+            work += [(item.args[1], -factor), (item.args[0], factor)]
+        elif item.op.name == "neg":
+            work.append((item.args[0], -factor))
+        elif item.op.name == "mul" and item.args[1].op is CONST:
+            work.append((item.args[0], factor * int(value_of(item.args[1]))))
+        else:
+            terms[item] = terms.get(item, 0) + factor
+    return {t: f for t, f in terms.items() if f}, total
+
+
+def from_linear(terms: dict[Node, int], total: int) -> Dim:
+    """The expression of a normal form: positive terms first, then the constant."""
+    result: Node | None = None
+    for term, factor in sorted(terms.items(), key=lambda item: item[1] < 0):
+        size = abs(factor)
+        scaled = term if size == 1 else _op("mul", term, dim_node(size))
+        if result is None:
+            result = scaled if factor > 0 else _op("neg", scaled)
+        else:
+            result = _op("add" if factor > 0 else "sub", result, scaled)
+    if result is None:
+        return total
+    if total == 0:
+        return result
+    return _op("add", result, dim_node(total)) if total > 0 else _op("sub", result, dim_node(-total))
+
+
+def _op(name: str, *args: Node) -> Node:
+    return make(OPS[name], args)
+
+
+def add(a: Dim, b: Dim) -> Dim:
+    """a + b"""
+    if isinstance(a, int) and isinstance(b, int):
+        return a + b
+    if same(a, 0):
+        return b
+    if same(b, 0):
+        return a
+    return _combine(a, b, 1)
+
+
+def sub(a: Dim, b: Dim) -> Dim:
+    """a - b"""
+    if isinstance(a, int) and isinstance(b, int):
+        return a - b
+    return a if same(b, 0) else _combine(a, b, -1)
+
+
+def _combine(a: Dim, b: Dim, sign: int) -> Dim:
+    terms, total = linear(a)
+    more, rest = linear(b)
+    for term, factor in more.items():
+        terms[term] = terms.get(term, 0) + sign * factor
+    return from_linear({t: f for t, f in terms.items() if f}, total + sign * rest)
+
+
+def mul(a: Dim, b: Dim) -> Dim:
+    """a * b"""
+    if isinstance(a, int):
+        a, b = b, a
+    if isinstance(a, int):
+        assert isinstance(b, int)
+        return a * b
+    if isinstance(b, int):
+        if b == 1:
+            return a
+        terms, total = linear(a)
+        return from_linear({t: f * b for t, f in terms.items()} if b else {}, total * b)
+    return _op("mul", a, b)
+
+
+def product(dims: Iterable[Dim]) -> Dim:
+    """The number of elements of a shape."""
+    result: Dim = 1
+    for dim in dims:
+        result = mul(result, dim)
+    return result
+
+
+def maximum(a: Dim, b: Dim) -> Dim:
+    """max(a, b)"""
+    if isinstance(a, int) and isinstance(b, int):
+        return max(a, b)
+    return a if same(a, b) else _op("maximum", dim_node(a), dim_node(b))
+
+
+def minimum(a: Dim, b: Dim) -> Dim:
+    """min(a, b)"""
+    if isinstance(a, int) and isinstance(b, int):
+        return min(a, b)
+    return a if same(a, b) else _op("minimum", dim_node(a), dim_node(b))
+
+
+def floordiv(a: Dim, b: Dim) -> Dim:
+    """a // b, rounding down"""
+    if isinstance(a, int) and isinstance(b, int):
+        return a // b
+    return a if same(b, 1) else _op("floordiv", dim_node(a), dim_node(b))
+
+
+def mod(a: Dim, b: Dim) -> Dim:
+    """a mod b, with the sign of b"""
+    if isinstance(a, int) and isinstance(b, int):
+        return a % b
+    return 0 if same(b, 1) else _op("mod", dim_node(a), dim_node(b))
+
+
+def meet(a: Dim, b: Dim) -> Dim:
+    """The common size of two broadcast dimensions, one of which may be 1 at run time."""
+    if same(a, b) or same(b, 1):
+        return a
+    if same(a, 1):
+        return b
+    if isinstance(a, int) and isinstance(b, int):
+        raise ShapeError(f"sizes {a} and {b} differ and neither is 1")
+    if isinstance(a, int):
+        return a
+    if isinstance(b, int):
+        return b
+    return _op("meet", a, b)
+
+
+def broadcast(shapes: list[tuple[Dim, ...]]) -> tuple[Dim, ...]:
+    """NumPy's broadcast shape; raises ShapeError when known sizes do not fit."""
+    first = shapes[0]
+    if all(s is first or s == first for s in shapes[1:]):
+        return first
+    ndim = max(map(len, shapes))
+    result: list[Dim] = [1] * ndim
+    for shape in shapes:
+        for axis, dim in enumerate(shape, ndim - len(shape)):
+            result[axis] = meet(result[axis], dim)
+    return tuple(result)
+
+
+def evaluate(dim: Dim, sizes: dict[Node, int]) -> int:
+    """The value of a dimension, given its symbols."""
+    if isinstance(dim, int):
+        return dim
+    values = dict(sizes)
+    for node in topological([dim]):
+        if node in values:
+            continue
+        if node.op is CONST:
+            values[node] = int(value_of(node))
+        else:
+            values[node] = int(node.op.evaluate(*[values[a] for a in node.args], shape=()))
+    return values[dim]
+
+
+def levels(node: Node, memo: dict[Node, frozenset[int]]) -> frozenset[int]:
+    """The loop levels that an index expression depends on."""
+    for item in topological([node]) if node not in memo else ():
+        if item not in memo:
+            own = frozenset([item["level"]]) if item.op is INDEX else frozenset[int]()
+            memo[item] = own.union(*[memo[a] for a in item.args])
+    return memo[node]
+
+
+__all__ = [
+    "add", "as_dim", "broadcast", "dim_node", "evaluate", "floordiv", "from_linear", "levels", "linear",
+    "maximum", "meet", "minimum", "mod", "mul", "product", "same", "sub",
+]  # fmt: skip

@@ -1,0 +1,185 @@
+"""Statements: a small tree of loops over buffers. The grammar of a compiled function, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agnesi.ir.node import LOAD, Node, topological
+from agnesi.ir.type import Dim
+
+Kind = Literal["seq", "simd"]
+Space = Literal["input", "output", "arena", "row"]
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Memory of a shape, row-major unless it has strides (in elements)."""
+
+    name: str
+    dtype: str
+    shape: tuple[Dim, ...]
+    space: Space
+    strides: tuple[Dim, ...] | None = None
+
+
+@dataclass(frozen=True)
+class For:
+    """index runs from 0 to extent - 1."""
+
+    index: Node
+    extent: Dim
+    body: tuple[Stmt, ...]
+    kind: Kind = "seq"
+
+
+@dataclass(frozen=True)
+class Let:
+    """A named scalar; a mutable one is an accumulator that Set updates."""
+
+    var: Node
+    value: Node
+    mutable: bool = False
+
+
+@dataclass(frozen=True)
+class Set:
+    """var = combine(var, value), where combine names an associative op."""
+
+    var: Node
+    value: Node
+    combine: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """buffer[index] = value, or is combined with it."""
+
+    buffer: str
+    index: tuple[Node, ...]
+    value: Node
+    combine: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Leaves the function with an error unless 0 <= value < bound; site and the two shown values say which."""
+
+    value: Node
+    bound: Node
+    site: int
+    shown: tuple[Node, Node]
+
+
+@dataclass(frozen=True)
+class View:
+    """A matrix in a buffer: where it starts, its sizes and its strides, in elements."""
+
+    buffer: str
+    offset: Node
+    sizes: tuple[Dim, ...]
+    strides: tuple[Dim, ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A library routine: operands it reads, the one it writes, scalar arguments and scratch memory."""
+
+    name: str
+    dtype: str
+    reads: tuple[View, ...]
+    writes: View
+    scalars: tuple[Node, ...] = ()
+    workspace: str = ""
+    site: int = 0
+
+
+Stmt = For | Let | Set | Store | Check | Call
+
+
+@dataclass
+class Nest:
+    """Statements that become one function, and why they are together."""
+
+    name: str
+    body: list[Stmt]
+    reason: str = ""
+
+
+@dataclass
+class EntryCheck:
+    """Two sizes that must be equal; when `general` the function is not wrong then, but this variant of it is."""
+
+    left: Dim
+    right: Dim
+    site: int
+    general: bool
+
+
+@dataclass
+class Program:
+    """A whole function: buffers, what is checked and computed at entry, the nests in order, and memory."""
+
+    buffers: dict[str, Buffer]
+    inputs: list[str]
+    outputs: list[str]
+    checks: list[EntryCheck]
+    sizes: list[Let]
+    symbols: dict[Node, tuple[str, int]]
+    nests: list[Nest]
+    aliases: dict[str, str] = field(default_factory=dict)
+    slots: dict[str, int] = field(default_factory=dict)
+
+    def storage(self, name: str) -> str:
+        """The buffer whose memory a buffer uses."""
+        return self.aliases.get(name, name)
+
+
+def walk(body: list[Stmt] | tuple[Stmt, ...]) -> Iterator[Stmt]:
+    """All statements of a block, loops before what is in them."""
+    stack = list(reversed(body))
+    while stack:
+        stmt = stack.pop()
+        yield stmt
+        if isinstance(stmt, For):
+            stack.extend(reversed(stmt.body))
+
+
+def values(stmt: Stmt) -> tuple[Node, ...]:
+    """The scalar expressions that stand in a statement itself."""
+    match stmt:
+        case For(extent=extent):
+            return (extent,) if isinstance(extent, Node) else ()
+        case Let(value=value) | Set(value=value):
+            return (value,)
+        case Store(index=index, value=value):
+            return (*index, value)
+        case Check(value=value, bound=bound, shown=shown):
+            return (value, bound, *shown)
+        case Call(reads=reads, writes=writes, scalars=scalars):
+            dims = [d for v in (*reads, writes) for d in (*v.sizes, *v.strides) if isinstance(d, Node)]
+            return (*scalars, *(v.offset for v in (*reads, writes)), *dims)
+
+
+def loads(stmt: Stmt) -> list[Node]:
+    """The loads in a statement's own expressions."""
+    return [n for n in topological(values(stmt)) if n.op is LOAD]
+
+
+def read_buffers(body: list[Stmt] | tuple[Stmt, ...]) -> set[str]:
+    """Names of the buffers that a block reads, accumulating stores included."""
+    found = set()
+    for stmt in walk(body):
+        found |= {n["buffer"] for n in loads(stmt)}
+        if isinstance(stmt, Call):
+            found |= {v.buffer for v in stmt.reads}
+        if isinstance(stmt, Store) and stmt.combine:
+            found.add(stmt.buffer)
+    return found
+
+
+def written_buffers(body: list[Stmt] | tuple[Stmt, ...]) -> set[str]:
+    """Names of the buffers that a block writes."""
+    stores = {s.buffer for s in walk(body) if isinstance(s, Store)}
+    return stores | {s.writes.buffer for s in walk(body) if isinstance(s, Call)}

@@ -1,0 +1,475 @@
+"""From values and decisions to statements: `at(node, index)` is the scalar that an element is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from agnesi.ir import dims
+from agnesi.ir.graph import Graph
+from agnesi.ir.node import (
+    CONST, INDEX, SYMBOL, TEMP, Node, const, dim_node, index, load, make, substitute, temp, topological,
+)  # fmt: skip
+from agnesi.ir.type import Dim, same
+from agnesi.loops.stmt import (
+    Buffer, Call, Check, EntryCheck, For, Let, Nest, Program, Set, Stmt, Store, View, values, walk,
+)  # fmt: skip
+from agnesi.ops import elementwise as ew
+from agnesi.ops.declare import Index
+from agnesi.ops.index import iota
+from agnesi.schedule.order import Group, Item, Schedule
+from agnesi.schedule.place import Placement, axes_index, is_pure, operands, squeezed
+
+Memo = dict[tuple[Node, Index], Node]
+
+
+@dataclass
+class Scope:
+    """A block under construction and the values already named in it."""
+
+    body: list[Stmt] = field(default_factory=list)
+    memo: Memo = field(default_factory=dict)
+
+
+class Lowering:
+    """Builds a Program from a graph, its placement and its schedule.
+
+    names: the buffers of the graph's inputs and array constants; outs: those of the outputs, one each.
+    strided: whether inputs may have any strides.
+    """
+
+    def __init__(self, graph: Graph, placement: Placement, schedule: Schedule, strided: bool) -> None:
+        self.graph, self.placement, self.schedule, self.strided = graph, placement, schedule, strided
+        self.buffers: dict[str, Buffer] = {}
+        self.home: dict[Node, str] = {}
+        self.rows: dict[Node, int] = {}
+        self.entry = Scope()
+        self.counter = 0
+        self.level_of: dict[Node, int] = {}
+
+    # -- the whole ----------------------------------------------------------------------------------
+
+    def run(self, checks: Sequence[EntryCheck]) -> Program:
+        inputs = [self._input(k, n) for k, n in enumerate([*self.graph.inputs, *self.graph.arrays])]
+        symbols = {s: (inputs[k], axis) for s, (k, axis) in self.graph.symbols.items()}
+        outputs = [self._output(k, n) for k, n in enumerate(self.graph.outputs)]
+        for root, items in self.schedule.items.items():
+            self._storage(root, items)
+        nests = []
+        for number, group in enumerate(self.schedule.groups):
+            body = self._group(group)
+            reason = ", ".join(f"{i.root.op.name} ({self.placement.reasons[i.root]})" for i in group.items)
+            nests.append(Nest(f"nest{number}", tidy(body), reason))
+        placed = [EntryCheck(self.size(c.left), self.size(c.right), c.site, c.general) for c in checks]
+        sizes = [s for s in self.entry.body if isinstance(s, Let)]
+        return Program(self.buffers, inputs, outputs, placed, sizes, symbols, nests)
+
+    def _input(self, number: int, node: Node) -> str:
+        name = f"in{number}"
+        strides = tuple(temp(f"{name}_s{k}", "int64") for k in range(node.ndim)) if self.strided else None
+        self.buffers[name] = Buffer(name, node.dtype, node.shape, "input", strides)
+        self.home[node] = name
+        return name
+
+    def _output(self, number: int, node: Node) -> str:
+        name = f"out{number}"
+        self.buffers[name] = Buffer(name, node.dtype, tuple(self.size(d) for d in node.shape), "output")
+        self.home[node] = name
+        return name
+
+    def _storage(self, root: Node, items: list[Item]) -> None:
+        """A buffer for a root unless it lives in registers; one row of it where that is enough."""
+        if root in self.home:
+            return
+        shape = tuple(self.size(d) for d in root.shape)
+        item = items[0]
+        if self.schedule.local(root):
+            first = self._first_difference(root, item)
+            if first is None:
+                return
+            self.rows[root] = first
+            space = tuple(self.size(d) for d in squeezed(root.shape)[first:])
+            self.home[root] = f"row{len(self.home)}"
+            self.buffers[self.home[root]] = Buffer(self.home[root], root.dtype, space, "row")
+            return
+        self.home[root] = f"tmp{len(self.home)}"
+        self.buffers[self.home[root]] = Buffer(self.home[root], root.dtype, shape, "arena")
+
+    def _first_difference(self, root: Node, item: Item) -> int | None:
+        """The outermost level at which a reader stands in another loop than the value it reads; None for none."""
+        found = None
+        if item.kept is not None:
+            return None
+        for reader, _ in self.schedule.readers[root]:
+            own, other = item.phase, reader.phase
+            level = next((k for k in range(item.rank + 1) if own[k] != other[k]), None)
+            if level is not None and level < item.rank:
+                found = level if found is None else min(found, level)
+        return found
+
+    # -- sizes --------------------------------------------------------------------------------------
+
+    def size(self, dim: Dim) -> Dim:
+        """A dimension that is known before any loop: a number, a symbol, or a name given to it at entry."""
+        if isinstance(dim, int) or dim.op in (SYMBOL, TEMP):
+            return dim
+        return self.at(dim, (), [self.entry])
+
+    # -- nests --------------------------------------------------------------------------------------
+
+    def _group(self, group: Group) -> list[Stmt]:
+        scope = Scope()
+        if group.items[0].piece is None:
+            for item in group.items:
+                self._call(item.root, scope)
+            return scope.body
+        for item in group.items:
+            if item.kept is not None and item.level < 0:
+                self._fill(item.root, scope)
+        self._block(group, group.items, 0, [scope])
+        return scope.body
+
+    def _fill(self, root: Node, scope: Scope) -> None:
+        """The neutral element in every place of a result that loops add to."""
+        assert root.op.init is not None
+        idx = axes_index(root.shape)
+        body: Stmt = Store(self.home[root], idx, const(root.op.init(root.dtype), root.dtype))
+        for level, dim in reversed(list(enumerate(squeezed(root.shape)))):
+            body = For(index(level), self.size(dim), (body,), "simd" if level == len(squeezed(root.shape)) - 1 else "seq")
+        scope.body.append(body)
+
+    def _block(self, group: Group, items: list[Item], level: int, scopes: list[Scope]) -> None:
+        """The items that stand inside `level` loops: phase after phase, values of this level, then the next loop."""
+        for phase in sorted({i.phase[level] for i in items}):
+            mine = [i for i in items if i.phase[level] == phase]
+            for item in mine:
+                if item.rank == level:
+                    self._element(item, scopes)
+            deeper = [i for i in mine if i.rank > level]
+            if deeper:
+                self._loop(group, deeper, level, scopes)
+
+    def _loop(self, group: Group, items: list[Item], level: int, scopes: list[Scope]) -> None:
+        """One loop; reductions that are complete after it get an accumulator before it."""
+        here, inner = scopes[-1], Scope()
+        sums = [i for i in items if i.kept is not None and self._complete(i) <= level < i.rank]
+        for item in sums:
+            if self._complete(item) == level or level == item.rank - 1:
+                assert item.root.op.init is not None
+                acc = self._name(item.root.dtype)
+                self.level_of[acc] = level
+                here.memo[item.root, (index(-1 - level),)] = acc
+                here.body.append(Let(acc, const(item.root.op.init(item.root.dtype), item.root.dtype), True))
+        self._block(group, items, level + 1, [*scopes, inner])
+        innermost = not any(isinstance(s, For) for s in inner.body)
+        plain = not any(isinstance(s, (Check, Call)) for s in inner.body)
+        kind = "simd" if innermost and plain else "seq"
+        here.body.append(For(index(level), self.size(group.space[level]), tuple(inner.body), kind))
+        for item in sums:
+            self._finish(item, level, scopes)
+
+    @staticmethod
+    def _complete(item: Item) -> int:
+        """The level at which a reduction's accumulator is declared: inside all loops that remain."""
+        assert item.kept is not None
+        return max(item.kept, default=-1) + 1
+
+    def _accumulator(self, item: Item, level: int, scopes: list[Scope]) -> Node:
+        """The accumulator of the loop at this level, or of the next one outside."""
+        for depth in range(level, -1, -1):
+            acc = scopes[depth].memo.get((item.root, (index(-1 - depth),)))
+            if acc is not None:
+                return acc
+        raise AssertionError("a reduction without accumulator")
+
+    def _finish(self, item: Item, level: int, scopes: list[Scope]) -> None:
+        """After a loop: a partial result joins the outer accumulator, a complete one its buffer."""
+        if level == item.rank - 1 and self._complete(item) < level:
+            inner = self._accumulator(item, level, scopes)
+            scopes[-1].body.append(Set(self._accumulator(item, level - 1, scopes), inner, item.root.op.combine))
+        if self._complete(item) != level:
+            return
+        acc = scopes[-1].memo[item.root, (index(-1 - level),)]
+        assert item.piece is not None
+        target = item.piece.target(axes_index(item.piece.domain), self._reader(scopes))
+        if item.level >= 0:
+            scopes[-1].memo[item.root, target] = acc
+        if item.root in self.home:
+            combine = "" if item.level >= 0 else item.root.op.combine
+            scopes[-1].body.append(Store(self.home[item.root], target, acc, combine))
+
+    def _element(self, item: Item, scopes: list[Scope]) -> None:
+        """The innermost statement of an item."""
+        piece, root = item.piece, item.root
+        assert piece is not None
+        idx = axes_index(piece.domain)
+        if piece.source is root:
+            value = self._compute(root, idx, scopes)
+            if value.op is not TEMP:
+                value = self._let(value, scopes)
+            scopes[-1].memo[root, idx] = value
+        else:
+            value = self.at(piece.source, idx, scopes)
+        if item.kept is not None and self._complete(item) < item.rank:
+            scopes[-1].body.append(Set(self._accumulator(item, item.rank - 1, scopes), value, piece.combine))
+            return
+        if root in self.rows:
+            scopes[-1].body.append(Store(self.home[root], self._row_index(root, idx), value))
+        elif root in self.home:
+            target = piece.target(idx, self._reader(scopes))
+            target = tuple(self._scalar_index(i, scopes) for i in target)
+            scopes[-1].body.append(Store(self.home[root], target, value, piece.combine))
+
+    def _row_index(self, root: Node, idx: Index) -> Index:
+        """The place in the row scratch of a root."""
+        loops = [i for i, d in zip(idx, root.shape, strict=True) if not same(d, 1)]
+        return tuple(loops[self.rows[root] :])
+
+    # -- elements -----------------------------------------------------------------------------------
+
+    def _name(self, dtype: str) -> Node:
+        self.counter += 1
+        return temp(f"t{self.counter}", dtype)
+
+    def _let(self, value: Node, scopes: list[Scope]) -> Node:
+        """A name for a value in the innermost of these blocks."""
+        name = self._name(value.dtype)
+        self.level_of[name] = len(scopes) - 1
+        scopes[-1].body.append(Let(name, value))
+        return name
+
+    def _reader(self, scopes: list[Scope]) -> object:
+        return lambda array, idx: self.at(array, idx, scopes)
+
+    def at(self, node: Node, idx: Index, scopes: list[Scope]) -> Node:
+        """The scalar at an index of a node, named in the outermost block where all it depends on is known."""
+        if node.op in (CONST, SYMBOL, INDEX, TEMP):
+            return node
+        idx = tuple(self._scalar_index(i, scopes) for i in idx)
+        for scope in reversed(scopes):
+            found = scope.memo.get((node, idx))
+            if found is not None:
+                return found
+        depth = self._depth(idx)
+        here = scopes[: depth + 1]
+        if node in self.home:
+            value = self._load(node, idx)
+        else:
+            value = self._compute(node, idx, here)
+        if value.op not in (TEMP, CONST, INDEX, SYMBOL):
+            value = self._let(value, here)
+        here[-1].memo[node, idx] = value
+        return value
+
+    def _depth(self, idx: Index) -> int:
+        """How many loops enclose the outermost block in which the index is known."""
+        depth = 0
+        for i in idx:
+            for n in topological([i]):
+                if n.op is INDEX:
+                    depth = max(depth, n["level"] + 1)
+                elif n.op is TEMP:
+                    depth = max(depth, self.level_of.get(n, 0))
+        return depth
+
+    def _load(self, node: Node, idx: Index) -> Node:
+        if node in self.rows:
+            idx = self._row_index(node, idx)
+        return load(self.home[node], node.dtype, idx)
+
+    def _compute(self, node: Node, idx: Index, scopes: list[Scope]) -> Node:
+        """An element from those of the arguments."""
+        if node.op is iota:
+            return idx[0]
+        if node.op.kind in ("index", "gather"):
+            ((arg, at),) = operands(node, idx, self._reader(scopes))
+            return self.at(arg, at, scopes)
+        if node.op.kind != "elementwise":
+            raise AssertionError(f"{node!r} is not computed element by element")
+        args = tuple(self.at(a, i, scopes) for a, i in operands(node, idx, self._reader(scopes)))
+        if node.op is ew.check_index:
+            return self._checked(node, args, scopes)
+        return make(node.op, args, node.attrs)
+
+    def _checked(self, node: Node, args: tuple[Node, ...], scopes: list[Scope]) -> Node:
+        """A wrapped index, and the check that it lies inside."""
+        i, n = args
+        value = self._let(ew.where(ew.lt(i, 0), ew.add(i, n), i), scopes)
+        scopes[-1].body.append(Check(value, n, node["site"], (i, n)))
+        return value
+
+    def _scalar_index(self, i: Node, scopes: list[Scope]) -> Node:
+        """An index expression with the scalars of the graph in it replaced by their names."""
+        if i.op in (CONST, SYMBOL, INDEX, TEMP) or is_pure(i):
+            return i
+        found: dict[Node, Node] = {}
+        for n in topological([i]):
+            if n.op.kind == "elementwise" and n.op is not ew.check_index and not n.ndim:
+                found[n] = make(n.op, tuple(found.get(a, a) for a in n.args), n.attrs)
+            elif n.ndim == 0 and n.op not in (CONST, SYMBOL, INDEX, TEMP):
+                found[n] = self.at(n, (), scopes)
+        return found[i]
+
+    # -- library calls --------------------------------------------------------------------------------
+
+    def _call(self, root: Node, scope: Scope) -> None:
+        dtype = root.dtype
+        out = self._view(root, [scope])
+        if root.op.name == "contract":
+            a, b = (self._view(n, [scope]) for n in root.args)
+            scalars = (const(1, dtype), const(0, dtype))
+            scope.body.append(Call("gemm", dtype, self._matrices(a, b, root["labels"]), out, scalars))
+        elif root.op.name == "gemm":
+            c, a, b, alpha, beta = root.args
+            self._copy(c, root, scope)
+            views = self._matrices(self._view(a, [scope]), self._view(b, [scope]), root["labels"])
+            scalars = (self.at(alpha, (), [scope]), self.at(beta, (), [scope]))
+            scope.body.append(Call("gemm", dtype, views, out, scalars))
+        elif root.op.name == "solve":
+            n, m = root.shape
+            work = f"work{len(self.buffers)}"
+            size = dims.add(dims.mul(dims.mul(n, n), 1), dims.add(dims.mul(n, m), dims.mul(n, 2)))
+            self.buffers[work] = Buffer(work, dtype, (self.size(dims.add(size, 16)),), "arena")
+            views = tuple(self._view(a, [scope]) for a in root.args)
+            scope.body.append(Call("solve", dtype, views, out, (), work, root_site(root)))
+        else:
+            raise AssertionError(f"{root.op.name} is not a library call")
+
+    def _copy(self, source: Node, root: Node, scope: Scope) -> None:
+        """source into the root's buffer."""
+        idx = axes_index(root.shape)
+        inner = [scope, *(Scope() for _ in squeezed(root.shape))]
+        inner[-1].body.append(Store(self.home[root], idx, self.at(source, idx, inner)))
+        for level, dim in reversed(list(enumerate(squeezed(root.shape)))):
+            kind = "simd" if level == len(inner) - 2 else "seq"
+            inner[level].body.append(For(index(level), self.size(dim), tuple(inner[level + 1].body), kind))
+
+    @staticmethod
+    def _matrices(a: View, b: View, labels: str) -> tuple[View, View]:
+        """Both operands with their axes in the order rows, columns of the product."""
+        inputs, out = labels.split("->")
+        left, right = inputs.split(",")
+        if out[0] not in left:
+            (a, left), (b, right) = (b, right), (a, left)
+        if left[0] != out[0]:
+            a = View(a.buffer, a.offset, a.sizes[::-1], a.strides[::-1])
+        if right[1] != out[1]:
+            b = View(b.buffer, b.offset, b.sizes[::-1], b.strides[::-1])
+        return a, b
+
+    def _view(self, node: Node, scopes: list[Scope]) -> View:
+        """Where a matrix lies in memory: the coefficients of its element's flat index."""
+        loops = tuple(index(k) for k in range(node.ndim))
+        array: Node = node
+        idx: Index = loops
+        while array not in self.home:
+            ((array, idx),) = operands(array, idx, self._reader(scopes))
+        idx = tuple(self._scalar_index(i, scopes) for i in idx)
+        buffer = self.buffers[self.home[array]]
+        strides: list[Dim] = [0] * node.ndim
+        offset: Dim = 0
+        for i, step in zip(idx, self.strides(buffer), strict=True):
+            terms, total = dims.linear(i)
+            for term, factor in terms.items():
+                if term.op is INDEX:
+                    level = term["level"]
+                    strides[level] = dims.add(strides[level], dims.mul(step, factor))
+                else:
+                    offset = dims.add(offset, dims.mul(dims.mul(term, factor), step))
+            offset = dims.add(offset, dims.mul(step, total))
+        sizes = tuple(self.size(d) for d in node.shape)
+        return View(buffer.name, dim_node(offset), sizes, tuple(strides))
+
+    @staticmethod
+    def strides(buffer: Buffer) -> tuple[Dim, ...]:
+        """The strides of a buffer in elements."""
+        return buffer.strides or row_major(buffer.shape)
+
+
+def row_major(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
+    """The strides of an array without gaps."""
+    result: list[Dim] = []
+    step: Dim = 1
+    for dim in reversed(shape):
+        result.append(step)
+        step = dims.mul(step, dim)
+    return tuple(reversed(result))
+
+
+def root_site(root: Node) -> int:
+    """The number by which an error of a call is reported."""
+    return next((v for k, v in root.attrs if k == "site"), 0)
+
+
+# -- tidying ------------------------------------------------------------------------------------------
+
+
+def tidy(body: list[Stmt]) -> list[Stmt]:
+    """Names used once, in the block that gives them, become part of the expression; unused ones go."""
+    uses: Counter[Node] = Counter()
+    for stmt in walk(body):
+        for value in values(stmt):
+            uses.update(names_in(value))
+        if isinstance(stmt, Set):
+            uses[stmt.var] += 2
+    return list(_tidy_block(tuple(body), uses))
+
+
+def names_in(value: Node) -> list[Node]:
+    """The names in an expression, each as often as it will be printed."""
+    found = []
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        if node.op is TEMP:
+            found.append(node)
+        stack.extend(node.args)
+    return found
+
+
+def _tidy_block(body: tuple[Stmt, ...], uses: Counter[Node]) -> tuple[Stmt, ...]:
+    """A value waits in `pending` for its one use; a store or loop that comes first forces it out, since it may load."""
+    used_here = {n for s in body for v in values(s) for n in names_in(v)}
+    pending: dict[Node, Node] = {}
+    result: list[Stmt] = []
+    for stmt in body:
+        mentioned = {n for v in values(stmt) for n in names_in(v)} if pending else set()
+        ready = {n: pending.pop(n) for n in mentioned if n in pending}
+        stmt = _replace(stmt, ready) if ready else stmt
+        if isinstance(stmt, Let) and not stmt.mutable:
+            if uses[stmt.var] == 0:
+                continue
+            if uses[stmt.var] == 1 and stmt.var in used_here:
+                pending[stmt.var] = stmt.value
+                continue
+        elif not isinstance(stmt, (Let, Set)):
+            result += [Let(name, value) for name, value in pending.items()]
+            pending.clear()
+        if isinstance(stmt, For):
+            stmt = For(stmt.index, stmt.extent, _tidy_block(stmt.body, uses), stmt.kind)
+        result.append(stmt)
+    return tuple(result)
+
+
+def _replace(stmt: Stmt, named: dict[Node, Node]) -> Stmt:
+    """The statement with names replaced by their expressions."""
+
+    def sub(node: Node) -> Node:
+        return substitute([node], named)[0]
+
+    match stmt:
+        case For(index, extent, body, kind):
+            return For(index, sub(extent) if isinstance(extent, Node) else extent, body, kind)
+        case Let(var, value, mutable):
+            return Let(var, sub(value), mutable)
+        case Set(var, value, combine):
+            return Set(var, sub(value), combine)
+        case Store(buffer, idx, value, combine):
+            return Store(buffer, tuple(map(sub, idx)), sub(value), combine)
+        case Check(value, bound, site, shown):
+            return Check(sub(value), sub(bound), site, (sub(shown[0]), sub(shown[1])))
+        case Call():
+            reads = tuple(replace(v, offset=sub(v.offset)) for v in stmt.reads)
+            writes = replace(stmt.writes, offset=sub(stmt.writes.offset))
+            return replace(stmt, reads=reads, writes=writes, scalars=tuple(map(sub, stmt.scalars)))

@@ -1,0 +1,188 @@
+"""Operations on corresponding elements: arithmetic, comparisons, choices and elementary functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from agnesi.errors import IndexOutOfRange, ShapeError
+from agnesi.ir import dtype as dt
+from agnesi.ir.node import Node, as_nodes, cast as cast_node
+from agnesi.ir.op import Op, register
+from agnesi.ir.type import Type
+from agnesi.ops.declare import (
+    Array, bitwise, comparing, elementwise, floating, numeric, positive, promoting, selecting,
+)  # fmt: skip
+
+# -- arithmetic -------------------------------------------------------------------------------------
+
+add = elementwise(
+    "add", np.add, promoting, c={"": "({0} + {1})", "bool": "({0} | {1})"}, commutes=True,
+    d=lambda a, b, y: (1, 1), doc="The sum; for booleans, or.")  # fmt: skip
+sub = elementwise(
+    "sub", np.subtract, numeric, c="({0} - {1})",
+    d=lambda a, b, y: (1, -1), doc="The difference.")  # fmt: skip
+mul = elementwise(
+    "mul", np.multiply, promoting, c={"": "({0} * {1})", "bool": "({0} & {1})"}, commutes=True,
+    d=lambda a, b, y: (b, a), doc="The product; for booleans, and.")  # fmt: skip
+div = elementwise(
+    "div", np.true_divide, floating, c="({0} / {1})", cost=4, sample=positive,
+    d=lambda a, b, y: (1 / b, -y / b), doc="The quotient, in floating point.")  # fmt: skip
+floordiv = elementwise(
+    "floordiv", np.floor_divide, numeric, cost=8, sample=positive,
+    c={"float": "v_floordiv{f}({0}, {1})", "int": "v_ifloordiv({0}, {1})", "uint": "v_ufloordiv({0}, {1})"},
+    d=lambda a, b, y: (0, 0), doc="The quotient rounded down, as in NumPy; integers divided by zero give 0.")  # fmt: skip
+mod = elementwise(
+    "mod", np.mod, numeric, cost=8, sample=positive,
+    c={"float": "v_mod{f}({0}, {1})", "int": "v_imod({0}, {1})", "uint": "v_umod({0}, {1})"},
+    d=lambda a, b, y: (1, -(a // b)), doc="The remainder with the sign of the divisor; integers modulo zero give 0.")  # fmt: skip
+neg = elementwise(
+    "neg", np.negative, numeric, c="(-{0})", d=lambda x, y: (-1,), doc="The negative.")  # fmt: skip
+abs_ = elementwise(
+    "abs", np.abs, promoting, c={"float": "v_abs{f}({0})", "": "({0} < 0 ? -{0} : {0})", "bool": "{0}", "uint": "{0}"},
+    d=lambda x, y: (sign(x),), doc="The absolute value; its derivative at 0 is 0.")  # fmt: skip
+sign = elementwise(
+    "sign", np.sign, numeric, c={"float": "v_sign{f}({0})", "int": "(({0} > 0) - ({0} < 0))", "uint": "({0} > 0)"},
+    d=lambda x, y: (0,), doc="-1, 0 or 1; NaN for NaN.")  # fmt: skip
+
+
+def _pow_d(a: Node, b: Node, y: Node) -> tuple[Any, Any]:
+    return b * a ** (b - 1), where(a > 0, y * log(where(a > 0, a, 1)), 0)
+
+
+pow_ = elementwise(
+    "pow", np.power, numeric, c={"float": "v_pow{f}({0}, {1})", "": "v_ipow({0}, {1})"}, cost=40, sample=positive,
+    d=_pow_d, doc="a to the power b.")  # fmt: skip
+maximum = elementwise(
+    "maximum", np.maximum, promoting, commutes=True,
+    c={"float": "v_maximum{f}({0}, {1})", "": "({0} > {1} ? {0} : {1})"},
+    d=lambda a, b, y: (where(eq(a, b), 0.5, cast_node(a > b, a.dtype)), where(eq(a, b), 0.5, cast_node(b > a, a.dtype))),
+    doc="The greater of two; NaN if either is. Where both are equal the derivative is halved.")  # fmt: skip
+minimum = elementwise(
+    "minimum", np.minimum, promoting, commutes=True,
+    c={"float": "v_minimum{f}({0}, {1})", "": "({0} < {1} ? {0} : {1})"},
+    d=lambda a, b, y: (where(eq(a, b), 0.5, cast_node(a < b, a.dtype)), where(eq(a, b), 0.5, cast_node(b < a, a.dtype))),
+    doc="The smaller of two; NaN if either is. Where both are equal the derivative is halved.")  # fmt: skip
+
+# -- comparisons, logic and choice --------------------------------------------------------------------
+
+eq = elementwise("eq", np.equal, comparing, c="({0} == {1})", commutes=True, doc="Whether a == b.")
+ne = elementwise("ne", np.not_equal, comparing, c="({0} != {1})", commutes=True, doc="Whether a != b.")
+lt = elementwise("lt", np.less, comparing, c="({0} < {1})", doc="Whether a < b.")
+le = elementwise("le", np.less_equal, comparing, c="({0} <= {1})", doc="Whether a <= b.")
+gt = elementwise("gt", np.greater, comparing, c="({0} > {1})", doc="Whether a > b.")
+ge = elementwise("ge", np.greater_equal, comparing, c="({0} >= {1})", doc="Whether a >= b.")
+and_ = elementwise("and", np.bitwise_and, bitwise, c="({0} & {1})", commutes=True, doc="Bitwise and.")
+or_ = elementwise("or", np.bitwise_or, bitwise, c="({0} | {1})", commutes=True, doc="Bitwise or.")
+xor = elementwise("xor", np.bitwise_xor, bitwise, c="({0} ^ {1})", commutes=True, doc="Bitwise exclusive or.")
+invert = elementwise("invert", np.invert, bitwise, c={"bool": "(!{0})", "": "(~{0})"}, doc="Bitwise not.")
+where = elementwise(
+    "where", np.where, selecting, c="({0} ? {1} : {2})",
+    doc="a where the condition holds, else b. No derivative of the branch not taken reaches the result.")  # fmt: skip
+isnan = elementwise(
+    "isnan", np.isnan, comparing, c={"float": "({0} != {0})", "": "(0 & (int)({0}))"}, doc="Whether x is NaN.")  # fmt: skip
+
+# -- elementary functions -----------------------------------------------------------------------------
+
+
+def sigmoid_reference(x: Array) -> Array:
+    """1 / (1 + exp(-x)) without overflow."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, e) / (1 + e) + x * 0
+
+
+def softplus_reference(x: Array) -> Array:
+    """log(1 + exp(x)) without overflow."""
+    return np.logaddexp(x, np.zeros_like(x))
+
+
+sqrt = elementwise(
+    "sqrt", np.sqrt, floating, c="v_sqrt{f}({0})", cost=8, sample=positive,
+    d=lambda x, y: (1 / (2 * y),), doc="The non-negative square root.")  # fmt: skip
+exp = elementwise(
+    "exp", np.exp, floating, c="v_exp{f}({0})", cost=20, d=lambda x, y: (y,), doc="e to the power x.")  # fmt: skip
+expm1 = elementwise(
+    "expm1", np.expm1, floating, c="v_expm1{f}({0})", cost=20,
+    d=lambda x, y: (y + 1,), doc="exp(x) - 1, accurate near 0.")  # fmt: skip
+log = elementwise(
+    "log", np.log, floating, c="v_log{f}({0})", cost=20, sample=positive,
+    d=lambda x, y: (1 / x,), doc="The natural logarithm.")  # fmt: skip
+log1p = elementwise(
+    "log1p", np.log1p, floating, c="v_log1p{f}({0})", cost=20, sample=positive,
+    d=lambda x, y: (1 / (1 + x),), doc="log(1 + x), accurate near 0.")  # fmt: skip
+tanh = elementwise(
+    "tanh", np.tanh, floating, c="v_tanh{f}({0})", cost=20,
+    d=lambda x, y: (1 - y * y,), doc="The hyperbolic tangent.")  # fmt: skip
+sigmoid = elementwise(
+    "sigmoid", sigmoid_reference, floating, c="v_sigmoid{f}({0})", cost=20,
+    d=lambda x, y: (y * (1 - y),), doc="1 / (1 + exp(-x)), without overflow.")  # fmt: skip
+softplus = elementwise(
+    "softplus", softplus_reference, floating, c="v_softplus{f}({0})", cost=40,
+    d=lambda x, y: (sigmoid(x),), doc="log(1 + exp(x)), without overflow.")  # fmt: skip
+sin = elementwise(
+    "sin", np.sin, floating, c="v_sin{f}({0})", cost=20, d=lambda x, y: (cos(x),), doc="The sine.")  # fmt: skip
+cos = elementwise(
+    "cos", np.cos, floating, c="v_cos{f}({0})", cost=20, d=lambda x, y: (-sin(x),), doc="The cosine.")  # fmt: skip
+
+# -- casts and sizes ------------------------------------------------------------------------------------
+
+
+def _cast_infer(x: Node, dtype: str) -> Type:
+    return Type(dt.normalize(dtype), x.shape)
+
+
+def _cast_reference(x: Array, shape: tuple[int, ...], dtype: str) -> Array:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(x).astype(dtype)
+
+
+cast = register(
+    Op(
+        name="cast", kind="elementwise", infer=_cast_infer, evaluate=_cast_reference, sample=None,
+        c="({t})({0})", d=lambda x, y: (1 if dt.is_float(y.dtype) and dt.is_float(x.dtype) else 0,),
+        doc="The value in another dtype, as astype.",
+    )
+)  # fmt: skip
+
+
+@np.errstate(all="ignore")
+def meet_reference(a: Array, b: Array) -> Array:
+    """The common size of two dimensions; raises ShapeError when neither is 1 and they differ."""
+    a, b = int(a), int(b)
+    if a != b and a != 1 and b != 1:
+        raise ShapeError(f"sizes {a} and {b} differ and neither is 1")
+    return np.int64(b if a == 1 else a)
+
+
+meet = elementwise(
+    "meet", meet_reference, promoting, c="({0} == 1 ? {1} : {0})",
+    doc="The size that two dimensions broadcast to.")  # fmt: skip
+
+
+def check_reference(i: Array, n: Array) -> Array:
+    """Indices wrapped into [0, n); raises IndexOutOfRange with the first wrong one."""
+    i = np.asarray(i)
+    wrong = (i < -n) | (i >= n)
+    if wrong.any():
+        raise IndexOutOfRange(f"index {i[wrong].flat[0]} is out of range for an axis of size {int(n)}")
+    return np.where(i < 0, i + n, i)
+
+
+def _check_infer(i: Node, n: Node, site: int) -> Type:
+    return i.type
+
+
+check_index = register(
+    Op(
+        name="check_index", kind="elementwise", infer=_check_infer, may_raise=True, arity=2, cost=2,
+        evaluate=lambda i, n, shape, site: check_reference(i, n), c="ag_index(call, {site}, {0}, {1})",
+        d=lambda i, n, y: (0, 0), doc="An index counted from the start; raises where it is out of range.",
+    )
+)  # fmt: skip
+
+
+def checked(i: Node, n: Node) -> Node:
+    """An int64 index array, checked against the size of its axis."""
+    i, n = as_nodes((i, n))
+    return check_index(cast_node(i, "int64"), n, site=0)  # type: ignore[no-any-return]

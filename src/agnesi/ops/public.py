@@ -1,0 +1,174 @@
+"""Constructors of variables, and elementwise functions under NumPy's names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from agnesi import config
+from agnesi.errors import TypeMismatch
+from agnesi.ir import dtype as dt
+from agnesi.ir.node import Node, cast as cast_node, input_node, symbol
+from agnesi.ir.op import Op
+from agnesi.ir.type import Dim, Type
+from agnesi.ir.variable import METHODS, NUMPY, Variable, as_node, lift, method
+from agnesi.ops import elementwise as ew
+from agnesi.ops.index import broadcast_dims, full
+
+# -- constructors -----------------------------------------------------------------------------------------
+
+
+def tensor(name: str = "", dtype: str | None = None, shape: tuple[int | str | None, ...] = ()) -> Variable:
+    """A variable of this dtype and shape; a size is a number, a dimension's name, or None for any.
+
+    Dimensions of the same name are equal and never broadcast.
+
+    >>> tensor("x", dtype="float32", shape=("batch", 784))
+    x: float32[batch, 784]
+    """
+    sizes: list[Dim] = []
+    for size in shape:
+        if isinstance(size, int):
+            if size < 0:
+                raise TypeMismatch(f"a size cannot be negative: {shape}")
+            sizes.append(size)
+        elif size is None or isinstance(size, str):
+            sizes.append(symbol(size or ""))
+        else:
+            raise TypeMismatch(f"a size is a number, a name or None, not {size!r}")
+    return Variable(input_node(name, Type(dt.normalize(dtype or config.settings().floatX), tuple(sizes))), name)
+
+
+def _constructor(ndim: int, dtype: str | None) -> Callable[..., Variable]:
+    def make(name: str = "", dtype: str | None = dtype) -> Variable:
+        return tensor(name, dtype, (None,) * ndim)
+
+    make.__doc__ = f"A variable with {ndim} axes of any size, {dtype or 'config.floatX unless a dtype is given'}."
+    return make
+
+
+RANKS = ("scalar", "vector", "matrix", "tensor3", "tensor4")
+PREFIXES = {"b": "int8", "w": "int16", "i": "int32", "l": "int64", "f": "float32", "d": "float64"}
+CONSTRUCTORS = {
+    prefix + name: _constructor(ndim, dtype)
+    for ndim, name in enumerate(RANKS)
+    for prefix, dtype in {"": None, **PREFIXES}.items()
+}
+
+# -- elementwise functions under NumPy's names --------------------------------------------------------------
+
+
+def public(op: Op, *numpy: Any, name: str = "") -> Callable[..., Any]:
+    """The op as a function on anything array-like, registered for NumPy's functions."""
+
+    @lift
+    def function(*args: Any) -> Any:
+        if len(args) != op.arity:
+            raise TypeMismatch(f"{op.name} takes {op.arity} arguments, not {len(args)}")
+        if any(isinstance(a, Node) for a in args):
+            return op(*args)
+        return op(*[as_node(a) for a in args])
+
+    function.__name__ = function.__qualname__ = name or op.name
+    function.__doc__ = op.doc
+    for key in numpy:
+        NUMPY[key] = function
+    return function
+
+
+add = public(ew.add, np.add)
+subtract = public(ew.sub, np.subtract, name="subtract")
+multiply = public(ew.mul, np.multiply, name="multiply")
+true_divide = public(ew.div, np.true_divide, name="true_divide")
+floor_divide = public(ew.floordiv, np.floor_divide, name="floor_divide")
+mod = public(ew.mod, np.mod)
+power = public(ew.pow_, np.power, name="power")
+negative = public(ew.neg, np.negative, name="negative")
+abs = public(ew.abs_, np.absolute)
+sign = public(ew.sign, np.sign)
+maximum = public(ew.maximum, np.maximum)
+minimum = public(ew.minimum, np.minimum)
+eq = public(ew.eq, np.equal)
+neq = public(ew.ne, np.not_equal, name="neq")
+lt = public(ew.lt, np.less)
+le = public(ew.le, np.less_equal)
+gt = public(ew.gt, np.greater)
+ge = public(ew.ge, np.greater_equal)
+bitwise_and = public(ew.and_, np.bitwise_and, name="bitwise_and")
+bitwise_or = public(ew.or_, np.bitwise_or, name="bitwise_or")
+bitwise_xor = public(ew.xor, np.bitwise_xor, name="bitwise_xor")
+invert = public(ew.invert, np.invert)
+where = public(ew.where, np.where)
+isnan = public(ew.isnan, np.isnan)
+sqrt = public(ew.sqrt, np.sqrt)
+exp = public(ew.exp, np.exp)
+expm1 = public(ew.expm1, np.expm1)
+log = public(ew.log, np.log)
+log1p = public(ew.log1p, np.log1p)
+tanh = public(ew.tanh, np.tanh)
+sigmoid = public(ew.sigmoid)
+softplus = public(ew.softplus)
+sin = public(ew.sin, np.sin)
+cos = public(ew.cos, np.cos)
+
+
+@lift
+def square(x: Node) -> Node:
+    """The square of each element."""
+    x = as_node(x)
+    return x * x  # type: ignore[no-any-return]
+
+
+NUMPY[np.square] = square
+
+
+@lift
+def relu(x: Node) -> Node:
+    """max(x, 0)"""
+    return ew.maximum(as_node(x), 0)  # type: ignore[no-any-return]
+
+
+@method("clip", numpy=(np.clip,))
+@lift
+def clip(x: Node, low: Any, high: Any) -> Node:
+    """x held within [low, high]."""
+    return ew.minimum(ew.maximum(as_node(x), low), high)  # type: ignore[no-any-return]
+
+
+@method("astype")
+@lift
+def cast(x: Node, dtype: str) -> Node:
+    """x in another dtype."""
+    return cast_node(as_node(x), dt.normalize(dtype))
+
+
+@lift
+def zeros(shape: Any, dtype: str | None = None) -> Node:
+    """An array of zeros."""
+    return full(shape, 0, dtype or config.settings().floatX)  # type: ignore[no-any-return]
+
+
+@lift
+def ones(shape: Any, dtype: str | None = None) -> Node:
+    """An array of ones."""
+    return full(shape, 1, dtype or config.settings().floatX)  # type: ignore[no-any-return]
+
+
+@lift
+def zeros_like(x: Node) -> Node:
+    """Zeros of the type of x."""
+    return broadcast_dims(cast_node(as_node(0), as_node(x).dtype), as_node(x).shape)
+
+
+@lift
+def ones_like(x: Node) -> Node:
+    """Ones of the type of x."""
+    return broadcast_dims(cast_node(as_node(1), as_node(x).dtype), as_node(x).shape)
+
+
+NUMPY[np.zeros_like] = zeros_like
+NUMPY[np.ones_like] = ones_like
+METHODS["zeros_like"] = zeros_like
+METHODS["ones_like"] = ones_like

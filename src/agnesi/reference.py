@@ -1,0 +1,77 @@
+"""The meaning of a graph: its evaluation with NumPy, node by node. Slow, plain, and what all else is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from agnesi.errors import ShapeError
+from agnesi.ir import dims
+from agnesi.ir.graph import Graph
+from agnesi.ir.node import ARRAY, CONST, SYMBOL, Node, value_of
+from agnesi.ir.variable import line_of
+
+
+def bind(graph: Graph, arrays: Sequence[np.ndarray]) -> dict[Node, int]:
+    """The values of the symbols; raises ShapeError where an array does not have its input's shape."""
+    sizes: dict[Node, int] = {}
+    for position, (node, array) in enumerate(zip(graph.inputs, arrays, strict=True)):
+        if array.ndim != node.ndim:
+            raise ShapeError(f"input {position} ({node['tag']}) has {array.ndim} axes, {node.type} was declared")
+        for axis, (dim, size) in enumerate(zip(node.shape, array.shape, strict=True)):
+            wanted = dim if isinstance(dim, int) else sizes.setdefault(dim, size)
+            if wanted != size:
+                name = f"dimension {dim['name']!r}" if isinstance(dim, Node) else f"axis {axis}"
+                raise ShapeError(f"input {position} ({node['tag']}): {name} is {size}, and should be {wanted}")
+    return sizes
+
+
+def evaluate(graph: Graph, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The outputs for these inputs.
+
+    >>> import numpy as np, agnesi as ag
+    >>> x = ag.tensor.vector("x")
+    >>> evaluate(ag.Graph([x.node], [(2 * x).node]), [np.arange(3.0)])[0].tolist()
+    [0.0, 2.0, 4.0]
+    """
+    sizes = bind(graph, arrays)
+    values: dict[Node, np.ndarray] = dict(zip(graph.inputs, map(np.asarray, arrays), strict=True))
+    with np.errstate(all="ignore"):
+        for node in graph.order:
+            if node not in values:
+                values[node] = _value(node, values, sizes)
+    return [values[n] for n in graph.outputs]
+
+
+def _value(node: Node, values: dict[Node, np.ndarray], sizes: dict[Node, int]) -> np.ndarray:
+    if node.op is CONST:
+        return np.array(value_of(node), node.dtype)
+    if node.op is ARRAY:
+        return node["value"].array  # type: ignore[no-any-return]
+    if node.op is SYMBOL:
+        return np.int64(sizes[node])  # type: ignore[return-value]
+    shape = tuple(dims.evaluate(d, sizes | _known(d, values)) for d in node.shape)
+    for a, b in node.op.equal(node) if node.op.equal else ():
+        left, right = (dims.evaluate(d, sizes | _known(d, values)) for d in (a, b))
+        if left != right:
+            raise ShapeError(f"{node.op.name}: {shapes_text(node, values)}: {left} and {right} should be equal"
+                             f"{built_at(node)}")  # fmt: skip
+    result = np.asarray(node.op.evaluate(*[values[a] for a in node.args], shape=shape, **dict(node.attrs)))
+    return result if result.dtype == node.dtype else result.astype(node.dtype)
+
+
+def _known(dim: object, values: dict[Node, np.ndarray]) -> dict[Node, int]:
+    """The value of a dimension that is itself a node of the graph."""
+    return {dim: int(values[dim])} if isinstance(dim, Node) and dim in values else {}
+
+
+def shapes_text(node: Node, values: dict[Node, np.ndarray]) -> str:
+    """The shapes of the arguments at this call."""
+    return ", ".join(str(np.shape(values[a])) for a in node.args)
+
+
+def built_at(node: Node) -> str:
+    """The user's line, as the end of a message."""
+    line = line_of(node)
+    return f" (built at {line})" if line else ""

@@ -1,0 +1,156 @@
+"""Rules towards one form: constants folded, neutral elements dropped, signs and factors moved outwards."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from agnesi.ir import dtype as dt
+from agnesi.ir.node import CONST, Node, const, same_shape, value_of
+from agnesi.ir.op import OPS, Op
+from agnesi.ops import elementwise as ew
+from agnesi.ops.reduce import sum_
+from agnesi.rewrite.pattern import Bindings, Pattern, Rule, var
+
+x, y, z = var("x"), var("y"), var("z")
+c, d = var("c", "const"), var("d", "const")
+A = var("axes")
+
+
+def is_float(b: Bindings) -> bool:
+    """Whether x is of a floating dtype."""
+    return dt.is_float(b["x"].dtype)
+
+
+def fold(b: Bindings) -> Node | None:
+    """An elementwise op on constants, computed now."""
+    node: Node = b["node"]
+    if node.ndim or not all(a.op is CONST for a in node.args) or node.op.may_raise:
+        return None
+    with np.errstate(all="ignore"):
+        arrays = [np.array(value_of(a), a.dtype) for a in node.args]
+        return const(np.asarray(node.op.evaluate(*arrays, shape=(), **dict(node.attrs))), node.dtype)
+
+
+def fill_cut(b: Bindings) -> Node | None:
+    """f(broadcast_to(a), c) -> f(a, c) where the result keeps its shape."""
+    node: Node = b["node"]
+    for k, a in enumerate(node.args):
+        if a.op.name == "broadcast_to":
+            args = (*node.args[:k], a.args[0], *node.args[k + 1 :])
+            new: Node = node.op(*args, **dict(node.attrs))
+            if same_shape(new.shape, node.shape) and new.dtype == node.dtype:
+                return new
+    return None
+
+
+def lead_cut(b: Bindings) -> Node | None:
+    """f(x[None, :], c) -> f(x, c), since broadcasting adds leading axes by itself."""
+    node: Node = b["node"]
+    for k, a in enumerate(node.args):
+        if a.op.name == "insert" and a["axes"] == tuple(range(len(a["axes"]))) and a.ndim <= node.ndim:
+            args = (*node.args[:k], a.args[0], *node.args[k + 1 :])
+            new: Node = node.op(*args, **dict(node.attrs))
+            if same_shape(new.shape, node.shape) and new.dtype == node.dtype:
+                return new
+    return None
+
+
+def any_of(op: Op) -> Pattern:
+    """The op on distinct variables."""
+    return Pattern(op, tuple(var("xyzw"[k]) for k in range(op.arity)))
+
+
+ELEMENTWISE = [op for op in OPS.values() if op.kind == "elementwise" and op.name != "check_index"]
+
+
+def power(b: Bindings) -> Node | None:
+    """x ** n for a small integer n, by repeated squaring."""
+    base, n = b["x"], value_of(b["c"])
+    if n != int(n) or not 0 <= abs(n) <= 16 or (n < 0 and not dt.is_float(base.dtype)):
+        return None
+    result: Node | None = None
+    square, k = base, abs(int(n))
+    while k:
+        if k & 1:
+            result = square if result is None else result * square
+        k >>= 1
+        square = square * square if k else square
+    if result is None:
+        return ew.eq(base, base) | True if base.dtype == "bool" else const(1, base.dtype)  # type: ignore[no-any-return]
+    return result if n > 0 else 1 / result  # type: ignore[no-any-return]
+
+
+def scaled_sum(b: Bindings) -> Node:
+    """sum(x * c) -> sum(x) * c"""
+    return sum_(b["x"], axes=b["axes"]) * b["c"]  # type: ignore[no-any-return]
+
+
+def finite_product(b: Bindings) -> bool:
+    """Whether two constants multiply without overflow or underflow."""
+    with np.errstate(all="ignore"):
+        value = abs(float(np.array(value_of(b["c"]), b["c"].dtype) * np.array(value_of(b["d"]), b["d"].dtype)))
+    return dt.is_float(b["c"].dtype) and 1e-30 < value < 1e30
+
+
+def power_of_two(b: Bindings) -> bool:
+    """Whether the reciprocal of the constant is exact."""
+    value = value_of(b["c"])
+    return is_float(b) and value != 0 and abs(np.frexp(value)[0]) == 0.5 and 1e-30 < abs(value) < 1e30
+
+
+def widening(b: Bindings) -> bool:
+    """Whether the inner cast loses nothing."""
+    inner, first = b["x"].dtype, b["first"]
+    return bool(np.can_cast(inner, first, "safe"))
+
+
+CANONICAL = [
+    *(Rule(f"fold_{op.name}", any_of(op), fold, "rounding") for op in ELEMENTWISE),
+    *(Rule(f"fill_cut_{op.name}", any_of(op), fill_cut, "bitwise") for op in ELEMENTWISE),
+    *(Rule(f"lead_cut_{op.name}", any_of(op), lead_cut, "bitwise") for op in ELEMENTWISE),
+    Rule("add_zero", x + 0, x, "rounding"),
+    Rule("sub_zero", x - 0, x, "bitwise"),
+    Rule("zero_sub", ew.sub(0, x), -x, "rounding"),
+    Rule("mul_one", x * 1, x, "bitwise"),
+    Rule("div_one", x / 1, x, "bitwise"),
+    Rule("mul_minus_one", x * -1, -x, "bitwise", is_float),
+    Rule("neg_neg", -(-x), x, "bitwise"),
+    Rule("add_neg", x + (-y), x - y, "bitwise"),
+    Rule("sub_neg", x - (-y), x + y, "bitwise"),
+    Rule("neg_sub", -(x - y), y - x, "rounding", is_float),
+    Rule("mul_neg", x * (-y), -(x * y), "bitwise"),
+    Rule("div_neg", x / (-y), -(x / y), "bitwise"),
+    Rule("neg_div", (-x) / y, -(x / y), "bitwise"),
+    Rule("neg_const", (-x) * c, lambda b: b["x"] * (-b["c"]), "bitwise", is_float),
+    Rule("mul_mul_const", (x * c) * d, lambda b: b["x"] * fold_product(b), "rounding", finite_product),
+    Rule("mul_reciprocal", x * (1 / y), x / y, "rounding", is_float),
+    Rule("div_const", x / c, lambda b: b["x"] * (1 / b["c"]), "bitwise", power_of_two),
+    Rule("div_div", (x / y) / z, x / (y * z), "real"),
+    Rule("pow_const", x**c, power, "rounding"),
+    Rule("invert_invert", ~~x, x, "bitwise"),
+    Rule("where_same", ew.where(x, y, y), y, "bitwise"),
+    Rule("where_not", ew.where(~x, y, z), ew.where(x, z, y), "bitwise"),
+    Rule("cast_cast", Pattern(ew.cast, (Pattern(ew.cast, (x,), (("dtype", var("first")),)),), (("dtype", var("then")),)),
+         lambda b: ew.cast(b["x"], dtype=b["then"]), "bitwise", widening,
+         lambda: ew.cast(ew.cast(const(1.5, "float32"), dtype="float64"), dtype="int64")),
+    Rule("cast_same", Pattern(ew.cast, (x,), (("dtype", var("then")),)),
+         lambda b: b["x"] if b["x"].dtype == b["then"] else None, "bitwise"),
+    Rule("sum_scaled", sum_(x * c, axes=A), scaled_sum, "rounding", is_float),
+    Rule("sum_neg", sum_(-x, axes=A), -sum_(x, axes=A), "bitwise"),
+]  # fmt: skip
+
+
+def fold_product(b: Bindings) -> Node:
+    """The product of two constants, in their dtype."""
+    return const(np.array(value_of(b["c"]), b["c"].dtype) * np.array(value_of(b["d"]), b["d"].dtype), b["c"].dtype)
+
+
+def zero_times(b: Bindings) -> bool:
+    """Whether x cannot be NaN or infinite: it is an integer."""
+    return not dt.is_float(b["x"].dtype)
+
+
+CANONICAL += [
+    Rule("mul_zero", x * 0, 0, "bitwise", zero_times),
+    Rule("mul_zero_real", x * 0, 0, "real"),
+]

@@ -1,0 +1,155 @@
+"""Rules of products: views and factors leave the operands; scaled and added products become one call."""
+
+from __future__ import annotations
+
+from agnesi.ir import dtype as dt
+from agnesi.ir.node import Node, cast, const, dim_node
+from agnesi.ops import elementwise as ew
+from agnesi.ops.index import insert, iota, reshape_dims, transpose_
+from agnesi.ops.products import contract, gemm
+from agnesi.ops.reduce import sum_
+from agnesi.rewrite.pattern import Bindings, Rule, var
+
+x, y = var("x"), var("y")
+L = var("labels")
+
+
+def parts(labels: str) -> tuple[str, str, str]:
+    """The labels of the operands and of the result."""
+    inputs, out = labels.split("->")
+    left, right = inputs.split(",")
+    return left, right, out
+
+
+def left_transposed(b: Bindings) -> Node:
+    """The labels take over the order of axes."""
+    left, right, out = parts(b["labels"])
+    left = "".join(left[b["perm"].index(k)] for k in range(len(left)))
+    return contract(b["x"], b["y"], labels=f"{left},{right}->{out}")  # type: ignore[no-any-return]
+
+
+def right_transposed(b: Bindings) -> Node:
+    """The labels take over the order of axes."""
+    left, right, out = parts(b["labels"])
+    right = "".join(right[b["perm"].index(k)] for k in range(len(right)))
+    return contract(b["x"], b["y"], labels=f"{left},{right}->{out}")  # type: ignore[no-any-return]
+
+
+def scale_of(node: Node) -> tuple[Node | None, Node]:
+    """A scalar factor and the rest of a product, quotient or negative; None when there is no factor."""
+    factor: Node | None = None
+    while True:
+        if node.op is ew.neg:
+            step, rest = const(-1, node.dtype), node.args[0]
+        elif node.op is ew.mul and node.ndim and 0 in (node.args[0].ndim, node.args[1].ndim):
+            step, rest = node.args if node.args[0].ndim == 0 else node.args[::-1]
+        elif node.op is ew.div and node.ndim and node.args[1].ndim == 0:
+            step, rest = 1 / node.args[1], node.args[0]
+        else:
+            return factor, node
+        factor = step if factor is None else factor * step
+        node = rest
+
+
+def factor_out(b: Bindings) -> Node | None:
+    """contract(s * x, y) -> s * contract(x, y) for a scalar s."""
+    scales = [scale_of(b["x"]), scale_of(b["y"])]
+    factors = [s for s, _ in scales if s is not None]
+    if not factors or not dt.is_float(b["node"].dtype):
+        return None
+    total = factors[0] if len(factors) == 1 else factors[0] * factors[1]
+    return total * contract(scales[0][1], scales[1][1], labels=b["labels"])  # type: ignore[no-any-return]
+
+
+def is_matrix_product(node: Node) -> bool:
+    """Whether a product is one of two matrices that a library does."""
+    return node.op is contract and dt.is_float(node.dtype) and all(n.ndim == 2 for n in (node, *node.args))
+
+
+def accumulate(b: Bindings) -> Node | None:
+    """y + s * contract(a, b), or with - on either side, where nothing else needs the product."""
+    node: Node = b["node"]
+    sign = -1 if node.op is ew.sub else 1
+    first, second = node.args
+    for term, other, s, t in ((second, first, sign, 1), (first, second, 1, sign)):
+        factor, product = scale_of(term)
+        if not is_matrix_product(product) or b["uses"].get(product, 0) > 1 or b["uses"].get(term, 0) > 1:
+            continue
+        if other.type != node.type or product.type != node.type or contains_product(other):
+            continue
+        alpha = const(s, node.dtype) if factor is None else factor if s == 1 else -factor
+        beta = const(t, node.dtype)
+        return gemm(other, *product.args, alpha, beta, labels=product["labels"])  # type: ignore[no-any-return]
+    return None
+
+
+def contains_product(node: Node) -> bool:
+    """Whether the other term is itself a scaled product; then the first one found is enough."""
+    return scale_of(node)[1].op in (contract, gemm)
+
+
+def as_loops(b: Bindings) -> Node | None:
+    """Products that a library does not do, as a sum of products; loops fuse them with what stands around."""
+    node: Node = b["node"]
+    if is_matrix_product(node):
+        return None
+    left, right, out = parts(b["labels"])
+    inner = "".join(k for k in left if k not in out)
+    order = out + inner
+    a, c = aligned(b["x"], left, order), aligned(b["y"], right, order)
+    total = a * c
+    if not inner:
+        return total  # type: ignore[no-any-return]
+    axes = tuple(range(len(out), len(order)))
+    if node.dtype == "bool":
+        return ew.gt(sum_(cast(total, "int64"), axes=axes), 0)  # type: ignore[no-any-return]
+    return natural(a, c, left, right, out, inner)
+
+
+def natural(a: Node, c: Node, left: str, right: str, out: str, inner: str) -> Node:
+    """The sum in the order of the axes of the larger operand, so that it is read along memory."""
+    bigger = left if len(left) >= len(right) else right
+    order = out + inner
+    wanted = "".join([k for k in order if k not in bigger]) + bigger
+    perm = tuple(order.index(k) for k in wanted)
+    total = a * c
+    moved = total if perm == tuple(range(len(perm))) else transpose_(total, perm=perm)
+    result = sum_(moved, axes=tuple(k for k, label in enumerate(wanted) if label in inner))
+    kept = "".join(k for k in wanted if k in out)
+    return result if kept == out else transpose_(result, perm=tuple(kept.index(k) for k in out))
+
+
+def aligned(x: Node, labels: str, order: str) -> Node:
+    """The operand with its axes in this order and new ones where it has none."""
+    kept = [k for k in order if k in labels]
+    perm = tuple(labels.index(k) for k in kept)
+    moved = x if perm == tuple(range(len(perm))) else transpose_(x, perm=perm)
+    missing = tuple(k for k, label in enumerate(order) if label not in labels)
+    return insert(moved, axes=missing) if missing else moved
+
+
+def _matrix(n: int, m: int) -> Node:
+    return reshape_dims(cast(iota(dim_node(n * m)), "float64"), (n, m))
+
+
+def _transposed(n: int, m: int) -> Node:
+    return transpose_(_matrix(n, m), perm=(1, 0))
+
+
+PRODUCTS = [
+    Rule("contract_left_transpose", contract(transpose_(x, perm=var("perm")), y, labels=L), left_transposed, "bitwise",
+         example=lambda: contract(_transposed(2, 3), _matrix(2, 4), labels="ij,jk->ik")),
+    Rule("contract_right_transpose", contract(x, transpose_(y, perm=var("perm")), labels=L), right_transposed, "bitwise",
+         example=lambda: contract(_matrix(2, 3), _transposed(4, 3), labels="ij,jk->ik")),
+    Rule("contract_factor", contract(x, y, labels=L), factor_out, "rounding",
+         example=lambda: contract(_matrix(2, 3) * 2, -_matrix(3, 4), labels="ij,jk->ik")),
+]  # fmt: skip
+
+ACCUMULATE = [
+    Rule("gemm_add", x + y, accumulate, "rounding",
+         example=lambda: _matrix(2, 4) + contract(_matrix(2, 3), _matrix(3, 4), labels="ij,jk->ik") * 3),
+    Rule("gemm_sub", x - y, accumulate, "rounding",
+         example=lambda: _matrix(2, 4) - contract(_matrix(2, 3), _matrix(3, 4), labels="ij,jk->ik") * 3),
+    Rule("contract_loops", contract(x, y, labels=L), as_loops, "rounding",
+         example=lambda: contract(_matrix(3, 3), cast(_matrix(3, 4), "float64"), labels="ij,ik->jk") * 1),
+]  # fmt: skip

@@ -1,0 +1,382 @@
+/* One call: lock shared values, run a variant, store updates, collect outputs. */
+#include "runtime.h"
+
+/* Below this many bytes of arrays and scratch a call keeps the GIL: letting it go would cost more. */
+enum { SMALL_CALL = 32 << 10, SMALL_FRAME = 2048, IDLE_ARENAS = 8 };
+
+static _Thread_local struct frame *innermost; /* calls of this thread that hold locks */
+
+/* Scratch --------------------------------------------------------------------------------- */
+
+static struct block *take_arena(Dispatcher *self, size_t bytes) {
+  struct block *arena = self->arenas;
+  if (arena != NULL) {
+    self->arenas = arena->next;
+    self->idle--;
+    if (arena->capacity >= bytes) return arena;
+    ag_block_free(arena);
+  }
+  return ag_block_new(bytes);
+}
+
+static void give_arena(Dispatcher *self, struct block *arena) {
+  if (self->idle == IDLE_ARENAS) {
+    ag_block_free(arena);
+    return;
+  }
+  arena->next = self->arenas;
+  self->arenas = arena;
+  self->idle++;
+}
+
+/* Called by generated code ------------------------------------------------------------------ */
+
+static int allocate(struct frame *frame, int buffer) {
+  Dispatcher *self = frame->self;
+  const struct slot *slot = &self->slots[buffer];
+  int64_t *dims = frame->call.dims + slot->place, *strides = frame->call.strides + slot->place;
+  int update = buffer - (self->buffers - self->updates);
+  if (update >= 0 && frame->variant->donated[update]) return AG_OK; /* it has its memory */
+  PyArrayObject *array = ag_array_new(slot->descr, slot->ndim, dims);
+  if (array == NULL) return AG_PYTHON;
+  int64_t step = 1;
+  for (int i = slot->ndim - 1; i >= 0; i--) {
+    strides[i] = step;
+    step *= dims[i] > 0 ? dims[i] : 1;
+  }
+  frame->call.data[buffer] = PyArray_DATA(array);
+  frame->bytes += step << slot->shift;
+  Py_XSETREF(frame->arrays[buffer], array);
+  return AG_OK;
+}
+
+static int on_alloc(struct ag_call *call, int32_t buffer) {
+  struct frame *frame = (struct frame *)call;
+  if (frame->thread == NULL) return allocate(frame, buffer);
+  PyEval_RestoreThread(frame->thread);
+  int status = allocate(frame, buffer);
+  frame->thread = PyEval_SaveThread();
+  return status;
+}
+
+static int on_enter(struct ag_call *call, int64_t bytes) {
+  struct frame *frame = (struct frame *)call;
+  if (ag_arm(call->cancel) < 0) return AG_PYTHON;
+  if (bytes != 0) {
+    frame->arena = bytes > 0 ? take_arena(frame->self, (size_t)bytes) : NULL;
+    if (frame->arena == NULL) {
+      frame->wanted = bytes;
+      return AG_MEMORY;
+    }
+    call->arena = frame->arena->data;
+  }
+  if (frame->self->long_loops || frame->bytes + bytes >= SMALL_CALL) frame->thread = PyEval_SaveThread();
+  return AG_OK;
+}
+
+/* Undoes `on_enter`. */
+static void leave(struct frame *frame) {
+  if (frame->thread != NULL) PyEval_RestoreThread(frame->thread);
+  if (frame->arena != NULL) give_arena(frame->self, frame->arena);
+  frame->thread = NULL;
+  frame->arena = NULL;
+}
+
+/* Shared values ------------------------------------------------------------------------------- */
+
+static Storage *storage_of(Dispatcher *self, int storage) {
+  return (Storage *)PyTuple_GET_ITEM(self->storage_tuple, storage);
+}
+
+enum held ag_held(Storage *storage) {
+  for (struct frame *frame = innermost; frame != NULL; frame = frame->outer)
+    for (int i = 0; i < frame->self->storages; i++)
+      if (storage_of(frame->self, i) == storage) return frame->self->written[i] ? HELD_WRITE : HELD_READ;
+  return HELD_NOT;
+}
+
+static int lock_storages(struct frame *frame) {
+  Dispatcher *self = frame->self;
+  for (; frame->locked < self->storages; frame->locked++) {
+    int i = self->order[frame->locked];
+    if (ag_storage_lock(storage_of(self, i), self->written[i]) < 0) return -1;
+  }
+  return 0;
+}
+
+static void unlock_storages(struct frame *frame) {
+  Dispatcher *self = frame->self;
+  while (frame->locked > 0) ag_storage_unlock(storage_of(self, self->order[--frame->locked]));
+}
+
+static int describe_shared(struct frame *frame) {
+  Dispatcher *self = frame->self;
+  int buffer = self->inputs;
+  for (int i = 0; i < self->storages; i++, buffer++) {
+    PyArrayObject *array = storage_of(self, i)->array;
+    if (ag_describe(frame, buffer, (PyArrayObject *)Py_NewRef((PyObject *)array)) < 0) return -1;
+  }
+  for (int i = 0; i < self->constants; i++, buffer++)
+    if (ag_describe(frame, buffer, (PyArrayObject *)Py_NewRef(PyTuple_GET_ITEM(self->constant_tuple, i))) < 0)
+      return -1;
+  return 0;
+}
+
+/* Donation: an update that writes the storage's own array ------------------------------------- */
+
+/* The bytes that a buffer touches. */
+static struct extent extent_of(struct frame *frame, int buffer) {
+  const struct slot *slot = &frame->self->slots[buffer];
+  const int64_t *dims = frame->call.dims + slot->place, *strides = frame->call.strides + slot->place;
+  int64_t low = 0, high = 0;
+  for (int i = 0; i < slot->ndim; i++) {
+    if (dims[i] == 0) return (struct extent){NULL, NULL};
+    int64_t span = (dims[i] - 1) * strides[i];
+    if (span < 0) low += span;
+    else high += span;
+  }
+  const char *data = frame->call.data[buffer];
+  return (struct extent){data + low * (1LL << slot->shift), data + ((high + 1) << slot->shift)};
+}
+
+/* Gives a buffer a copy of its own; a storage keeps it only when `lasting`. */
+static int copy_buffer(struct frame *frame, int buffer, bool lasting) {
+  PyArrayObject *copy = (PyArrayObject *)PyArray_NewCopy(frame->arrays[buffer], NPY_CORDER);
+  if (copy == NULL) return -1;
+  if (lasting) {
+    Storage *storage = storage_of(frame->self, buffer - frame->self->inputs);
+    Py_XSETREF(storage->array, (PyArrayObject *)Py_NewRef((PyObject *)copy));
+  }
+  return ag_describe(frame, buffer, copy);
+}
+
+/* Copies those of the first `count` buffers that lie in the memory that update `update` is going to write.
+ * Returns how many, or -1. */
+static int part_from_others(struct frame *frame, int update, int count) {
+  Dispatcher *self = frame->self;
+  int own = self->inputs + self->target[update], copies = 0;
+  struct extent mine = frame->extents[own];
+  for (int buffer = 0; buffer < count; buffer++) {
+    struct extent its = frame->extents[buffer];
+    if (its.high <= mine.low || mine.high <= its.low || buffer == own) continue;
+    int storage = buffer - self->inputs;
+    bool lasting = storage >= 0 && storage < self->storages && self->written[storage];
+    if (copy_buffer(frame, buffer, lasting) < 0) return -1;
+    frame->extents[buffer] = extent_of(frame, buffer);
+    copies++;
+  }
+  return copies;
+}
+
+/* Sees to it that no donated update writes into what the function reads otherwise.
+ *
+ * Shared values and constants rarely move: where they lie as in an earlier call, only inputs are compared. */
+static int part(struct frame *frame) {
+  Dispatcher *self = frame->self;
+  int shared = self->storages + self->constants, copies = 0;
+  for (int i = 0; i < self->inputs + shared; i++) frame->extents[i] = extent_of(frame, i);
+  struct extent *known = frame->variant->apart, *now = frame->extents + self->inputs;
+  bool moved = memcmp(known, now, (size_t)shared * sizeof *known) != 0;
+  for (int i = 0; i < self->updates; i++) {
+    if (!frame->variant->donated[i]) continue;
+    int made = part_from_others(frame, i, moved ? self->inputs + shared : self->inputs);
+    if (made < 0) return -1;
+    copies += made;
+  }
+  if (moved && copies == 0) memcpy(known, now, (size_t)shared * sizeof *known);
+  return 0;
+}
+
+/* Points every donated update at its storage's array, after making that array fit to be written. */
+static int donate(struct frame *frame) {
+  Dispatcher *self = frame->self;
+  int first = self->buffers - self->updates;
+  for (int i = 0; i < self->updates; i++) {
+    int own = self->inputs + self->target[i];
+    if (!frame->variant->donated[i]) continue;
+    PyArrayObject *array = frame->arrays[own];
+    bool fit = array == storage_of(self, self->target[i])->array && PyArray_IS_C_CONTIGUOUS(array) &&
+               PyArray_ISWRITEABLE(array);
+    if (!fit && copy_buffer(frame, own, true) < 0) return -1;
+  }
+  if (part(frame) < 0) return -1;
+  for (int i = 0; i < self->updates; i++) {
+    if (!frame->variant->donated[i]) continue;
+    const struct slot *from = &self->slots[self->inputs + self->target[i]], *to = &self->slots[first + i];
+    size_t bytes = (size_t)to->ndim * sizeof(int64_t);
+    frame->call.data[first + i] = frame->call.data[self->inputs + self->target[i]];
+    memcpy(frame->call.dims + to->place, frame->call.dims + from->place, bytes);
+    memcpy(frame->call.strides + to->place, frame->call.strides + from->place, bytes);
+  }
+  return 0;
+}
+
+/* Ends -------------------------------------------------------------------------------------- */
+
+/* New values of updates go into their storages; the old arrays die with the frame, after unlocking. */
+static int store_updates(struct frame *frame) {
+  Dispatcher *self = frame->self;
+  int first = self->buffers - self->updates;
+  for (int i = self->inputs + self->storages + self->constants; i < self->buffers; i++) {
+    bool donated = i >= first && frame->variant->donated[i - first];
+    if (frame->arrays[i] != NULL || donated) continue;
+    PyErr_Format(PyExc_SystemError, "generated code did not allocate buffer %d", i);
+    return -1;
+  }
+  for (int i = 0; i < self->updates; i++) {
+    if (frame->variant->donated[i]) continue;
+    Storage *storage = storage_of(self, self->target[i]);
+    PyArrayObject *old = storage->array;
+    storage->array = frame->arrays[first + i];
+    frame->arrays[first + i] = old;
+  }
+  return 0;
+}
+
+static int raise_check(struct frame *frame) {
+  const int64_t *values = frame->call.values;
+  PyObject *error = PyObject_CallMethod((PyObject *)frame->self, "_fail", "i(LLLL)", (int)frame->call.check,
+                                        (long long)values[0], (long long)values[1], (long long)values[2],
+                                        (long long)values[3]);
+  if (error == NULL) return -1;
+  if (PyExceptionInstance_Check(error)) PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+  else PyErr_Format(PyExc_TypeError, "_fail() returned %.100s, not an exception", Py_TYPE(error)->tp_name);
+  Py_DECREF(error);
+  return -1;
+}
+
+static int raise_memory(struct frame *frame) {
+  PyObject *name = ag_function_name(frame->self);
+  if (name == NULL) return -1;
+  PyErr_Format(PyExc_MemoryError, "%U() could not get %lld bytes of scratch memory", name, (long long)frame->wanted);
+  Py_DECREF(name);
+  return -1;
+}
+
+static int finish(struct frame *frame, int status) {
+  switch (status) {
+  case AG_OK: return store_updates(frame);
+  case AG_CHECK: return raise_check(frame);
+  case AG_MEMORY: return raise_memory(frame);
+  case AG_CANCEL:
+    if (PyErr_CheckSignals() == 0) PyErr_SetNone(PyExc_KeyboardInterrupt);
+    return -1;
+  case AG_PYTHON:
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_SystemError, "generated code reported an exception but set none");
+    return -1;
+  default: PyErr_Format(PyExc_SystemError, "generated code returned the unknown status %d", status); return -1;
+  }
+}
+
+/* Begins `number` afresh: what an earlier attempt allocated is dropped. */
+static int attempt(struct frame *frame, enum variant_number number) {
+  Dispatcher *self = frame->self;
+  if (self->variants[number].code == NULL && ag_ready(self, number) < 0) return -1;
+  frame->variant = &self->variants[number];
+  if (self->updates > 0 && donate(frame) < 0) return -1;
+  int status = frame->variant->code(&frame->call);
+  leave(frame);
+  return status;
+}
+
+static int run(struct frame *frame) {
+  enum variant_number number = frame->contiguous ? COMMON : GENERAL;
+  int status = attempt(frame, number);
+  if (status == AG_GENERAL && number == COMMON) {
+    for (int i = frame->self->inputs + frame->self->storages + frame->self->constants; i < frame->self->buffers; i++)
+      Py_CLEAR(frame->arrays[i]);
+    status = attempt(frame, GENERAL);
+  }
+  return status < 0 ? -1 : finish(frame, status);
+}
+
+static int run_bound(struct frame *frame) { return describe_shared(frame) < 0 ? -1 : run(frame); }
+
+/* `run_bound`, known as the holder of the locks to calls that are made from within. */
+static int run_locked(struct frame *frame) {
+  int status = lock_storages(frame);
+  if (status == 0) {
+    struct frame *outer = innermost;
+    frame->outer = outer;
+    innermost = frame;
+    status = run_bound(frame);
+    innermost = outer;
+  }
+  unlock_storages(frame);
+  return status;
+}
+
+static PyObject *take_output(struct frame *frame, int output) {
+  int buffer = frame->self->inputs + frame->self->storages + frame->self->constants + output;
+  PyObject *array = (PyObject *)frame->arrays[buffer];
+  frame->arrays[buffer] = NULL;
+  return array;
+}
+
+static PyObject *collect(struct frame *frame) {
+  Dispatcher *self = frame->self;
+  if (self->result == RESULT_ONE) return take_output(frame, 0);
+  if (self->result == RESULT_NONE) Py_RETURN_NONE;
+  PyObject *result = self->result == RESULT_LIST ? PyList_New(self->outputs) : PyDict_New();
+  if (result == NULL) return NULL;
+  for (int i = 0; i < self->outputs; i++) {
+    PyObject *array = take_output(frame, i);
+    if (self->result == RESULT_LIST) {
+      PyList_SET_ITEM(result, i, array);
+      continue;
+    }
+    int failed = PyDict_SetItem(result, PyTuple_GET_ITEM(self->keys, i), array);
+    Py_DECREF(array);
+    if (failed < 0) {
+      Py_DECREF(result);
+      return NULL;
+    }
+  }
+  return result;
+}
+
+/* Cuts the arrays of a frame out of one piece of memory. */
+static void open_frame(struct frame *frame, Dispatcher *self, char *memory) {
+  size_t buffers = (size_t)self->buffers, inputs = (size_t)self->inputs, axes = (size_t)self->axes;
+  *frame = (struct frame){.self = self, .contiguous = true};
+  frame->scalars = (char(*)[16])memory;
+  memory += 16 * inputs;
+  frame->arrays = (PyArrayObject **)memory;
+  memset(memory, 0, buffers * sizeof(void *));
+  memory += buffers * sizeof(void *);
+  frame->call.data = (void **)memory;
+  memory += buffers * sizeof(void *);
+  frame->given = (PyObject **)memory;
+  memory += inputs * sizeof(void *);
+  if (self->updates > 0) {
+    frame->extents = (struct extent *)memory;
+    memory += buffers * sizeof(struct extent);
+  }
+  frame->call.dims = (int64_t *)memory;
+  frame->call.strides = frame->call.dims + axes;
+  frame->call.library = &ag_library;
+  frame->call.pool = &ag_serial_pool;
+  frame->call.alloc = on_alloc;
+  frame->call.enter = on_enter;
+  frame->call.cancel = ag_cancel_flag(self);
+}
+
+PyObject *ag_dispatch(PyObject *object, PyObject *const *args, size_t flags, PyObject *names) {
+  Dispatcher *self = (Dispatcher *)object;
+  _Alignas(16) char small[SMALL_FRAME];
+  struct frame frame;
+  if (!self->bound) {
+    PyErr_SetString(PyExc_RuntimeError, "a dispatcher was called before _bind()");
+    return NULL;
+  }
+  char *memory = self->frame_bytes <= sizeof small ? small : PyMem_Malloc(self->frame_bytes);
+  if (memory == NULL) return PyErr_NoMemory();
+  open_frame(&frame, self, memory);
+  PyObject *result = NULL;
+  if (ag_read_inputs(&frame, args, PyVectorcall_NARGS(flags), names) == 0) {
+    if (self->storages == 0 ? run_bound(&frame) == 0 : run_locked(&frame) == 0) result = collect(&frame);
+  }
+  for (int i = 0; i < self->buffers; i++) Py_XDECREF(frame.arrays[i]);
+  if (memory != small) PyMem_Free(memory);
+  return result;
+}

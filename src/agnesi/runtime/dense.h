@@ -1,0 +1,182 @@
+/* Products and solvers for one element type; included by blas.c once per type.
+ *
+ * REAL: the type.  NAME(word): the word with the type's suffix.  GEMM, GEMV, GESV: the Fortran routines or NULL.
+ */
+
+/* One factor of a product as BLAS takes it. */
+struct NAME(factor) {
+  REAL *data;
+  char transposed; /* 'N': rows lie contiguously, 'T': columns do */
+  int leading;
+  REAL *packed; /* to be freed */
+};
+
+/* Writes a[rows, columns] into `to`, contiguously. */
+static void NAME(pack)(REAL *to, int64_t rows, int64_t columns, const REAL *a, int64_t row, int64_t column) {
+  enum { TILE = 16 };
+  for (int64_t i0 = 0; i0 < rows; i0 += TILE)
+    for (int64_t j0 = 0; j0 < columns; j0 += TILE)
+      for (int64_t i = i0; i < rows && i < i0 + TILE; i++)
+        for (int64_t j = j0; j < columns && j < j0 + TILE; j++) to[i * columns + j] = a[i * row + j * column];
+}
+
+/* Presents a[rows, columns] with any strides; packs it where BLAS cannot take it.  False: no memory. */
+static bool NAME(present)(struct NAME(factor) *to, int64_t rows, int64_t columns, const REAL *a, int64_t row,
+                          int64_t column) {
+  *to = (struct NAME(factor)){.data = (REAL *)a, .transposed = 'N'};
+  /* The stride of an axis of length 1 is never used, but BLAS still wants a leading dimension of some size. */
+  int64_t by_row = rows <= 1 ? at_least_1(columns) : row, by_column = columns <= 1 ? at_least_1(rows) : column;
+  if ((column == 1 || columns <= 1) && by_row >= at_least_1(columns) && by_row <= MOST) {
+    to->leading = (int)by_row;
+    return true;
+  }
+  if ((row == 1 || rows <= 1) && by_column >= at_least_1(rows) && by_column <= MOST) {
+    to->transposed = 'T';
+    to->leading = (int)by_column;
+    return true;
+  }
+  to->packed = to->data = malloc((size_t)rows * (size_t)columns * sizeof(REAL));
+  if (to->packed == NULL) return false;
+  NAME(pack)(to->packed, rows, columns, a, row, column);
+  to->leading = (int)at_least_1(columns);
+  return true;
+}
+
+/* c = beta * c; beta = 0 does not read c. */
+static void NAME(scale)(int64_t m, int64_t n, REAL beta, REAL *c, int64_t c_row) {
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t j = 0; j < n; j++) c[i * c_row + j] = beta == 0 ? 0 : beta * c[i * c_row + j];
+}
+
+/* y = alpha * a[rows, columns] x + beta * y: several times faster than the product of matrices.
+ * False: BLAS cannot take it. */
+static bool NAME(multiply_vector)(int64_t rows, int64_t columns, REAL alpha, const REAL *a, int64_t row, int64_t column,
+                                  const REAL *x, int64_t x_step, REAL beta, REAL *y, int64_t y_step) {
+  if (columns <= 1) x_step = 1;
+  if (rows <= 1) y_step = 1;
+  if (GEMV == NULL || x_step < 1 || x_step > MOST || y_step < 1 || y_step > MOST) return false;
+  struct NAME(factor) matrix;
+  if (!NAME(present)(&matrix, rows, columns, a, row, column)) return false;
+  if (beta == 0) NAME(scale)(rows, 1, 0, y, y_step); /* some BLAS multiply y by 0, which keeps a NaN */
+  bool by_rows = matrix.transposed == 'N'; /* to BLAS, which counts columns first, that is a transpose */
+  char transposed = by_rows ? 'T' : 'N';
+  int m = (int)(by_rows ? columns : rows), n = (int)(by_rows ? rows : columns), x_inc = (int)x_step, y_inc = (int)y_step;
+  GEMV(&transposed, &m, &n, &alpha, matrix.data, &matrix.leading, (REAL *)x, &x_inc, &beta, y, &y_inc);
+  free(matrix.packed);
+  return true;
+}
+
+/* c += alpha * a b by blocked loops, for any strides. */
+static void NAME(multiply)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *a, int64_t a_row, int64_t a_col,
+                           const REAL *b, int64_t b_row, int64_t b_col, REAL *c, int64_t c_row) {
+  enum { DEPTH = 64, WIDTH = 256 };
+  REAL tile[WIDTH];
+  for (int64_t j0 = 0; j0 < n; j0 += WIDTH)
+    for (int64_t p0 = 0; p0 < k; p0 += DEPTH) {
+      int64_t j1 = j0 + WIDTH < n ? j0 + WIDTH : n, p1 = p0 + DEPTH < k ? p0 + DEPTH : k;
+      for (int64_t i = 0; i < m; i++) {
+        for (int64_t j = j0; j < j1; j++) tile[j - j0] = 0;
+        for (int64_t p = p0; p < p1; p++) {
+          REAL factor = a[i * a_row + p * a_col];
+          const REAL *from = b + p * b_row;
+          if (b_col == 1)
+            for (int64_t j = j0; j < j1; j++) tile[j - j0] += factor * from[j];
+          else
+            for (int64_t j = j0; j < j1; j++) tile[j - j0] += factor * from[j * b_col];
+        }
+        for (int64_t j = j0; j < j1; j++) c[i * c_row + j] += alpha * tile[j - j0];
+      }
+    }
+}
+
+static void NAME(gemm)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *a, int64_t a_row, int64_t a_col,
+                       const REAL *b, int64_t b_row, int64_t b_col, REAL beta, REAL *c, int64_t c_row);
+
+/* Cuts a product whose sizes do not fit an int, along the axis that is too long. */
+static void NAME(halve)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *a, int64_t a_row, int64_t a_col,
+                        const REAL *b, int64_t b_row, int64_t b_col, REAL beta, REAL *c, int64_t c_row) {
+  if (k > LONGEST) {
+    int64_t h = k / 2;
+    NAME(gemm)(m, n, h, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
+    NAME(gemm)(m, n, k - h, alpha, a + h * a_col, a_row, a_col, b + h * b_row, b_row, b_col, 1, c, c_row);
+  } else if (n > LONGEST) {
+    int64_t h = n / 2;
+    NAME(gemm)(m, h, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
+    NAME(gemm)(m, n - h, k, alpha, a, a_row, a_col, b + h * b_col, b_row, b_col, beta, c + h, c_row);
+  } else {
+    int64_t h = m / 2;
+    NAME(gemm)(h, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
+    NAME(gemm)(m - h, n, k, alpha, a + h * a_row, a_row, a_col, b, b_row, b_col, beta, c + h * c_row, c_row);
+  }
+}
+
+static void NAME(gemm)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *a, int64_t a_row, int64_t a_col,
+                       const REAL *b, int64_t b_row, int64_t b_col, REAL beta, REAL *c, int64_t c_row) {
+  if (m <= 0 || n <= 0) return;
+  if (k <= 0) {
+    NAME(scale)(m, n, beta, c, c_row);
+    return;
+  }
+  bool fits = m <= LONGEST && n <= LONGEST && k <= LONGEST && (m == 1 || c_row <= MOST);
+  if (GEMM != NULL && !fits) {
+    NAME(halve)(m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
+    return;
+  }
+  if (n == 1 && NAME(multiply_vector)(m, k, alpha, a, a_row, a_col, b, b_row, beta, c, c_row)) return;
+  if (m == 1 && NAME(multiply_vector)(n, k, alpha, b, b_col, b_row, a, a_col, beta, c, 1)) return;
+  struct NAME(factor) left = {0}, right = {0};
+  if (GEMM != NULL && NAME(present)(&left, m, k, a, a_row, a_col) && NAME(present)(&right, k, n, b, b_row, b_col)) {
+    /* BLAS counts columns first: it computes the transpose of c from the transposes of b and a. */
+    int rows = (int)n, columns = (int)m, depth = (int)k, leading = (int)(m == 1 ? n : c_row);
+    GEMM(&right.transposed, &left.transposed, &rows, &columns, &depth, &alpha, right.data, &right.leading, left.data,
+         &left.leading, &beta, c, &leading);
+  } else {
+    if (beta != 1) NAME(scale)(m, n, beta, c, c_row);
+    NAME(multiply)(m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, c, c_row);
+  }
+  free(left.packed);
+  free(right.packed);
+}
+
+/* Solves a x = b for column-major a[n,n] and b[n,m], both overwritten, like LAPACK's gesv. */
+static int NAME(eliminate)(int64_t n, int64_t m, REAL *a, REAL *b) {
+  for (int64_t p = 0; p < n; p++) {
+    int64_t best = p;
+    for (int64_t i = p + 1; i < n; i++)
+      if ((a[p * n + i] < 0 ? -a[p * n + i] : a[p * n + i]) > (a[p * n + best] < 0 ? -a[p * n + best] : a[p * n + best]))
+        best = i;
+    if (a[p * n + best] == 0) return (int)(p + 1);
+    for (int64_t j = 0; j < n + m && best != p; j++) {
+      REAL *column = j < n ? a + j * n : b + (j - n) * n, value = column[p];
+      column[p] = column[best];
+      column[best] = value;
+    }
+    for (int64_t i = p + 1; i < n; i++) a[p * n + i] /= a[p * n + p];
+    for (int64_t j = p + 1; j < n + m; j++) {
+      REAL *column = j < n ? a + j * n : b + (j - n) * n;
+      for (int64_t i = p + 1; i < n; i++) column[i] -= a[p * n + i] * column[p];
+    }
+  }
+  for (int64_t j = 0; j < m; j++)
+    for (int64_t p = n - 1; p >= 0; p--) {
+      b[j * n + p] /= a[p * n + p];
+      for (int64_t i = 0; i < p; i++) b[j * n + i] -= a[p * n + i] * b[j * n + p];
+    }
+  return 0;
+}
+
+static int NAME(solve)(int64_t n, int64_t m, const REAL *a, const REAL *b, REAL *x, void *work) {
+  if (n <= 0 || m <= 0) return 0;
+  REAL *matrix = work, *right = matrix + n * n;
+  NAME(pack)(matrix, n, n, a, 1, n); /* column-major copies: LAPACK overwrites them */
+  NAME(pack)(right, m, n, b, 1, m);
+  int info = 0;
+  if (GESV != NULL && n <= MOST && m <= MOST) {
+    int rows = (int)n, columns = (int)m, *pivots = (int *)(right + n * m);
+    GESV(&rows, &columns, matrix, &rows, pivots, right, &rows, &info);
+  } else {
+    info = NAME(eliminate)(n, m, matrix, right);
+  }
+  NAME(pack)(x, n, m, right, 1, n);
+  return info;
+}

@@ -1,0 +1,234 @@
+"""What gets memory: every node is inlined into its readers, or is a root, computed once by loops of its own.
+
+One pass from the outputs to the inputs. Each node collects its demands: which root reads it, at which index. From
+these alone it is decided, with a reason, what happens to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from agnesi.ir import dims
+from agnesi.ir.graph import Graph
+from agnesi.ir.node import CONST, INDEX, SYMBOL, Node, dim_node, index, make, topological
+from agnesi.ir.op import Op, register
+from agnesi.ir.type import Dim, Type, same
+from agnesi.ops.declare import Index, Piece, here
+from agnesi.ops.index import broadcast_index, iota
+
+CHEAP = 8  # additions that cost about as much as keeping a value in memory
+NEST_COST = 400  # more scalar work than this in one nest chokes registers and the C compiler
+MANY_READERS = 8
+
+Element = Callable[[Node, Index], Node]
+
+ELEMENT = register(
+    Op(name="element", kind="leaf", infer=lambda *i, array: Type(array.dtype), evaluate=lambda *a, **k: None, cost=0,
+       doc="While planning: the element of an array at an index, whatever computes it.")
+)  # fmt: skip
+
+
+def element(array: Node, idx: Index) -> Node:
+    """A stand-in for the element of an array."""
+    return make(ELEMENT, idx, (("array", array),), Type(array.dtype))
+
+
+def axes_index(shape: tuple[Dim, ...]) -> Index:
+    """The index of a loop nest over a shape: one level for each axis that is not of size 1."""
+    result = []
+    level = 0
+    for dim in shape:
+        if same(dim, 1):
+            result.append(dim_node(0))
+        else:
+            result.append(index(level))
+            level += 1
+    return tuple(result)
+
+
+def squeezed(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
+    """A shape without its axes of size 1: the domain of a nest."""
+    return tuple(d for d in shape if not same(d, 1))
+
+
+def is_pure(node: Node) -> bool:
+    """Whether an index expression needs nothing but loop indices and sizes."""
+    return all(
+        n.op in (INDEX, SYMBOL, CONST) or (n.args and n.ndim == 0 and n.op.kind == "elementwise" and not n.op.may_raise)
+        for n in topological([node])
+    )
+
+
+def operands(node: Node, idx: Index, element: Element) -> list[tuple[Node, Index]]:
+    """Which element of each argument element idx of an elementwise, index or gather node needs."""
+    if node.op.kind == "elementwise":
+        return [(a, broadcast_index(a, node.shape, idx)) for a in node.args]
+    if node.op.kind == "gather":
+        x, *indices = node.args
+        lead = indices[0].ndim
+        return [(x, tuple(element(i, idx[:lead]) for i in indices) + idx[lead:])]
+    if node.op is iota:
+        return []
+    assert node.op.index is not None
+    return [(node.args[0], node.op.index(node, idx))]
+
+
+def pieces_of(root: Node) -> list[Piece]:
+    """The parts that fill a root; a root that is not a reduction or store op is one part, its own expression."""
+    if root.op.kind == "store":
+        assert root.op.pieces is not None
+        return list(root.op.pieces(root))
+    if root.op.kind == "reduce":
+        (x,), axes = root.args, root["axes"]
+        kept = [k for k in range(x.ndim) if k not in axes]
+        return [Piece(x.shape, x, lambda idx, element: tuple(idx[k] for k in kept), root.op.combine)]
+    return [] if root.op.kind == "call" else [Piece(root.shape, root, here)]
+
+
+Reads = list[tuple[Node, Index]]
+
+
+@dataclass
+class Placement:
+    """The roots in the order of computation, what each of their pieces reads, and why each is a root."""
+
+    roots: list[Node] = field(default_factory=list)
+    reads: dict[tuple[Node, int], Reads] = field(default_factory=dict)
+    reasons: dict[Node, str] = field(default_factory=dict)
+
+
+def weights(graph: Graph) -> dict[Node, int]:
+    """What one element costs in additions when all elementwise work below it is done anew."""
+    result: dict[Node, int] = {}
+    for node in graph.order:
+        inner = sum(result[a] for a in node.args) if node.op.kind in ("elementwise", "index", "gather") else 0
+        own = node.op.cost if node.op.kind == "elementwise" else 1
+        result[node] = min(own + inner, 10**6) if node.args else 0
+        if result[node] > NEST_COST:
+            result[node] = CHEAP + 1
+    return result
+
+
+class Placer:
+    """The state of the pass: demands on each node, and how much work each root has taken in."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.weight = weights(graph)
+        self.outputs = set(graph.outputs)
+        self.forced: dict[Node, str] = {}
+        self.demands: dict[Node, dict[tuple[Node, int, Index], None]] = {}
+        self.load: dict[tuple[Node, int], int] = {}
+        self.result = Placement()
+        self.levels: dict[Node, frozenset[int]] = {}
+
+    def run(self) -> Placement:
+        for node in reversed(self.graph.order):
+            if node.op.kind == "leaf" or (node not in self.demands and node not in self.outputs):
+                continue
+            reason = self.fate(node)
+            if reason:
+                self.keep(node, reason)
+            else:
+                self.inline(node)
+        self.result.roots.reverse()
+        return self.result
+
+    def fate(self, node: Node) -> str:
+        """Why the node is a root, or an empty text when it is inlined."""
+        if node in self.outputs:
+            return "an output"
+        if node.op.kind in ("reduce", "store", "call"):
+            return f"{node.op.name} has loops of its own"
+        if node in self.forced:
+            return self.forced[node]
+        if node.op.kind in ("index", "gather") or not node.args:
+            return ""
+        demands = self.demands[node]
+        if len(demands) > MANY_READERS:
+            return f"{len(demands)} readers"
+        if self.weight[node] <= CHEAP:
+            return ""
+        if len(demands) > 1:
+            return f"costs {self.weight[node]} and is read {len(demands)} times"
+        (root, piece, idx), = demands
+        used = frozenset().union(*[dims.levels(i, self.levels) for i in idx])
+        depth = len(squeezed(pieces_of(root)[piece].domain)) if root.op.kind != "call" else 0
+        if used != frozenset(range(len(used))) and len(used) < depth:
+            return f"costs {self.weight[node]} and is repeated along an outer loop"
+        if self.load.get((root, piece), 0) + node.op.cost > NEST_COST:
+            return "its nest is full"
+        return ""
+
+    def keep(self, node: Node, reason: str) -> None:
+        self.result.roots.append(node)
+        self.result.reasons[node] = reason
+        for root, piece, idx in self.demands.get(node, ()):
+            self.result.reads[root, piece].append((node, idx))
+        if node.op.kind == "call":
+            self.result.reads[node, 0] = []
+            for arg in node.args:
+                self.require(arg, node)
+            return
+        for k, piece in enumerate(pieces_of(node)):
+            idx = axes_index(piece.domain)
+            self.result.reads[node, k] = []
+
+            def reader(array: Node, at: Index, k: int = k) -> Node:
+                self.demand(array, (node, k, at))
+                return element(array, at)
+
+            self.scan(piece.target(idx, reader), (node, k))
+            if piece.source is node:
+                self.spread(node, node, k, idx)
+            else:
+                self.demand(piece.source, (node, k, idx))
+
+    def inline(self, node: Node) -> None:
+        for root, piece, idx in self.demands[node]:
+            key = (root, piece)
+            self.load[key] = self.load.get(key, 0) + node.op.cost
+            self.spread(node, root, piece, idx)
+
+    def spread(self, node: Node, root: Node, piece: int, idx: Index) -> None:
+        """Passes the demand for one element of a node on to its arguments."""
+
+        def reader(array: Node, at: Index) -> Node:
+            self.demand(array, (root, piece, at))
+            return element(array, at)
+
+        for arg, at in operands(node, idx, reader):
+            self.scan(at, (root, piece))
+            self.demand(arg, (root, piece, at))
+
+    def scan(self, idx: Index, key: tuple[Node, int]) -> None:
+        """Demands the scalars of the graph that stand in an index expression."""
+        for i in idx:
+            if i.op not in (INDEX, CONST, SYMBOL, ELEMENT) and not is_pure(i):
+                for n in topological([i]):
+                    if n.op.kind != "leaf" and not is_pure(n):
+                        self.demand(n, (*key, ()))
+
+    def demand(self, node: Node, demand: tuple[Node, int, Index]) -> None:
+        if node.op.kind == "leaf":
+            return
+        self.demands.setdefault(node, {})[demand] = None
+
+    def require(self, arg: Node, caller: Node) -> None:
+        """A library call reads whole arrays: a view of a root or input will do, anything else is stored."""
+        if arg.ndim == 0:
+            self.demand(arg, (caller, 0, ()))
+            return
+        base = arg
+        while base.op.name in ("transpose", "insert", "drop", "slice"):
+            base = base.args[0]
+        target = base if base.op.kind != "index" else arg
+        if target.op.kind != "leaf" or target.op is CONST:
+            self.forced.setdefault(target, f"{caller.op.name} reads it whole")
+            self.demand(target, (caller, 0, axes_index(target.shape)))
+
+
+def place(graph: Graph) -> Placement:
+    """The roots of a graph."""
+    return Placer(graph).run()

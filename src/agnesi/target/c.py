@@ -1,0 +1,285 @@
+"""Programs as C text: one function for each nest, and the entry that checks, allocates and calls them."""
+
+from __future__ import annotations
+
+from agnesi.errors import VerificationError
+from agnesi.ir import dims
+from agnesi.ir.node import Node, topological
+from agnesi.ir.op import OPS
+from agnesi.loops.stmt import (
+    Call, Check, For, Let, Nest, Program, Set, Stmt, Store, View, walk, written_buffers,
+)  # fmt: skip
+from agnesi.target.cfamily import CTYPE, Printer, literal, operation
+
+LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
+FEW_LANES = 16  # where the body is long
+BLOCK = 8192  # elements added up before partial results are joined: keeps float32 sums accurate
+
+
+class NestPrinter(Printer):
+    """One nest as a function; its buffers and sizes become parameters p0, p1 ... in order of appearance."""
+
+    def __init__(self, program: Program, nest: Nest) -> None:
+        storage = {name: program.storage(name) for name in program.buffers}
+        symbols = {s: f"{name}_d{axis}" for s, (name, axis) in program.symbols.items()}
+        super().__init__(program.buffers, storage, symbols)
+        self.nest = nest
+        self.written = {storage[n] for n in written_buffers(nest.body)}
+        self.pointers: dict[str, str] = {}
+        self.scalars: dict[str, str] = {}
+        self.fails = any(isinstance(s, Check) or (isinstance(s, Call) and s.site) for s in walk(nest.body))
+        self.calls = self.fails or any(isinstance(s, Call) for s in walk(nest.body))
+        self.lines: list[str] = []
+
+    def pointer(self, name: str) -> str:
+        return self.pointers.setdefault(self.storage[name], f"p{len(self.pointers)}")
+
+    def outside(self, name: str, dtype: str) -> str:
+        self.free.setdefault(name, f"const {CTYPE[dtype]}")
+        return self.scalars.setdefault(name, f"n{len(self.scalars)}")
+
+    def function(self) -> tuple[str, str]:
+        """The parameters and body as text, and the arguments to call it with."""
+        self.block(self.nest.body, "  ")
+        params, args = [], []
+        if self.calls:
+            params.append("struct ag_call *call")
+            args.append("call")
+        types = {self.storage[b.name]: CTYPE[b.dtype] for b in self.buffers.values()}
+        for name, param in self.pointers.items():
+            const = "" if name in self.written else "const "
+            params.append(f"{const}{types[name]} *restrict {param}")
+            args.append(name)
+        for name, param in self.scalars.items():
+            params.append(f"{self.free[name]} {param}")
+            args.append(name)
+        body = "\n".join(self.lines)
+        tail = "\n  return AG_OK;" if self.fails else ""
+        return f"({', '.join(params) or 'void'}) {{\n{body}{tail}\n}}", ", ".join(args)
+
+    # -- statements -----------------------------------------------------------------------------------
+
+    def block(self, body: list[Stmt] | tuple[Stmt, ...], tab: str) -> None:
+        for stmt in body:
+            self.statement(stmt, tab)
+
+    def statement(self, stmt: Stmt, tab: str) -> None:
+        match stmt:
+            case For():
+                self.loop(stmt, tab)
+            case Let(var, value, mutable):
+                text = self.strip(self.expression(value))
+                name = self.local.setdefault(var, f"v{len(self.local)}")
+                self.lines.append(f"{tab}{'' if mutable else 'const '}{CTYPE[var.dtype]} {name} = {text};")
+            case Set(var, value, combine):
+                name = self.local[var]
+                self.lines.append(f"{tab}{name} = {self.join(combine, var.dtype, name, self.expression(value))};")
+            case Store(buffer, idx, value, combine):
+                place = self.element(buffer, idx)
+                text = self.expression(value)
+                if combine:
+                    text = self.join(combine, self.buffers[buffer].dtype, place, text)
+                self.lines.append(f"{tab}{place} = {self.strip(text)};")
+            case Check(value, bound, site, shown):
+                a, b = (self.expression(s) for s in shown)
+                inside = f"(uint64_t){self.expression(value)} >= (uint64_t){self.expression(bound)}"
+                self.lines.append(f"{tab}if ({inside}) return ag_fail(call, {site}, {a}, {b});")
+            case Call():
+                self.call(stmt, tab)
+
+    def join(self, combine: str, dtype: str, old: str, new: str) -> str:
+        """The text of old joined with new; max and min are fastest with the new value first."""
+        operands = [new, old] if combine in ("maximum", "minimum") else [old, new]
+        return operation(combine, dtype, dtype, operands, {})
+
+    def loop(self, stmt: For, tab: str) -> None:
+        sums = [s for s in stmt.body if isinstance(s, Set)]
+        small = isinstance(stmt.extent, int) and stmt.extent <= FEW_LANES
+        if stmt.kind == "simd" and sums and not small:
+            self.lanes(stmt, sums, tab)
+            return
+        i = self.expression(stmt.index)
+        self.lines.append(f"{tab}for (int64_t {i} = 0; {i} < {self.dim(stmt.extent)}; {i}++) {{")
+        self.block(stmt.body, tab + "  ")
+        self.lines.append(f"{tab}}}")
+
+    def lanes(self, stmt: For, sums: list[Set], tab: str) -> None:
+        """A reducing loop: partial results side by side, joined by a tree after each block."""
+        width = FEW_LANES if sum(cost(s) for s in stmt.body) > 60 else LANES
+        i, n = self.expression(stmt.index), self.dim(stmt.extent)
+        inner = tab + "    "
+        self.lines.append(f"{tab}for (int64_t b = 0; b < {n}; b += {BLOCK}) {{")
+        self.lines.append(f"{tab}  const int64_t e = b + {BLOCK} < {n} ? b + {BLOCK} : {n};")
+        partial: dict[Node, str] = {}
+        for s in sums:
+            name, ctype = self.local[s.var], CTYPE[s.var.dtype]
+            partial[s.var] = f"{name}_p[q]"
+            init = OPS[neutral_op(s)].init
+            assert init is not None
+            text = literal(init(s.var.dtype), s.var.dtype)
+            self.lines.append(f"{tab}  {ctype} {name}_p[{width}];")
+            self.lines.append(f"{tab}  AG_LANES({width})")
+            self.lines.append(f"{tab}  for (int q = 0; q < {width}; q++) {name}_p[q] = {text};")
+        outer = dict(self.local)
+        self.local |= partial
+        named = dict(self.local)
+        self.lines.append(f"{tab}  int64_t j = b;")
+        self.lines.append(f"{tab}  for (; j + {width} <= e; j += {width}) {{")
+        self.lines.append(f"{inner}AG_LANES({width})")
+        self.lines.append(f"{inner}for (int q = 0; q < {width}; q++) {{")
+        self.lines.append(f"{inner}  const int64_t {i} = j + q;")
+        self.block(stmt.body, inner + "  ")
+        self.lines.append(f"{inner}}}")
+        self.lines.append(f"{tab}  }}")
+        self.local = named
+        self.lines.append(f"{tab}  for (int q = 0; q < e - j; q++) {{")
+        self.lines.append(f"{inner}const int64_t {i} = j + q;")
+        self.block(stmt.body, inner)
+        self.lines.append(f"{tab}  }}")
+        self.local = outer
+        for s in sums:
+            self.tree(s, width, tab + "  ")
+        self.lines.append(f"{tab}}}")
+
+    def tree(self, s: Set, width: int, tab: str) -> None:
+        """The partial results joined pairwise, then with the accumulator."""
+        name = self.local[s.var]
+        half = width // 2
+        while half:
+            text = self.join(s.combine, s.var.dtype, f"{name}_p[q]", f"{name}_p[q + {half}]")
+            if half > 1:
+                self.lines.append(f"{tab}AG_LANES({half})")
+                self.lines.append(f"{tab}for (int q = 0; q < {half}; q++) {name}_p[q] = {self.strip(text)};")
+            half //= 2
+        last = self.join(s.combine, s.var.dtype, f"{name}_p[0]", f"{name}_p[1]")
+        self.lines.append(f"{tab}{name} = {self.join(s.combine, s.var.dtype, name, last)};")
+
+    def call(self, stmt: Call, tab: str) -> None:
+        suffix = {"float32": "f32", "float64": "f64"}[stmt.dtype]
+        if stmt.name == "gemm":
+            a, b = stmt.reads
+            m, k = (self.dim(d) for d in a.sizes)
+            n = self.dim(b.sizes[1])
+            alpha, beta = (self.expression(s) for s in stmt.scalars)
+            c = stmt.writes
+            args = [m, n, k, alpha, *self.matrix(a), *self.matrix(b), beta, self.base(c), self.dim(c.strides[0])]
+            self.lines.append(f"{tab}call->library->gemm_{suffix}({', '.join(args)});")
+        elif stmt.name == "solve":
+            n, m = (self.dim(d) for d in stmt.writes.sizes)
+            places = [self.base(v) for v in (*stmt.reads, stmt.writes)]
+            args = [n, m, *places, self.pointer(stmt.workspace)]
+            self.lines.append(f"{tab}const int pivot = call->library->solve_{suffix}({', '.join(args)});")
+            self.lines.append(f"{tab}if (pivot) return ag_fail(call, {stmt.site}, pivot - 1, {n});")
+        else:
+            raise VerificationError(f"no library routine {stmt.name}")
+
+    def base(self, view: View) -> str:
+        offset = self.expression(view.offset)
+        return self.pointer(view.buffer) + ("" if offset == "0" else f" + {offset}")
+
+    def matrix(self, view: View) -> tuple[str, str, str]:
+        return self.base(view), self.dim(view.strides[0]), self.dim(view.strides[1])
+
+
+def neutral_op(s: Set) -> str:
+    """The reduction whose neutral element belongs to a combining op."""
+    return next(op.name for op in OPS.values() if op.kind == "reduce" and op.combine == s.combine)
+
+
+def cost(stmt: Stmt) -> int:
+    """The scalar work of a statement, in additions."""
+    values = [stmt.value] if isinstance(stmt, (Let, Set, Store)) else []
+    return sum(n.op.cost for n in topological(values))
+
+
+# -- the whole -----------------------------------------------------------------------------------------
+
+
+def module(program: Program) -> str:
+    """The C text of a program; its entry is `ag_main`."""
+    functions: dict[str, str] = {}
+    calls = []
+    for nest in program.nests:
+        printer = NestPrinter(program, nest)
+        text, args = printer.function()
+        kind = "int" if printer.fails else "void"
+        name = functions.setdefault(f"AG_NEST {kind} {{name}}{text}", f"nest{len(functions)}")
+        call = f"{name}({args})"
+        calls.append(f"  if ({call}) return AG_CHECK;" if printer.fails else f"  {call};")
+    texts = [key.replace("{name}", name, 1) for key, name in functions.items()]
+    entry = "\n".join([*Entry(program).lines(), *calls, "  return AG_OK;"])
+    return "\n\n".join(
+        ['#include "ag_support.h"\n#include "vmath.h"', *texts, f"int ag_main(struct ag_call *call) {{\n{entry}\n}}\n"]
+    )
+
+
+class Entry(Printer):
+    """The lines of the entry function up to the first nest."""
+
+    def __init__(self, program: Program) -> None:
+        symbols = {s: f"{name}_d{axis}" for s, (name, axis) in program.symbols.items()}
+        super().__init__(program.buffers, {n: program.storage(n) for n in program.buffers}, symbols)
+        self.program = program
+
+    def lines(self) -> list[str]:
+        program = self.program
+        lines: list[str] = []
+        place = 0
+        for number, name in enumerate(program.inputs):
+            buffer = program.buffers[name]
+            written = name in program.aliases.values()
+            ctype = CTYPE[buffer.dtype]
+            lines.append(f"  {'' if written else 'const '}{ctype} *{name} = call->data[{number}];")
+            for axis in range(len(buffer.shape)):
+                lines.append(f"  const int64_t {name}_d{axis} = call->dims[{place + axis}];")
+                if buffer.strides is not None:
+                    lines.append(f"  const int64_t {name}_s{axis} = call->strides[{place + axis}];")
+            place += len(buffer.shape)
+        for check in program.checks:
+            left, right = self.dim(check.left), self.dim(check.right)
+            action = "return AG_GENERAL;" if check.general else f"return ag_fail(call, {check.site}, {left}, {right});"
+            if left != right:
+                lines.append(f"  if ({left} != {right}) {action}")
+        for let in program.sizes:
+            self.local[let.var] = let.var["name"]
+            lines.append(f"  const {CTYPE[let.var.dtype]} {let.var['name']} = {self.expression(let.value)};")
+        lines += self.outputs(place)
+        lines += self.arena()
+        return lines
+
+    def outputs(self, place: int) -> list[str]:
+        program = self.program
+        lines = []
+        for k, name in enumerate(program.outputs):
+            buffer = program.buffers[name]
+            number = len(program.inputs) + k
+            if name not in program.aliases:
+                for axis, dim in enumerate(buffer.shape):
+                    lines.append(f"  call->dims[{place + axis}] = {self.dim(dim)};")
+                lines.append(f"  if (call->alloc(call, {number})) return AG_MEMORY;")
+                lines.append(f"  {CTYPE[buffer.dtype]} *{name} = call->data[{number}];")
+            place += len(buffer.shape)
+        return lines
+
+    def arena(self) -> list[str]:
+        """Offsets of the slots, one behind another with a gap, so that no two lie a page apart."""
+        program = self.program
+        lines = ["  int64_t bytes = 0;"]
+        slots: dict[int, str] = {}
+        for name, slot in program.slots.items():
+            if slot not in slots:
+                slots[slot] = name
+                buffer = program.buffers[name]
+                size = f"{self.dim(dims.product(buffer.shape))} * {SIZES[buffer.dtype]}"
+                lines.append(f"  const int64_t slot{slot} = bytes;")
+                lines.append(f"  bytes += AG_ALIGN({size}) + {64 * (1 + slot % 7)};")
+        lines.append("  if (call->enter(call, bytes)) return AG_MEMORY;")
+        for name, slot in program.slots.items():
+            if name not in program.aliases:
+                ctype = CTYPE[program.buffers[name].dtype]
+                lines.append(f"  {ctype} *{name} = ({ctype} *)(call->arena + slot{slot});")
+        return lines
+
+
+SIZES = {"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4,
+         "int64": 8, "uint64": 8, "float64": 8}  # fmt: skip

@@ -1,0 +1,115 @@
+"""Scalars and statements as text of the C family: what the C and CUDA printers share."""
+
+from __future__ import annotations
+
+import math
+
+from agnesi.ir import dims, dtype as dt
+from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, value_of
+from agnesi.ir.op import OPS
+from agnesi.ir.type import Dim
+from agnesi.loops.stmt import Buffer
+from agnesi.lower import row_major
+
+CTYPE = {
+    "bool": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t",
+    "uint8": "uint8_t", "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t",
+    "float32": "float", "float64": "double",
+}  # fmt: skip
+
+
+def family(dtype: str) -> str:
+    """Which of an op's texts serves a dtype."""
+    if dtype in dt.FLOATS:
+        return "float"
+    return "bool" if dtype == "bool" else "uint" if dtype in dt.UNSIGNED else "int"
+
+
+def literal(value: dt.Scalar, dtype: str) -> str:
+    """A constant as C text."""
+    if dtype in dt.FLOATS:
+        suffix = "f" if dtype == "float32" else ""
+        number = float(value)
+        if math.isnan(number):
+            return f'__builtin_nan{suffix}("")'
+        if math.isinf(number):
+            return f"({'-' if number < 0 else ''}__builtin_inf{suffix}())"
+        text = f"{number!r}{suffix}"
+        return f"({text})" if number < 0 or text.startswith("-") else text
+    if dtype == "bool":
+        return str(int(value))
+    if dtype == "int64" and value == -(2**63):
+        return "(-9223372036854775807LL - 1)"
+    suffix = {"int64": "" if abs(int(value)) < 2**31 else "LL", "uint64": "ULL", "uint32": "U"}.get(dtype, "")
+    return f"{int(value)}{suffix}" if value >= 0 else f"({int(value)}{suffix})"
+
+
+def operation(name: str, dtype: str, result: str, operands: list[str], attrs: dict[str, object]) -> str:
+    """The text of an op on operand texts of this dtype."""
+    op = OPS[name]
+    text = op.c if isinstance(op.c, str) else op.c.get(family(dtype), op.c.get(""))
+    if text is None:
+        raise AssertionError(f"{name} has no C text for {dtype}")
+    done = text.format(*operands, f="f" if dtype == "float32" else "", t=CTYPE[result], **attrs)
+    narrow = result not in (*dt.FLOATS, "bool", "int64", "uint64")
+    return f"({CTYPE[result]}){done}" if narrow and name != "cast" else done
+
+
+class Printer:
+    """Expressions of one function; collects the names they mention, in order."""
+
+    def __init__(self, buffers: dict[str, Buffer], storage: dict[str, str], symbols: dict[Node, str]) -> None:
+        self.buffers, self.storage, self.symbols = buffers, storage, symbols
+        self.free: dict[str, str] = {}  # names from outside and their C types
+        self.local: dict[Node, str] = {}
+
+    def expression(self, node: Node) -> str:
+        """The C text of a scalar expression."""
+        if node.op is CONST:
+            return literal(value_of(node), node.dtype)
+        if node.op is INDEX:
+            return f"i{node['level']}"
+        if node.op is TEMP:
+            return self.local.get(node) or self.outside(node["name"], node.dtype)
+        if node.op is SYMBOL:
+            return self.outside(self.symbols[node], "int64")
+        if node.op is LOAD:
+            return self.element(node["buffer"], node.args)
+        operands = [self.expression(a) for a in node.args]
+        if node.op.name == "cast" and node.dtype == "bool":
+            return f"({operands[0]} != 0)"
+        source = node.args[1].dtype if node.op.name == "where" else node.args[0].dtype
+        return operation(node.op.name, source, node.dtype, operands, dict(node.attrs))
+
+    def outside(self, name: str, dtype: str) -> str:
+        """A scalar that the function is given."""
+        self.free.setdefault(name, f"const {CTYPE[dtype]}")
+        return name
+
+    def dim(self, dim: Dim) -> str:
+        """A size as text."""
+        return str(dim) if isinstance(dim, int) else self.expression(dim)
+
+    def pointer(self, name: str) -> str:
+        """The base of a buffer's memory."""
+        return self.storage[name]
+
+    def element(self, name: str, indices: tuple[Node, ...]) -> str:
+        """An element of a buffer."""
+        buffer = self.buffers[name]
+        flat: Dim = 0
+        for i, step in zip(indices, buffer.strides or row_major(buffer.shape), strict=True):
+            flat = dims.add(flat, dims.mul(i if i.op is not CONST else int(value_of(i)), step))
+        return f"{self.pointer(name)}[{self.strip(self.dim(flat))}]"
+
+    @staticmethod
+    def strip(text: str) -> str:
+        """Without the parentheses around all of it."""
+        if text.startswith("(") and text.endswith(")"):
+            depth = 0
+            for k, ch in enumerate(text):
+                depth += (ch == "(") - (ch == ")")
+                if depth == 0 and k < len(text) - 1:
+                    return text
+            return text[1:-1]
+        return text

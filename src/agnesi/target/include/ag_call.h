@@ -1,0 +1,63 @@
+/* The contract between generated code and whoever calls it.
+ *
+ * A compiled function is `int f(struct ag_call *call)`.  Nothing here needs Python: the dispatcher in
+ * agnesi.runtime fills the structure for Python callers, an exported C program fills it by hand.
+ *
+ * Buffers are numbered: inputs, shared variables, array constants, outputs, new values of updates.
+ * `dims` and `strides` hold the dimensions of all buffers one after another, each buffer taking as
+ * many places as it has axes; strides count elements, not bytes.
+ */
+#ifndef AG_CALL_H
+#define AG_CALL_H
+#include <stdint.h>
+
+/* What a compiled function returns. */
+enum ag_status {
+  AG_OK = 0,
+  AG_CHECK = 1,   /* a check failed: `check` and `values` say which */
+  AG_MEMORY = 2,  /* alloc or enter could not get memory */
+  AG_GENERAL = 3, /* this variant assumes equal sizes and these are not: call the general variant */
+  AG_CANCEL = 4,  /* `*cancel` became non-zero during a long loop */
+  AG_PYTHON = 5   /* a Python exception is set */
+};
+
+/* Dense products and solvers; every stride counts elements, every array may be transposed.
+ * gemm: c[m,n] = alpha * a[m,k] b[k,n] + beta * c, `c` with unit column stride.
+ * solve: x[n,m] = a[n,n]^-1 b[n,m]; all three row-major, contiguous; `work` holds
+ * ag_solve_bytes(n, m, itemsize) bytes; returns 0, or the 1-based column of the first zero pivot. */
+struct ag_library {
+  void (*gemm_f32)(int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t a_row, int64_t a_col,
+                   const float *b, int64_t b_row, int64_t b_col, float beta, float *c, int64_t c_row);
+  void (*gemm_f64)(int64_t m, int64_t n, int64_t k, double alpha, const double *a, int64_t a_row, int64_t a_col,
+                   const double *b, int64_t b_row, int64_t b_col, double beta, double *c, int64_t c_row);
+  int (*solve_f32)(int64_t n, int64_t m, const float *a, const float *b, float *x, void *work);
+  int (*solve_f64)(int64_t n, int64_t m, const double *a, const double *b, double *x, void *work);
+};
+
+/* Scratch of `solve`: a copy of a, a copy of b, the pivots; a multiple of 64. */
+static inline int64_t ag_solve_bytes(int64_t n, int64_t m, int64_t itemsize) {
+  return ((n * n + n * m) * itemsize + n * (int64_t)sizeof(int32_t) + 63) / 64 * 64;
+}
+
+/* A parallel loop over [0, n): `body` is called with ranges that start at multiples of `grain`. */
+struct ag_pool {
+  int32_t threads;
+  void (*run)(struct ag_pool *, void (*body)(void *closure, int64_t lo, int64_t hi), void *closure, int64_t n,
+              int64_t grain);
+};
+
+struct ag_call {
+  void **data;
+  int64_t *dims;
+  int64_t *strides;
+  char *arena;                                         /* 64-byte aligned scratch, set by `enter` */
+  const struct ag_library *library;
+  struct ag_pool *pool;
+  int (*alloc)(struct ag_call *, int32_t buffer);      /* dims are filled in: sets data and strides; an ag_status */
+  int (*enter)(struct ag_call *, int64_t arena_bytes); /* after all fixed-size allocations, before any work */
+  const volatile int32_t *cancel;
+  int32_t check;                                       /* 1-based id of the check that failed first, 0: none */
+  int64_t values[4];                                   /* what the failed check saw */
+};
+
+#endif

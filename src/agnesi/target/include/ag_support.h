@@ -1,0 +1,28 @@
+/* What generated code needs beyond the call structure and elementary functions. */
+#ifndef AG_SUPPORT_H
+#define AG_SUPPORT_H
+#include "ag_call.h"
+
+/* Unrolls a loop over the partial results of a reduction, so that they stay in registers. Right at -O1 only, which is
+ * what our own toolchain compiles with; at higher levels it hinders the vectoriser. */
+#ifdef AG_UNROLL_LANES
+#define AG_PRAGMA(x) _Pragma(#x)
+#define AG_LANES(n) AG_PRAGMA(GCC unroll n)
+#else
+#define AG_LANES(n)
+#endif
+
+#define AG_NEST static __attribute__((noinline, unused))
+#define AG_ALIGN(bytes) (((bytes) + 63) & ~(int64_t)63)
+
+/* Records a failed check; the first one stays. */
+static inline __attribute__((unused)) int ag_fail(struct ag_call *call, int32_t check, int64_t a, int64_t b) {
+  call->check = check;
+  call->values[0] = a;
+  call->values[1] = b;
+  return AG_CHECK;
+}
+
+static inline __attribute__((always_inline, unused)) int64_t ag_max(int64_t a, int64_t b) { return a > b ? a : b; }
+
+#endif

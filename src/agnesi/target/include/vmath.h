@@ -1,0 +1,56 @@
+/* Elementary functions for generated code, in single (suffix f) and double precision.
+ *
+ * Every function is a straight line of scalar C: inside a loop the compiler turns it into SIMD code
+ * of whatever width the machine has, and the same text gives the same bits on every target.  That
+ * needs -ffp-contract=off (fma only where it is written) and forbids -ffast-math.  Special values are
+ * those of C99 and NumPy; subnormal arguments and results are exact to the stated bound.
+ *
+ * "max ULP" in a comment is the largest error seen over random and hard arguments, in units in the
+ * last place of the exact result; tests/test_vmath.py holds each function to its table of bounds.
+ *
+ * A target that has other spellings (CUDA) defines AG_FN and the AG_* operations before inclusion.
+ */
+#ifndef AG_VMATH_H
+#define AG_VMATH_H
+#include <stdint.h>
+
+#ifndef AG_FN
+#define AG_FN static inline __attribute__((always_inline, unused))
+#endif
+
+#ifndef AG_FMA
+#define AG_FMA(x, y, z) __builtin_fma(x, y, z)
+#define AG_FMAF(x, y, z) __builtin_fmaf(x, y, z)
+#define AG_SQRT(x) __builtin_sqrt(x)
+#define AG_SQRTF(x) __builtin_sqrtf(x)
+#define AG_ABS(x) __builtin_fabs(x)
+#define AG_ABSF(x) __builtin_fabsf(x)
+#define AG_FLOOR(x) __builtin_floor(x)
+#define AG_FLOORF(x) __builtin_floorf(x)
+#define AG_CEIL(x) __builtin_ceil(x)
+#define AG_CEILF(x) __builtin_ceilf(x)
+#define AG_TRUNC(x) __builtin_trunc(x)
+#define AG_TRUNCF(x) __builtin_truncf(x)
+#define AG_RINT(x) __builtin_rint(x)
+#define AG_RINTF(x) __builtin_rintf(x)
+#define AG_COPYSIGN(x, y) __builtin_copysign(x, y)
+#define AG_COPYSIGNF(x, y) __builtin_copysignf(x, y)
+#define AG_FMOD(x, y) __builtin_fmod(x, y)
+#define AG_FMODF(x, y) __builtin_fmodf(x, y)
+#define AG_INF __builtin_inf()
+#define AG_INFF __builtin_inff()
+#define AG_NAN __builtin_nan("")
+#define AG_NANF __builtin_nanf("")
+#define AG_COPY(to, from, bytes) __builtin_memcpy(to, from, bytes)
+#endif
+
+/* A file that needs one precision only may leave out the other, which saves 5 ms of compile time. */
+#ifndef AG_NO_F32
+#include "vmath_f32.h"
+#endif
+#ifndef AG_NO_F64
+#include "vmath_f64.h"
+#endif
+#include "vmath_int.h"
+
+#endif

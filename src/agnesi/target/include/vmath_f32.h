@@ -1,0 +1,450 @@
+/* Elementary functions in single precision; part of vmath.h. */
+#ifndef AG_VMATH_F32_H
+#define AG_VMATH_F32_H
+
+#define AG_MAGICF 0x1.8p23f /* x + AG_MAGICF rounds |x| < 2^22 to an integer, kept in the low bits */
+
+AG_FN uint32_t ag_bits_f(float x) {
+  uint32_t bits;
+  AG_COPY(&bits, &x, 4);
+  return bits;
+}
+
+AG_FN float ag_float_f(uint32_t bits) {
+  float x;
+  AG_COPY(&x, &bits, 4);
+  return x;
+}
+
+AG_FN float v_sqrtf(float x) {
+  return AG_SQRTF(x);
+}
+
+AG_FN float v_absf(float x) {
+  return AG_ABSF(x);
+}
+
+AG_FN float v_floorf(float x) {
+  return AG_FLOORF(x);
+}
+
+AG_FN float v_ceilf(float x) {
+  return AG_CEILF(x);
+}
+
+AG_FN float v_truncf(float x) {
+  return AG_TRUNCF(x);
+}
+
+/* Nearest integer, ties to even. */
+AG_FN float v_rintf(float x) {
+  return AG_RINTF(x);
+}
+
+/* -1, 0, 1 or NaN; the sign of either zero is +0. */
+AG_FN float v_signf(float x) {
+  float sign = x == 0.0f ? 0.0f : x;
+  sign = x > 0.0f ? 1.0f : sign;
+  return x < 0.0f ? -1.0f : sign;
+}
+
+/* The larger argument, NaN if either is: the comparison picks a NaN in y, the second line one in x. */
+AG_FN float v_maximumf(float x, float y) {
+  float larger = x > y ? x : y;
+  return x != x ? x : larger;
+}
+
+AG_FN float v_minimumf(float x, float y) {
+  float smaller = x < y ? x : y;
+  return x != x ? x : smaller;
+}
+
+/* Remainder of |x / y| < 2^23 with the sign of x: x - trunc(x / y) y is exact by fma, and one correction
+ * undoes a quotient that was rounded up to the next integer.  y = 0 gives NaN. */
+AG_FN float ag_fmod_near_f(float x, float y) {
+  float a = AG_ABSF(x);
+  float b = AG_ABSF(y);
+  float r = AG_FMAF(-AG_TRUNCF(a / b), b, a);
+  r = r < 0.0f ? r + b : r;
+  r = b == AG_INFF ? x : AG_COPYSIGNF(r, x);
+  return a == AG_INFF ? AG_NANF : r;
+}
+
+/* C's fmod, exact.  The branch for large quotients keeps a loop scalar. */
+AG_FN float v_fmodf(float x, float y) {
+  if (AG_ABSF(x / y) >= 0x1p23f) {
+    return AG_FMODF(x, y);
+  }
+  return ag_fmod_near_f(x, y);
+}
+
+/* np.mod: fmod moved to the sign of y; y = 0 gives NaN. */
+AG_FN float v_modf(float x, float y) {
+  float r = v_fmodf(x, y);
+  float moved = (r < 0.0f) != (y < 0.0f) ? r + y : r;
+  return r == 0.0f ? AG_COPYSIGNF(0.0f, y) : moved;
+}
+
+/* np.floor_divide: (x - mod(x, y)) / y rounded to an integer, so that it agrees with v_modf; x / y
+ * where y = 0. */
+AG_FN float v_floordivf(float x, float y) {
+  float r = v_fmodf(x, y);
+  float ratio = (x - r) / y;
+  ratio = ((r != 0.0f) & ((r < 0.0f) != (y < 0.0f))) ? ratio - 1.0f : ratio;
+  float whole = AG_FLOORF(ratio);
+  whole = ratio - whole > 0.5f ? whole + 1.0f : whole;
+  whole = ratio == 0.0f ? AG_COPYSIGNF(0.0f, x / y) : whole;
+  return y == 0.0f ? x / y : whole;
+}
+
+/* p * 2^k, |k| <= 252, in two exact steps so that the result may be subnormal. */
+AG_FN float ag_scale_f(float p, int32_t k) {
+  uint32_t biased = (uint32_t)k + 1024;
+  uint32_t half = biased >> 1;
+  uint32_t rest = biased - half;
+  return p * ag_float_f((half - 512 + 127) << 23) * ag_float_f((rest - 512 + 127) << 23);
+}
+
+/* exp(x + low) = (result + tail) 2^k for |low| < 2^-20 |x|: x = k ln 2 + r, ln 2 in two parts, and a
+ * polynomial for (exp(r) - 1 - r) / r^2 (relative error 2^-27). */
+AG_FN float ag_exp_parts_f(float x, float low, int32_t *k, float *tail) {
+  float m = AG_FMAF(x, 0x1.715476p0f, AG_MAGICF);
+  *k = (int32_t)(ag_bits_f(m) - ag_bits_f(AG_MAGICF));
+  m -= AG_MAGICF;
+  float r = AG_FMAF(m, -0x1.62e4p-1f, x);
+  r = AG_FMAF(m, -0x1.7f7d1cp-20f, r) + low;
+  float square = r * r;
+  float q = 0x1.6cad2ap-10f;
+  q = AG_FMAF(q, square, 0x1.55556ap-5f);
+  q = AG_FMAF(q, square, 0x1p-1f);
+  float q_odd = 0x1.120c8ep-7f;
+  q_odd = AG_FMAF(q_odd, square, 0x1.5554dcp-3f);
+  q = AG_FMAF(q_odd, r, q);
+  float s = AG_FMAF(q, square, r);
+  float p = s + 1.0f;
+  *tail = s - (p - 1.0f);
+  return p;
+}
+
+/* exp: max ULP 1.1. */
+AG_FN float v_expf(float x) {
+  x = x > 100.0f ? 100.0f : x;
+  x = x < -110.0f ? -110.0f : x;
+  int32_t k;
+  float tail;
+  float p = ag_exp_parts_f(x, -0.0f, &k, &tail);
+  return ag_scale_f(p, k);
+}
+
+/* exp(x) - 1 = 2^k (exp(r) - 1) + (2^k - 1), formed at half size so that 2^k cannot overflow; `tail` is
+ * the rounding error of the result, for x >= 0. */
+AG_FN float ag_expm1_parts_f(float x, float *tail) {
+  float m = AG_FMAF(x, 0x1.715476p0f, AG_MAGICF);
+  uint32_t k = ag_bits_f(m) - ag_bits_f(AG_MAGICF);
+  m -= AG_MAGICF;
+  float r = AG_FMAF(m, -0x1.62e4p-1f, x);
+  r = AG_FMAF(m, -0x1.7f7d1cp-20f, r);
+  float square = r * r;
+  float q = 0x1.120c96p-7f;
+  q = AG_FMAF(q, square, 0x1.5554dcp-3f);
+  float q_odd = 0x1.6d4eaap-10f;
+  q_odd = AG_FMAF(q_odd, square, 0x1.5554e8p-5f);
+  q = AG_FMAF(q_odd, r, q);
+  q = AG_FMAF(q, r, 0.5f);
+  float p = AG_FMAF(q, square, r);
+  float p_tail = AG_FMAF(q, square, r - p);
+  float half = ag_float_f((k + 126) << 23);
+  float t = AG_FMAF(half, p, half - 0.5f);
+  float t_tail = AG_FMAF(half, p, (half - 0.5f) - t);
+  t_tail = AG_FMAF(half, p_tail, t_tail);
+  *tail = t_tail + t_tail;
+  return t + t;
+}
+
+/* exp(x) - 1.  Below 2^-26 it is x itself, which keeps -0 and subnormals.  Max ULP 1.7. */
+AG_FN float v_expm1f(float x) {
+  float clamped = x > 89.0f ? 89.0f : x;
+  clamped = clamped < -20.0f ? -20.0f : clamped;
+  float tail;
+  float t = ag_expm1_parts_f(clamped, &tail);
+  return AG_ABSF(x) < 0x1p-26f ? x : t;
+}
+
+/* Split x > 0, normal: x = 2^k (1 + f) with 1 + f between sqrt(1/2) and sqrt(2). */
+AG_FN float ag_log_split_f(float x, int32_t *k) {
+  uint32_t shifted = ag_bits_f(x) - 0x3f3504f3;
+  *k = (int32_t)shifted >> 23;
+  return ag_float_f((shifted & 0x7fffff) + 0x3f3504f3) - 1.0f;
+}
+
+/* log(1 + f) + k ln 2: polynomial for (log(1 + f) - f) / f^2 (relative error 2^-26), ln 2 in two parts. */
+AG_FN float ag_log_poly_f(float f, float k) {
+  float q = -0x1.3e62ap-4f;
+  q = AG_FMAF(q, f, 0x1.05e654p-3f);
+  q = AG_FMAF(q, f, -0x1.0cbbf2p-3f);
+  q = AG_FMAF(q, f, 0x1.22b604p-3f);
+  q = AG_FMAF(q, f, -0x1.547fccp-3f);
+  q = AG_FMAF(q, f, 0x1.99a25ap-3f);
+  q = AG_FMAF(q, f, -0x1.00022ep-2f);
+  q = AG_FMAF(q, f, 0x1.55555p-2f);
+  q = AG_FMAF(q, f, -0x1.fffffep-2f);
+  float r = AG_FMAF(k, 0x1.7f7d1cp-20f, q * (f * f)) + f;
+  return AG_FMAF(k, 0x1.62e4p-1f, r);
+}
+
+/* log: max ULP 1.0; -inf at 0, NaN below. */
+AG_FN float v_logf(float x) {
+  float normal = x < 0x1p-126f ? x * 0x1p23f : x;
+  float shift = x < 0x1p-126f ? -23.0f : 0.0f;
+  int32_t k;
+  float f = ag_log_split_f(normal, &k);
+  float r = ag_log_poly_f(f, (float)k + shift);
+  r = x < AG_INFF ? r : x;
+  r = x == 0.0f ? -AG_INFF : r;
+  return x < 0.0f ? AG_NANF : r;
+}
+
+/* log(1 + x): the rounding error of 1 + x is carried into f.  Max ULP 1.6. */
+AG_FN float v_log1pf(float x) {
+  float u = 1.0f + x;
+  float lost = x - (u - 1.0f);
+  int32_t k;
+  float f = ag_log_split_f(u, &k);
+  f = AG_FMAF(0.5f * lost, ag_float_f((uint32_t)(128 - k) << 23), f);
+  f = k == 0 ? x : f;
+  float r = ag_log_poly_f(f, (float)k);
+  r = x < AG_INFF ? r : x;
+  r = x == -1.0f ? -AG_INFF : r;
+  r = x < -1.0f ? AG_NANF : r;
+  return AG_ABSF(x) < 0x1p-26f ? x : r;
+}
+
+/* log(1 + exp(x)) = max(x, 0) + log1p(e), e = exp(-|x|) kept as a sum of two floats.  Max ULP 1.6. */
+AG_FN float v_softplusf(float x) {
+  float a = -AG_ABSF(x);
+  float clamped = a < -110.0f ? -110.0f : a;
+  int32_t k;
+  float tail;
+  float e = ag_exp_parts_f(clamped, -0.0f, &k, &tail);
+  e = ag_scale_f(e, k);
+  tail = ag_scale_f(tail, k);
+  float u = 1.0f + e;
+  float lost = (e - (u - 1.0f)) + tail;
+  float f = ag_log_split_f(u, &k);
+  f = AG_FMAF(lost, 0.5f, f);
+  f = k == 0 ? e : f;
+  /* where 1 + f is 1 + e, the tail enters as tail / (1 + e) */
+  float extra = k == 0 ? tail * (1.0f - f + f * f) : 0.0f;
+  float q = ag_log_poly_f(f, (float)k) + extra;
+  q = x > 0.0f ? x + q : q;
+  return x == AG_INFF ? x : q;
+}
+
+/* tanh(a) = t / (t + 2), t = expm1(2a); the rounding errors of t and of the divisor are carried to a
+ * correction of the quotient.  Max ULP 1.1. */
+AG_FN float v_tanhf(float x) {
+  float a = AG_ABSF(x);
+  a = a > 10.0f ? 20.0f : a + a;
+  float t_tail;
+  float t = ag_expm1_parts_f(a, &t_tail);
+  float divisor = t + 2.0f;
+  float divisor_tail = t - (divisor - 2.0f);
+  float inverse = 1.0f / divisor;
+  float quotient = t * inverse;
+  float rest = AG_FMAF(-quotient, divisor, t) + AG_FMAF(-quotient, divisor_tail + t_tail, t_tail);
+  return AG_COPYSIGNF(AG_FMAF(rest, inverse, quotient), x);
+}
+
+/* 1 / (1 + exp(-x)) by e = exp(-|x|), so that nothing overflows; the rounding error of 1 + e is carried to
+ * a correction of the quotient.  Max ULP 1.6. */
+AG_FN float v_sigmoidf(float x) {
+  float e = v_expf(-AG_ABSF(x));
+  float divisor = 1.0f + e;
+  float divisor_tail = e - (divisor - 1.0f);
+  float dividend = x < 0.0f ? e : 1.0f;
+  float inverse = 1.0f / divisor;
+  float quotient = dividend * inverse;
+  float rest = AG_FMAF(-quotient, divisor_tail, AG_FMAF(-quotient, divisor, dividend));
+  return AG_FMAF(rest, inverse, quotient);
+}
+
+/* Reduction for sin and cos in double precision: x = n pi/2 + result, right for |x| <= 2^50. */
+AG_FN float ag_trig_reduce_f(float x, uint32_t *n) {
+  double wide = x;
+  double m = AG_FMA(wide, 0x1.45f306dc9c883p-1, 0x1.8p52);
+  uint64_t bits;
+  AG_COPY(&bits, &m, 8);
+  *n = (uint32_t)bits;
+  m -= 0x1.8p52;
+  double r = AG_FMA(m, -0x1.921fb54442d18p0, wide);
+  return (float)AG_FMA(m, -0x1.1a62633145c07p-54, r);
+}
+
+AG_FN float ag_sin_poly_f(float r) {
+  float z = r * r;
+  float q = -0x1.9aa9c4p-13f;
+  q = AG_FMAF(q, z, 0x1.110bd6p-7f);
+  q = AG_FMAF(q, z, -0x1.555552p-3f);
+  return AG_FMAF(q * z, r, r);
+}
+
+AG_FN float ag_cos_poly_f(float r) {
+  float z = r * r;
+  float q = 0x1.99e42cp-16f;
+  q = AG_FMAF(q, z, -0x1.6c0c2p-10f);
+  q = AG_FMAF(q, z, 0x1.55554ap-5f);
+  q = AG_FMAF(q, z, -0x1p-1f);
+  q = AG_FMAF(q, z, 0x1p0f);
+  return q;
+}
+
+/* sin: max ULP 1.9 for |x| <= 2^50; beyond that NaN, as at infinity (a full reduction is not written). */
+AG_FN float v_sinf(float x) {
+  uint32_t n;
+  float r = ag_trig_reduce_f(x, &n);
+  float value = (n & 1) ? ag_cos_poly_f(r) : ag_sin_poly_f(r);
+  value = ag_float_f(ag_bits_f(value) ^ (n & 2) << 30);
+  value = AG_ABSF(x) <= 0x1p50f ? value : AG_NANF;
+  return x == 0.0f ? x : value;
+}
+
+/* cos: as v_sinf. */
+AG_FN float v_cosf(float x) {
+  uint32_t n;
+  float r = ag_trig_reduce_f(x, &n);
+  float value = (n & 1) ? ag_sin_poly_f(r) : ag_cos_poly_f(r);
+  value = ag_float_f(ag_bits_f(value) ^ ((n + 1) & 2) << 30);
+  return AG_ABSF(x) <= 0x1p50f ? value : AG_NANF;
+}
+
+/* erfc(a) = p e 2^k / divisor for a >= 0: exp(-a^2) = e 2^k and P((a - 4) / (a + 4)) / (2a + 1), each with
+ * its rounding error. */
+AG_FN float ag_erfc_factors_f(float a, float *p_tail, float *e, float *e_tail, float *divisor, float *divisor_tail,
+                            int32_t *k) {
+  float b = a > 11.0f ? 11.0f : a;
+  float w = (b - 4.0f) / (b + 4.0f);
+  float q = 0x1.235194p-8f;
+  q = AG_FMAF(q, w, -0x1.29141ap-6f);
+  q = AG_FMAF(q, w, 0x1.2ac212p-5f);
+  q = AG_FMAF(q, w, -0x1.0d4c9ap-4f);
+  q = AG_FMAF(q, w, 0x1.813cc6p-4f);
+  q = AG_FMAF(q, w, -0x1.9e1052p-4f);
+  q = AG_FMAF(q, w, 0x1.16c61p-4f);
+  q = AG_FMAF(q, w, 0x1.f7fbdap-7f);
+  q = AG_FMAF(q, w, -0x1.1df12p-3f);
+  float p = AG_FMAF(q, w, 0x1.3ba592p0f);
+  *p_tail = AG_FMAF(q, w, 0x1.3ba592p0f - p);
+  float square = b * b;
+  *e = ag_exp_parts_f(-square, -AG_FMAF(b, b, -square), k, e_tail);
+  *divisor = AG_FMAF(2.0f, b, 1.0f);
+  *divisor_tail = AG_FMAF(2.0f, b, 1.0f - *divisor);
+  return p;
+}
+
+/* erfc(a) for a >= 0, the errors of the factors carried to a correction of the quotient. */
+AG_FN float ag_erfc_positive_f(float a) {
+  float p_tail;
+  float e;
+  float e_tail;
+  float divisor;
+  float divisor_tail;
+  int32_t k;
+  float p = ag_erfc_factors_f(a, &p_tail, &e, &e_tail, &divisor, &divisor_tail, &k);
+  float inverse = 1.0f / divisor;
+  float product = p * e;
+  float product_tail = AG_FMAF(p, e, -product) + AG_FMAF(p, e_tail, p_tail * e);
+  float quotient = product * inverse;
+  float rest = AG_FMAF(-quotient, divisor, product) + AG_FMAF(-quotient, divisor_tail, product_tail);
+  return ag_scale_f(AG_FMAF(rest, inverse, quotient), k);
+}
+
+/* erf(x) for |x| < 1: x P(x^2). */
+AG_FN float ag_erf_small_f(float x) {
+  float z = x * x;
+  float q = -0x1.12339ep-14f;
+  q = AG_FMAF(q, z, 0x1.536cecp-12f);
+  q = AG_FMAF(q, z, -0x1.326364p-10f);
+  q = AG_FMAF(q, z, 0x1.666f26p-8f);
+  q = AG_FMAF(q, z, -0x1.b9db28p-6f);
+  q = AG_FMAF(q, z, 0x1.ce4648p-4f);
+  q = AG_FMAF(q, z, -0x1.8127d4p-2f);
+  q = AG_FMAF(q, z, 0x1.20dd76p0f);
+  return q * x;
+}
+
+/* erfc: 1 - erf below 1/2.  Max ULP 2.0. */
+AG_FN float v_erfcf(float x) {
+  float a = AG_ABSF(x);
+  float r = ag_erfc_positive_f(a);
+  r = x < 0.0f ? 2.0f - r : r;
+  return a > 0.5f ? r : 1.0f - ag_erf_small_f(x);
+}
+
+/* erf: 1 - erfc above 1, where erfc is small and needs no correction.  Max ULP 2.1. */
+AG_FN float v_erff(float x) {
+  float a = AG_ABSF(x);
+  float b = a > 4.0f ? 4.0f : a;
+  float tails[3];
+  float e;
+  float divisor;
+  int32_t k;
+  float p = ag_erfc_factors_f(b, &tails[0], &e, &tails[1], &divisor, &tails[2], &k);
+  float r = AG_COPYSIGNF(1.0f - ag_scale_f(p * e / divisor, k), x);
+  return a > 1.0f ? r : ag_erf_small_f(x);
+}
+
+/* x to the power y = 2^(y log2 |x|), the logarithm as a sum of two floats: log2(m) = s (C + z Q(z)) with
+ * s = f / (2 + f), z = s^2.  Max ULP 2.  The lines at the end are C99's special cases. */
+AG_FN float v_powf(float x, float y) {
+  float a = AG_ABSF(x);
+  float normal = a < 0x1p-126f ? a * 0x1p23f : a;
+  float shift = a < 0x1p-126f ? -23.0f : 0.0f;
+  int32_t k;
+  float f = ag_log_split_f(normal, &k);
+  float exponent = (float)k + shift;
+  float d = 2.0f + f;
+  float d_tail = f - (d - 2.0f);
+  float inverse = 1.0f / d;
+  float s = f * inverse;
+  float s_tail = (AG_FMAF(-s, d, f) - s * d_tail) * inverse;
+  float z = s * s;
+  float q = 0x1.559bep-2f;
+  q = AG_FMAF(q, z, 0x1.a5f254p-2f);
+  q = AG_FMAF(q, z, 0x1.2776b2p-1f);
+  q = AG_FMAF(q, z, 0x1.ec709ep-1f);
+  float first = s * 0x1.715476p1f;
+  float log_tail = AG_FMAF(s, 0x1.715476p1f, -first);
+  log_tail = AG_FMAF(s, 0x1.4ae0cp-25f, AG_FMAF(s_tail, 0x1.715476p1f, log_tail));
+  float others = s * (z * q);
+  float log = first + others;
+  log_tail += others - (log - first);
+  float high = exponent + log;
+  float low = (log - (high - exponent)) + log_tail;
+  high = a == 0.0f ? -AG_INFF : high;
+  high = a == AG_INFF ? a : high;
+  float t = y * high;
+  float t_tail = AG_FMAF(y, low, AG_FMAF(y, high, -t));
+  t_tail = AG_ABSF(t) < 200.0f ? t_tail : 0.0f;
+  t = t > 200.0f ? 200.0f : t;
+  t = t < -200.0f ? -200.0f : t;
+  float m = t + AG_MAGICF;
+  k = (int32_t)(ag_bits_f(m) - ag_bits_f(AG_MAGICF));
+  float r = (t - (m - AG_MAGICF)) + t_tail;
+  float e = 0x1.442776p-13f;
+  e = AG_FMAF(e, r, 0x1.5ef758p-10f);
+  e = AG_FMAF(e, r, 0x1.3b2a46p-7f);
+  e = AG_FMAF(e, r, 0x1.c6af9ap-5f);
+  e = AG_FMAF(e, r, 0x1.ebfbep-3f);
+  e = AG_FMAF(e, r, 0x1.62e43p-1f);
+  float value = ag_scale_f(AG_FMAF(e, r, 1.0f), k);
+  float half = 0.5f * y;
+  int integer = AG_TRUNCF(y) == y;
+  int odd = integer & (AG_TRUNCF(half) != half);
+  value = a == 1.0f ? 1.0f : value;
+  value = odd ? AG_COPYSIGNF(value, x) : value;
+  value = ((x < 0.0f) & !integer & (a != AG_INFF)) ? AG_NANF : value;
+  value = ((x != x) | (y != y)) ? x + y : value;
+  return ((x == 1.0f) | (y == 0.0f)) ? 1.0f : value;
+}
+
+#endif

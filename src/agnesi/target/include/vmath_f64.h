@@ -1,0 +1,510 @@
+/* Elementary functions in double precision; part of vmath.h.  Methods as in vmath_f32.h unless said. */
+#ifndef AG_VMATH_F64_H
+#define AG_VMATH_F64_H
+
+#define AG_MAGIC 0x1.8p52 /* x + AG_MAGIC rounds |x| < 2^51 to an integer, kept in the low bits */
+#define AG_SQRT_HALF 0x3fe6a09e667f3bcdu /* the bits of sqrt(1/2) */
+
+AG_FN uint64_t ag_bits(double x) {
+  uint64_t bits;
+  AG_COPY(&bits, &x, 8);
+  return bits;
+}
+
+AG_FN double ag_float(uint64_t bits) {
+  double x;
+  AG_COPY(&x, &bits, 8);
+  return x;
+}
+
+AG_FN double v_sqrt(double x) {
+  return AG_SQRT(x);
+}
+
+AG_FN double v_abs(double x) {
+  return AG_ABS(x);
+}
+
+AG_FN double v_floor(double x) {
+  return AG_FLOOR(x);
+}
+
+AG_FN double v_ceil(double x) {
+  return AG_CEIL(x);
+}
+
+AG_FN double v_trunc(double x) {
+  return AG_TRUNC(x);
+}
+
+AG_FN double v_rint(double x) {
+  return AG_RINT(x);
+}
+
+AG_FN double v_sign(double x) {
+  double sign = x == 0.0 ? 0.0 : x;
+  sign = x > 0.0 ? 1.0 : sign;
+  return x < 0.0 ? -1.0 : sign;
+}
+
+AG_FN double v_maximum(double x, double y) {
+  double larger = x > y ? x : y;
+  return x != x ? x : larger;
+}
+
+AG_FN double v_minimum(double x, double y) {
+  double smaller = x < y ? x : y;
+  return x != x ? x : smaller;
+}
+
+/* Remainder of |x / y| < 2^52 with the sign of x: x - trunc(x / y) y is exact by fma, and one correction
+ * undoes a quotient that was rounded up to the next integer.  y = 0 gives NaN. */
+AG_FN double ag_fmod_near(double x, double y) {
+  double a = AG_ABS(x);
+  double b = AG_ABS(y);
+  double r = AG_FMA(-AG_TRUNC(a / b), b, a);
+  r = r < 0.0 ? r + b : r;
+  r = b == AG_INF ? x : AG_COPYSIGN(r, x);
+  return a == AG_INF ? AG_NAN : r;
+}
+
+/* C's fmod, exact.  The branch for large quotients keeps a loop scalar. */
+AG_FN double v_fmod(double x, double y) {
+  if (AG_ABS(x / y) >= 0x1p52) {
+    return AG_FMOD(x, y);
+  }
+  return ag_fmod_near(x, y);
+}
+
+/* np.mod: fmod moved to the sign of y; y = 0 gives NaN. */
+AG_FN double v_mod(double x, double y) {
+  double r = v_fmod(x, y);
+  double moved = (r < 0.0) != (y < 0.0) ? r + y : r;
+  return r == 0.0 ? AG_COPYSIGN(0.0, y) : moved;
+}
+
+/* np.floor_divide: (x - mod(x, y)) / y rounded to an integer, so that it agrees with v_mod; x / y
+ * where y = 0. */
+AG_FN double v_floordiv(double x, double y) {
+  double r = v_fmod(x, y);
+  double ratio = (x - r) / y;
+  ratio = ((r != 0.0) & ((r < 0.0) != (y < 0.0))) ? ratio - 1.0 : ratio;
+  double whole = AG_FLOOR(ratio);
+  whole = ratio - whole > 0.5 ? whole + 1.0 : whole;
+  whole = ratio == 0.0 ? AG_COPYSIGN(0.0, x / y) : whole;
+  return y == 0.0 ? x / y : whole;
+}
+
+/* p * 2^k, |k| < 2000, in two exact steps so that the result may be subnormal.  Biased, because an
+ * arithmetic shift of 64-bit lanes is slow before AVX-512. */
+AG_FN double ag_scale(double p, int64_t k) {
+  uint64_t biased = (uint64_t)k + 4096;
+  uint64_t half = biased >> 1;
+  uint64_t rest = biased - half;
+  return p * ag_float((half - 2048 + 1023) << 52) * ag_float((rest - 2048 + 1023) << 52);
+}
+
+/* exp(x + low) = (result + tail) 2^k for |low| < 2^-50 |x|; relative error of the polynomial 2^-58. */
+AG_FN double ag_exp_parts(double x, double low, int64_t *k, double *tail) {
+  double m = AG_FMA(x, 0x1.71547652b82fep0, AG_MAGIC);
+  *k = (int64_t)(ag_bits(m) - ag_bits(AG_MAGIC));
+  m -= AG_MAGIC;
+  double r = AG_FMA(m, -0x1.62e42fefa38p-1, x);
+  r = AG_FMA(m, -0x1.ef35793c7673p-45, r) + low;
+  double square = r * r;
+  double q = 0x1.2891bc11bdc43p-22;
+  q = AG_FMA(q, square, 0x1.a019b8cc875bbp-16);
+  q = AG_FMA(q, square, 0x1.6c16c178a58b2p-10);
+  q = AG_FMA(q, square, 0x1.5555555553ce8p-5);
+  q = AG_FMA(q, square, 0x1.0000000000001p-1);
+  double q_odd = 0x1.aeabc345fdc3dp-26;
+  q_odd = AG_FMA(q_odd, square, 0x1.71de59f3520bap-19);
+  q_odd = AG_FMA(q_odd, square, 0x1.a01a018c37677p-13);
+  q_odd = AG_FMA(q_odd, square, 0x1.11111111144cdp-7);
+  q_odd = AG_FMA(q_odd, square, 0x1.555555555554dp-3);
+  q = AG_FMA(q_odd, r, q);
+  double s = AG_FMA(q, square, r);
+  double p = s + 1.0;
+  *tail = s - (p - 1.0);
+  return p;
+}
+
+/* exp: max ULP 1.1. */
+AG_FN double v_exp(double x) {
+  x = x > 720.0 ? 720.0 : x;
+  x = x < -760.0 ? -760.0 : x;
+  int64_t k;
+  double tail;
+  double p = ag_exp_parts(x, -0.0, &k, &tail);
+  return ag_scale(p, k);
+}
+
+/* exp(x) - 1 = 2^k (exp(r) - 1) + (2^k - 1), formed at half size so that 2^k cannot overflow; `tail` is
+ * the rounding error of the result, for x >= 0. */
+AG_FN double ag_expm1_parts(double x, double *tail) {
+  double m = AG_FMA(x, 0x1.71547652b82fep0, AG_MAGIC);
+  uint64_t k = ag_bits(m) - ag_bits(AG_MAGIC);
+  m -= AG_MAGIC;
+  double r = AG_FMA(m, -0x1.62e42fefa38p-1, x);
+  r = AG_FMA(m, -0x1.ef35793c7673p-45, r);
+  double square = r * r;
+  double q = 0x1.af4ec44e54597p-26;
+  q = AG_FMA(q, square, 0x1.71de01afce41fp-19);
+  q = AG_FMA(q, square, 0x1.a01a01ac1d225p-13);
+  q = AG_FMA(q, square, 0x1.1111111110052p-7);
+  q = AG_FMA(q, square, 0x1.5555555555557p-3);
+  double q_odd = 0x1.1f86f01118c57p-29;
+  q_odd = AG_FMA(q_odd, square, 0x1.27e4cfaf49edfp-22);
+  q_odd = AG_FMA(q_odd, square, 0x1.a01a01ab9877ep-16);
+  q_odd = AG_FMA(q_odd, square, 0x1.6c16c16c156a5p-10);
+  q_odd = AG_FMA(q_odd, square, 0x1.5555555555557p-5);
+  q = AG_FMA(q_odd, r, q);
+  q = AG_FMA(q, r, 0.5);
+  double p = AG_FMA(q, square, r);
+  double p_tail = AG_FMA(q, square, r - p);
+  double half = ag_float((k + 1022) << 52);
+  double t = AG_FMA(half, p, half - 0.5);
+  double t_tail = AG_FMA(half, p, (half - 0.5) - t);
+  t_tail = AG_FMA(half, p_tail, t_tail);
+  *tail = t_tail + t_tail;
+  return t + t;
+}
+
+/* exp(x) - 1.  Below 2^-55 it is x itself, which keeps -0 and subnormals.  Max ULP 1.9. */
+AG_FN double v_expm1(double x) {
+  double clamped = x > 710.0 ? 710.0 : x;
+  clamped = clamped < -45.0 ? -45.0 : clamped;
+  double tail;
+  double t = ag_expm1_parts(clamped, &tail);
+  return AG_ABS(x) < 0x1p-55 ? x : t;
+}
+
+/* Split x > 0, normal: x = 2^k (1 + f) with 1 + f between sqrt(1/2) and sqrt(2).  k comes biased by
+ * 1024, as a number in `power`, which needs no conversion from integers. */
+AG_FN double ag_log_split(double x, double *power, uint64_t *biased) {
+  uint64_t shifted = ag_bits(x) - AG_SQRT_HALF + ((uint64_t)1024 << 52);
+  *biased = shifted >> 52;
+  *power = ag_float(*biased | 0x4330000000000000u) - (0x1p52 + 1024.0);
+  return ag_float((shifted & 0xfffffffffffffu) + AG_SQRT_HALF) - 1.0;
+}
+
+/* log(1 + f) + k ln 2 = f - (h - s (h + R(s^2))) + k ln 2 with s = f / (2 + f), h = f^2 / 2. */
+AG_FN double ag_log_poly(double f, double k) {
+  double s = f / (2.0 + f);
+  double z = s * s;
+  double q = 0x1.2b810433b0c5ep-3;
+  q = AG_FMA(q, z, 0x1.39fb1a4edf885p-3);
+  q = AG_FMA(q, z, 0x1.7462cd84700d5p-3);
+  q = AG_FMA(q, z, 0x1.c71c6290f394cp-3);
+  q = AG_FMA(q, z, 0x1.2492492e2e9c6p-2);
+  q = AG_FMA(q, z, 0x1.9999999995137p-2);
+  q = AG_FMA(q, z, 0x1.5555555555558p-1);
+  double h = 0.5 * f * f;
+  double low = AG_FMA(s, AG_FMA(q, z, h), k * 0x1.ef35793c7673p-45);
+  return AG_FMA(k, 0x1.62e42fefa38p-1, f - (h - low));
+}
+
+/* log: max ULP 1.0; -inf at 0, NaN below. */
+AG_FN double v_log(double x) {
+  double normal = x < 0x1p-1022 ? x * 0x1p54 : x;
+  double shift = x < 0x1p-1022 ? -54.0 : 0.0;
+  double k;
+  uint64_t biased;
+  double f = ag_log_split(normal, &k, &biased);
+  double r = ag_log_poly(f, k + shift);
+  r = x < AG_INF ? r : x;
+  r = x == 0.0 ? -AG_INF : r;
+  return x < 0.0 ? AG_NAN : r;
+}
+
+/* log(1 + x): max ULP 1.3. */
+AG_FN double v_log1p(double x) {
+  double u = 1.0 + x;
+  double lost = x - (u - 1.0);
+  double k;
+  uint64_t biased;
+  double f = ag_log_split(u, &k, &biased);
+  f = AG_FMA(0.5 * lost, ag_float((2048 - biased) << 52), f);
+  f = biased == 1024 ? x : f;
+  double r = ag_log_poly(f, k);
+  r = x < AG_INF ? r : x;
+  r = x == -1.0 ? -AG_INF : r;
+  r = x < -1.0 ? AG_NAN : r;
+  return AG_ABS(x) < 0x1p-55 ? x : r;
+}
+
+/* log(1 + exp(x)): max ULP 1.5. */
+AG_FN double v_softplus(double x) {
+  double a = -AG_ABS(x);
+  double clamped = a < -760.0 ? -760.0 : a;
+  int64_t scale;
+  double tail;
+  double e = ag_exp_parts(clamped, -0.0, &scale, &tail);
+  e = ag_scale(e, scale);
+  tail = ag_scale(tail, scale);
+  double u = 1.0 + e;
+  double lost = (e - (u - 1.0)) + tail;
+  double k;
+  uint64_t biased;
+  double f = ag_log_split(u, &k, &biased);
+  f = AG_FMA(lost, 0.5, f);
+  f = k == 0.0 ? e : f;
+  double extra = k == 0.0 ? tail * (1.0 - f + f * f) : 0.0;
+  double q = ag_log_poly(f, k) + extra;
+  q = x > 0.0 ? x + q : q;
+  return x == AG_INF ? x : q;
+}
+
+/* tanh(a) = t / (t + 2), t = expm1(2a); the rounding errors of t and of the divisor are carried to a
+ * correction of the quotient.  Max ULP 1.1. */
+AG_FN double v_tanh(double x) {
+  double a = AG_ABS(x);
+  a = a > 22.0 ? 44.0 : a + a;
+  double t_tail;
+  double t = ag_expm1_parts(a, &t_tail);
+  double divisor = t + 2.0;
+  double divisor_tail = t - (divisor - 2.0);
+  double inverse = 1.0 / divisor;
+  double quotient = t * inverse;
+  double rest = AG_FMA(-quotient, divisor, t) + AG_FMA(-quotient, divisor_tail + t_tail, t_tail);
+  return AG_COPYSIGN(AG_FMA(rest, inverse, quotient), x);
+}
+
+/* 1 / (1 + exp(-x)) by e = exp(-|x|), so that nothing overflows; the rounding error of 1 + e is carried to
+ * a correction of the quotient.  Max ULP 1.6. */
+AG_FN double v_sigmoid(double x) {
+  double e = v_exp(-AG_ABS(x));
+  double divisor = 1.0 + e;
+  double divisor_tail = e - (divisor - 1.0);
+  double dividend = x < 0.0 ? e : 1.0;
+  double inverse = 1.0 / divisor;
+  double quotient = dividend * inverse;
+  double rest = AG_FMA(-quotient, divisor_tail, AG_FMA(-quotient, divisor, dividend));
+  return AG_FMA(rest, inverse, quotient);
+}
+
+/* x - y = difference + result, exactly, whichever is larger. */
+AG_FN double ag_two_difference(double x, double y, double *difference) {
+  *difference = x - y;
+  double back = *difference - x;
+  return (x - (*difference - back)) - (y + back);
+}
+
+/* Reduction for sin and cos: x = n pi/2 + result + tail, pi/2 in three parts, right for |x| <= 2^50. */
+AG_FN double ag_trig_reduce(double x, double *tail, uint64_t *n) {
+  double m = AG_FMA(x, 0x1.45f306dc9c883p-1, AG_MAGIC);
+  *n = ag_bits(m);
+  m -= AG_MAGIC;
+  double t = AG_FMA(m, -0x1.921fb54442d18p0, x);
+  double w = m * 0x1.1a62633145c07p-54;
+  double w_tail = AG_FMA(m, 0x1.1a62633145c07p-54, -w);
+  double high;
+  double low;
+  double high_tail = ag_two_difference(t, w, &high);
+  double low_tail = ag_two_difference(high, w_tail, &low);
+  *tail = AG_FMA(m, 0x1.f1976b7ed8fbcp-110, high_tail + low_tail);
+  return low;
+}
+
+AG_FN double ag_sin_poly(double r, double tail) {
+  double z = r * r;
+  double q = 0x1.5d76427861e31p-33;
+  q = AG_FMA(q, z, -0x1.ae5e4576d4598p-26);
+  q = AG_FMA(q, z, 0x1.71de35b66f56p-19);
+  q = AG_FMA(q, z, -0x1.a01a019ce809ep-13);
+  q = AG_FMA(q, z, 0x1.11111111103fep-7);
+  q = AG_FMA(q, z, -0x1.5555555555553p-3);
+  return r + AG_FMA(q * z, r, AG_FMA(tail, -0.5 * z, tail));
+}
+
+AG_FN double ag_cos_poly(double r, double tail) {
+  double z = r * r;
+  double q = -0x1.8fef9920d5e19p-37;
+  q = AG_FMA(q, z, 0x1.1eea93e69d37bp-29);
+  q = AG_FMA(q, z, -0x1.27e4f93c096b9p-22);
+  q = AG_FMA(q, z, 0x1.a01a019e9ae44p-16);
+  q = AG_FMA(q, z, -0x1.6c16c16c16667p-10);
+  q = AG_FMA(q, z, 0x1.5555555555555p-5);
+  double h = 0.5 * z;
+  double w = 1.0 - h;
+  return w + (((1.0 - w) - h) + AG_FMA(z * z, q, -r * tail));
+}
+
+/* sin: max ULP 1.0 for |x| <= 2^50; beyond that NaN, as at infinity (a full reduction is not written). */
+AG_FN double v_sin(double x) {
+  uint64_t n;
+  double tail;
+  double r = ag_trig_reduce(x, &tail, &n);
+  double value = (n & 1) ? ag_cos_poly(r, tail) : ag_sin_poly(r, tail);
+  value = ag_float(ag_bits(value) ^ (n & 2) << 62);
+  value = AG_ABS(x) <= 0x1p50 ? value : AG_NAN;
+  return x == 0.0 ? x : value;
+}
+
+/* cos: as v_sin. */
+AG_FN double v_cos(double x) {
+  uint64_t n;
+  double tail;
+  double r = ag_trig_reduce(x, &tail, &n);
+  double value = (n & 1) ? ag_sin_poly(r, tail) : ag_cos_poly(r, tail);
+  value = ag_float(ag_bits(value) ^ ((n + 1) & 2) << 62);
+  return AG_ABS(x) <= 0x1p50 ? value : AG_NAN;
+}
+
+/* erfc(a) = p e 2^k / divisor for a >= 0: exp(-a^2) = e 2^k and P((a - 4) / (a + 4)) / (2a + 1), each with
+ * its rounding error. */
+AG_FN double ag_erfc_factors(double a, double *p_tail, double *e, double *e_tail, double *divisor, double *divisor_tail,
+                            int64_t *k) {
+  double b = a > 28.0 ? 28.0 : a;
+  double w = (b - 4.0) / (b + 4.0);
+  double ww = w * w;
+  double q = -0x1.c16887f145e98p-27;
+  q = AG_FMA(q, ww, 0x1.e7e76595f726p-24);
+  q = AG_FMA(q, ww, -0x1.bf31cc9078d85p-21);
+  q = AG_FMA(q, ww, 0x1.7f9e60449e7d1p-18);
+  q = AG_FMA(q, ww, -0x1.99681388eaf7dp-16);
+  q = AG_FMA(q, ww, -0x1.a1de931313595p-13);
+  q = AG_FMA(q, ww, 0x1.49c671a5b99c9p-8);
+  q = AG_FMA(q, ww, 0x1.3079edf9bd75p-5);
+  q = AG_FMA(q, ww, 0x1.7fee004df8152p-4);
+  q = AG_FMA(q, ww, 0x1.16ecefcfa5fe2p-4);
+  q = AG_FMA(q, ww, -0x1.1df1ad154a29cp-3);
+  double q_odd = -0x1.b8a70462b4881p-30;
+  q_odd = AG_FMA(q_odd, ww, -0x1.0fb996c826a36p-27);
+  q_odd = AG_FMA(q_odd, ww, 0x1.0ac0e59da9067p-24);
+  q_odd = AG_FMA(q_odd, ww, 0x1.44fe63ab42a64p-22);
+  q_odd = AG_FMA(q_odd, ww, -0x1.78ae56ad865e3p-17);
+  q_odd = AG_FMA(q_odd, ww, 0x1.3be104dc90646p-13);
+  q_odd = AG_FMA(q_odd, ww, -0x1.8d4aa3f4ec30bp-11);
+  q_odd = AG_FMA(q_odd, ww, -0x1.0962387a17aecp-6);
+  q_odd = AG_FMA(q_odd, ww, -0x1.0fb06dfe88ebp-4);
+  q_odd = AG_FMA(q_odd, ww, -0x1.9ddb23c3e5893p-4);
+  q_odd = AG_FMA(q_odd, ww, 0x1.f7f5df66fcb5bp-7);
+  q = AG_FMA(q_odd, w, q);
+  double p = AG_FMA(q, w, 0x1.3ba5916e9fd7fp0);
+  *p_tail = AG_FMA(q, w, 0x1.3ba5916e9fd7fp0 - p);
+  double square = b * b;
+  *e = ag_exp_parts(-square, -AG_FMA(b, b, -square), k, e_tail);
+  *divisor = AG_FMA(2.0, b, 1.0);
+  *divisor_tail = AG_FMA(2.0, b, 1.0 - *divisor);
+  return p;
+}
+
+/* erfc(a) for a >= 0, the errors of the factors carried to a correction of the quotient. */
+AG_FN double ag_erfc_positive(double a) {
+  double p_tail;
+  double e;
+  double e_tail;
+  double divisor;
+  double divisor_tail;
+  int64_t k;
+  double p = ag_erfc_factors(a, &p_tail, &e, &e_tail, &divisor, &divisor_tail, &k);
+  double inverse = 1.0 / divisor;
+  double product = p * e;
+  double product_tail = AG_FMA(p, e, -product) + AG_FMA(p, e_tail, p_tail * e);
+  double quotient = product * inverse;
+  double rest = AG_FMA(-quotient, divisor, product) + AG_FMA(-quotient, divisor_tail, product_tail);
+  return ag_scale(AG_FMA(rest, inverse, quotient), k);
+}
+
+/* erf(x) for |x| < 1: x P(x^2). */
+AG_FN double ag_erf_small(double x) {
+  double z = x * x;
+  double q = 0x1.bcc7673e30d7dp-35;
+  q = AG_FMA(q, z, -0x1.290ef2aba0cb2p-30);
+  q = AG_FMA(q, z, 0x1.f253bae72ebf9p-27);
+  q = AG_FMA(q, z, -0x1.5e94fcc839229p-23);
+  q = AG_FMA(q, z, 0x1.b9cd799776869p-20);
+  q = AG_FMA(q, z, -0x1.f4d05fc887746p-17);
+  q = AG_FMA(q, z, 0x1.f9a30b576b8ccp-14);
+  q = AG_FMA(q, z, -0x1.c02db2f9c2b97p-11);
+  q = AG_FMA(q, z, 0x1.565bcd07fa605p-8);
+  q = AG_FMA(q, z, -0x1.b82ce3125647ap-6);
+  q = AG_FMA(q, z, 0x1.ce2f21a041df3p-4);
+  q = AG_FMA(q, z, -0x1.812746b0379cap-2);
+  q = AG_FMA(q, z, 0x1.20dd750429b6dp0);
+  return q * x;
+}
+
+/* erfc: 1 - erf below 1/2.  Max ULP 2.0. */
+AG_FN double v_erfc(double x) {
+  double a = AG_ABS(x);
+  double r = ag_erfc_positive(a);
+  r = x < 0.0 ? 2.0 - r : r;
+  return a > 0.5 ? r : 1.0 - ag_erf_small(x);
+}
+
+/* erf: 1 - erfc above 1, where erfc is small and needs no correction.  Max ULP 1.5. */
+AG_FN double v_erf(double x) {
+  double a = AG_ABS(x);
+  double b = a > 6.0 ? 6.0 : a;
+  double tails[3];
+  double e;
+  double divisor;
+  int64_t k;
+  double p = ag_erfc_factors(b, &tails[0], &e, &tails[1], &divisor, &tails[2], &k);
+  double r = AG_COPYSIGN(1.0 - ag_scale(p * e / divisor, k), x);
+  return a > 1.0 ? r : ag_erf_small(x);
+}
+
+/* x to the power y = exp(y log |x|) with the logarithm as a sum of two doubles:
+ * log(m) = 2 s (1 + z (1/3 + z Q(z))), where s, z = s^2 and the factor of z are such sums too.  Max ULP 1.2. */
+AG_FN double v_pow(double x, double y) {
+  double a = AG_ABS(x);
+  double normal = a < 0x1p-1022 ? a * 0x1p54 : a;
+  double shift = a < 0x1p-1022 ? -54.0 : 0.0;
+  double power;
+  uint64_t biased;
+  double f = ag_log_split(normal, &power, &biased);
+  power += shift;
+  double d = 2.0 + f;
+  double d_tail = f - (d - 2.0);
+  double inverse = 1.0 / d;
+  double s = f * inverse;
+  double s_tail = (AG_FMA(-s, d, f) - s * d_tail) * inverse;
+  double z = s * s;
+  double z_tail = AG_FMA(s, s, -z) + 2.0 * s * s_tail;
+  double q = 0x1.db156dec3600ep-5;
+  q = AG_FMA(q, z, 0x1.e00ed3fb0022ap-5);
+  q = AG_FMA(q, z, 0x1.1115831b8c7fdp-4);
+  q = AG_FMA(q, z, 0x1.3b13a8e578d3cp-4);
+  q = AG_FMA(q, z, 0x1.745d173ef74c2p-4);
+  q = AG_FMA(q, z, 0x1.c71c71c74a4a4p-4);
+  q = AG_FMA(q, z, 0x1.2492492492304p-3);
+  q = AG_FMA(q, z, 0x1.999999999999ap-3);
+  q *= z;
+  double c = 0x1.5555555555555p-2 + q;
+  double c_tail = (q - (c - 0x1.5555555555555p-2)) + 0x1.5555555555555p-56;
+  double u = z * c;
+  double u_tail = AG_FMA(z, c, -u) + AG_FMA(z, c_tail, z_tail * c);
+  double v = s * u;
+  double v_tail = AG_FMA(s, u, -v) + AG_FMA(s, u_tail, s_tail * u);
+  double log = s + v;
+  double log_tail = (v - (log - s)) + (v_tail + s_tail);
+  log += log;
+  log_tail = AG_FMA(power, 0x1.ef35793c7673p-45, log_tail + log_tail);
+  double whole = power * 0x1.62e42fefa38p-1;
+  double high = whole + log;
+  double low = (log - (high - whole)) + log_tail;
+  high = a == 0.0 ? -AG_INF : high;
+  high = a == AG_INF ? a : high;
+  double t = y * high;
+  double t_tail = AG_FMA(y, low, AG_FMA(y, high, -t));
+  t_tail = AG_ABS(t) < 1000.0 ? t_tail : 0.0;
+  t = t > 1000.0 ? 1000.0 : t;
+  t = t < -1000.0 ? -1000.0 : t;
+  int64_t k;
+  double tail;
+  double value = ag_exp_parts(t, t_tail, &k, &tail);
+  value = ag_scale(value, k);
+  double half = 0.5 * y;
+  int integer = AG_TRUNC(y) == y;
+  int odd = integer & (AG_TRUNC(half) != half);
+  value = a == 1.0 ? 1.0 : value;
+  value = odd ? AG_COPYSIGN(value, x) : value;
+  value = ((x < 0.0) & !integer & (a != AG_INF)) ? AG_NAN : value;
+  value = ((x != x) | (y != y)) ? x + y : value;
+  return ((x == 1.0) | (y == 0.0)) ? 1.0 : value;
+}
+
+#endif

@@ -1,0 +1,61 @@
+/* Integer operations with NumPy's meaning; part of vmath.h.
+ *
+ * Narrower types widen to int64_t or uint64_t, call these, and convert back, which wraps as NumPy
+ * does.  Nothing here traps or is undefined: division by zero gives 0, the most negative number
+ * divided by -1 gives itself.
+ */
+#ifndef AG_VMATH_INT_H
+#define AG_VMATH_INT_H
+
+/* |x|; the most negative number gives itself. */
+AG_FN int64_t v_iabs(int64_t x) {
+  return x < 0 ? (int64_t)(0 - (uint64_t)x) : x;
+}
+
+/* -1, 0 or 1. */
+AG_FN int64_t v_isign(int64_t x) {
+  return (int64_t)(x > 0) - (int64_t)(x < 0);
+}
+
+/* Quotient rounded towards minus infinity. */
+AG_FN int64_t v_ifloordiv(int64_t x, int64_t y) {
+  int64_t divisor = ((y == 0) | (y == -1)) ? 1 : y;
+  int64_t quotient = x / divisor;
+  int64_t remainder = x % divisor;
+  quotient -= (remainder != 0) & ((remainder ^ divisor) < 0);
+  quotient = y == -1 ? (int64_t)(0 - (uint64_t)x) : quotient;
+  return y == 0 ? 0 : quotient;
+}
+
+/* Remainder of v_ifloordiv; it has the sign of y. */
+AG_FN int64_t v_imod(int64_t x, int64_t y) {
+  int64_t divisor = ((y == 0) | (y == -1)) ? 1 : y;
+  int64_t remainder = x % divisor;
+  return ((remainder != 0) & ((remainder ^ divisor) < 0)) ? remainder + divisor : remainder;
+}
+
+AG_FN uint64_t v_ufloordiv(uint64_t x, uint64_t y) {
+  uint64_t quotient = x / (y == 0 ? 1 : y);
+  return y == 0 ? 0 : quotient;
+}
+
+AG_FN uint64_t v_umod(uint64_t x, uint64_t y) {
+  return x % (y == 0 ? 1 : y);
+}
+
+/* x to the power of y >= 0, modulo 2^64; 1 for y <= 0.  Repeated squaring. */
+AG_FN uint64_t v_upow(uint64_t x, uint64_t y) {
+  uint64_t power = 1;
+  while (y != 0) {
+    power *= (y & 1) ? x : 1;
+    x *= x;
+    y >>= 1;
+  }
+  return power;
+}
+
+AG_FN int64_t v_ipow(int64_t x, int64_t y) {
+  return (int64_t)v_upow((uint64_t)x, y > 0 ? (uint64_t)y : 0);
+}
+
+#endif

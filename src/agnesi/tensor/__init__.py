@@ -1,0 +1,82 @@
+"""The functions of arrays, under NumPy's names; constructors of variables under Theano's."""
+
+from agnesi.ir.variable import Variable as Variable, as_variable as as_tensor_variable, as_variable as constant
+from agnesi.ops.composites import argmax as argmax, argmin as argmin, logsumexp as logsumexp
+from agnesi.ops.index import (
+    arange as arange,
+    broadcast_to as broadcast_to,
+    concatenate as concatenate,
+    flatten as flatten,
+    full as full,
+    reshape as reshape,
+    squeeze as squeeze,
+    stack as stack,
+    transpose as transpose,
+)
+from agnesi.ops.products import (
+    dot as dot,
+    matmul as matmul,
+    outer as outer,
+    solve as solve,
+    tensordot as tensordot,
+)
+from agnesi.ops.public import (
+    CONSTRUCTORS,
+    abs as abs,
+    add as add,
+    bitwise_and as bitwise_and,
+    bitwise_or as bitwise_or,
+    bitwise_xor as bitwise_xor,
+    cast as cast,
+    clip as clip,
+    cos as cos,
+    eq as eq,
+    exp as exp,
+    expm1 as expm1,
+    floor_divide as floor_divide,
+    ge as ge,
+    gt as gt,
+    invert as invert,
+    isnan as isnan,
+    le as le,
+    log as log,
+    log1p as log1p,
+    lt as lt,
+    maximum as maximum,
+    minimum as minimum,
+    mod as mod,
+    multiply as multiply,
+    negative as negative,
+    neq as neq,
+    ones as ones,
+    ones_like as ones_like,
+    power as power,
+    relu as relu,
+    sigmoid as sigmoid,
+    sign as sign,
+    sin as sin,
+    softplus as softplus,
+    sqrt as sqrt,
+    square as square,
+    subtract as subtract,
+    tanh as tanh,
+    tensor as tensor,
+    true_divide as true_divide,
+    where as where,
+    zeros as zeros,
+    zeros_like as zeros_like,
+)
+from agnesi.ops.reduce import (
+    all as all,
+    any as any,
+    max as max,
+    mean as mean,
+    min as min,
+    prod as prod,
+    std as std,
+    sum as sum,
+    var as var,
+)
+from agnesi.tensor import nnet as nnet
+
+globals().update(CONSTRUCTORS)
