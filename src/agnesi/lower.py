@@ -13,7 +13,7 @@ from agnesi.ir.node import (
 )  # fmt: skip
 from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import (
-    Buffer, Call, Check, EntryCheck, For, Let, Nest, Program, Set, Stmt, Store, View, values, walk,
+    Buffer, Call, Check, EntryCheck, For, Kind, Let, Nest, Program, Set, Stmt, Store, View, values, walk,
 )  # fmt: skip
 from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import Index
@@ -322,27 +322,43 @@ class Lowering:
             scope.body.append(Call("gemm", dtype, self._matrices(a, b, root["labels"]), out, scalars))
         elif root.op.name == "gemm":
             c, a, b, alpha, beta = root.args
-            self._copy(c, root, scope)
+            self._copy(c, self.home[root], scope)
             views = self._matrices(self._view(a, [scope]), self._view(b, [scope]), root["labels"])
             scalars = (self.at(alpha, (), [scope]), self.at(beta, (), [scope]))
             scope.body.append(Call("gemm", dtype, views, out, scalars))
         elif root.op.name == "solve":
             n, m = root.shape
-            work = f"work{len(self.buffers)}"
-            size = dims.add(dims.mul(dims.mul(n, n), 1), dims.add(dims.mul(n, m), dims.mul(n, 2)))
-            self.buffers[work] = Buffer(work, dtype, (self.size(dims.add(size, 16)),), "arena")
-            views = tuple(self._view(a, [scope]) for a in root.args)
-            scope.body.append(Call("solve", dtype, views, out, (), work, root_site(root)))
+            size = dims.add(dims.add(dims.mul(n, n), dims.mul(n, m)), dims.add(n, 16))  # see ag_solve_bytes
+            work = self._scratch(dtype, (self.size(size),))
+            views = tuple(self._dense(a, scope) for a in root.args)
+            scope.body.append(Call("solve", dtype, views, out, (), work, root["site"]))
         else:
             raise AssertionError(f"{root.op.name} is not a library call")
 
-    def _copy(self, source: Node, root: Node, scope: Scope) -> None:
-        """source into the root's buffer."""
-        idx = axes_index(root.shape)
-        inner = [scope, *(Scope() for _ in squeezed(root.shape))]
-        inner[-1].body.append(Store(self.home[root], idx, self.at(source, idx, inner)))
-        for level, dim in reversed(list(enumerate(squeezed(root.shape)))):
-            kind = "simd" if level == len(inner) - 2 else "seq"
+    def _scratch(self, dtype: str, shape: tuple[Dim, ...]) -> str:
+        """A buffer that no node owns."""
+        name = f"work{len(self.buffers)}"
+        self.buffers[name] = Buffer(name, dtype, shape, "arena")
+        return name
+
+    def _dense(self, node: Node, scope: Scope) -> View:
+        """A matrix that lies row after row without gaps: where it is, or a copy."""
+        view = self._view(node, [scope])
+        sizes = tuple(self.size(d) for d in node.shape)
+        if all(same(a, b) for a, b in zip(view.strides, row_major(sizes), strict=True)):
+            return view
+        name = self._scratch(node.dtype, sizes)
+        self._copy(node, name, scope)
+        return View(name, dim_node(0), sizes, row_major(sizes))
+
+    def _copy(self, source: Node, target: str, scope: Scope) -> None:
+        """Loops that store an array into a buffer."""
+        idx = axes_index(source.shape)
+        domain = squeezed(source.shape)
+        inner = [scope, *(Scope() for _ in domain)]
+        inner[-1].body.append(Store(target, idx, self.at(source, idx, inner)))
+        for level, dim in reversed(list(enumerate(domain))):
+            kind: Kind = "simd" if level == len(domain) - 1 else "seq"
             inner[level].body.append(For(index(level), self.size(dim), tuple(inner[level + 1].body), kind))
 
     @staticmethod
@@ -395,11 +411,6 @@ def row_major(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
         result.append(step)
         step = dims.mul(step, dim)
     return tuple(reversed(result))
-
-
-def root_site(root: Node) -> int:
-    """The number by which an error of a call is reported."""
-    return next((v for k, v in root.attrs if k == "site"), 0)
 
 
 # -- tidying ------------------------------------------------------------------------------------------

@@ -36,3 +36,10 @@ def dim_text(dim: Dim) -> str:
 def same(a: Dim, b: Dim) -> bool:
     """Whether two dimensions are known to be equal."""
     return a is b or (isinstance(a, int) and isinstance(b, int) and a == b)
+
+
+def same_type(a: Type, b: Type) -> bool:
+    """Whether two types can be equal: same dtype and rank, and no known sizes that differ."""
+    return a.dtype == b.dtype and a.ndim == b.ndim and all(
+        not (isinstance(x, int) and isinstance(y, int)) or x == y for x, y in zip(a.shape, b.shape, strict=True)
+    )

@@ -182,4 +182,5 @@ def read_buffers(body: list[Stmt] | tuple[Stmt, ...]) -> set[str]:
 def written_buffers(body: list[Stmt] | tuple[Stmt, ...]) -> set[str]:
     """Names of the buffers that a block writes."""
     stores = {s.buffer for s in walk(body) if isinstance(s, Store)}
-    return stores | {s.writes.buffer for s in walk(body) if isinstance(s, Call)}
+    calls = [s for s in walk(body) if isinstance(s, Call)]
+    return stores | {c.writes.buffer for c in calls} | {c.workspace for c in calls if c.workspace}

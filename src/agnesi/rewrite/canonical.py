@@ -98,6 +98,11 @@ def power_of_two(b: Bindings) -> bool:
     return is_float(b) and value != 0 and abs(np.frexp(value)[0]) == 0.5 and 1e-30 < abs(value) < 1e30
 
 
+def counted(b: Bindings) -> bool:
+    """Whether an array is divided by one whole number, whose reciprocal is then computed once."""
+    return b["x"].ndim > 0 and b["y"].ndim == 0 and b["y"].dtype == "int64"
+
+
 def widening(b: Bindings) -> bool:
     """Whether the inner cast loses nothing."""
     inner, first = b["x"].dtype, b["first"]
@@ -123,7 +128,6 @@ CANONICAL = [
     Rule("neg_div", (-x) / y, -(x / y), "bitwise"),
     Rule("neg_const", (-x) * c, lambda b: b["x"] * (-b["c"]), "bitwise", is_float),
     Rule("mul_mul_const", (x * c) * d, lambda b: b["x"] * fold_product(b), "rounding", finite_product),
-    Rule("mul_reciprocal", x * (1 / y), x / y, "rounding", is_float),
     Rule("div_const", x / c, lambda b: b["x"] * (1 / b["c"]), "bitwise", power_of_two),
     Rule("div_div", (x / y) / z, x / (y * z), "real"),
     Rule("pow_const", x**c, power, "rounding"),
@@ -153,4 +157,13 @@ def zero_times(b: Bindings) -> bool:
 CANONICAL += [
     Rule("mul_zero", x * 0, 0, "bitwise", zero_times),
     Rule("mul_zero_real", x * 0, 0, "real"),
+]
+
+# Quotients have one form while rules look for them, and another when loops are made.
+QUOTIENTS = [
+    Rule("mul_reciprocal", x * (1 / y), x / y, "rounding", is_float),
+]
+
+LATE = [
+    Rule("div_count", x / ew.cast(y, dtype=var("to")), lambda b: b["x"] * (1 / b["node"].args[1]), "rounding", counted),
 ]

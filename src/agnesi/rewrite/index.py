@@ -23,6 +23,16 @@ def transposed_twice(b: Bindings) -> Node:
     return x if perm == tuple(range(x.ndim)) else transpose_(x, perm=perm)
 
 
+def lead_broadcast(b: Bindings) -> Node | None:
+    """broadcast_to adds leading axes by itself."""
+    return broadcast_dims(b["x"], b["node"].shape) if b["axes"] == tuple(range(len(b["axes"]))) else None
+
+
+def scalar_insert(b: Bindings) -> Node | None:
+    """A scalar repeated has any axes."""
+    return broadcast_dims(b["x"], b["node"].shape) if b["x"].ndim == 0 else None
+
+
 def sum_broadcast(b: Bindings) -> Node | None:
     """sum(broadcast_to(x)) over axes along which x only repeats -> x times their sizes."""
     node, source = b["node"], b["node"].args[0]
@@ -139,6 +149,10 @@ INDEX = [
     Rule("broadcast_broadcast", Pattern(broadcast_to_, (Pattern(broadcast_to_, (x,)),)),
          lambda b: broadcast_dims(b["x"], b["node"].shape), "bitwise",
          example=lambda: broadcast_to_(broadcast_to_(_vector(3), dim_node(2), dim_node(3)), dim_node(2), dim_node(3))),
+    Rule("broadcast_insert", Pattern(broadcast_to_, (insert(x, axes=A),)), lead_broadcast, "bitwise",
+         example=lambda: broadcast_to_(insert(_vector(3), axes=(0,)), dim_node(2), dim_node(3))),
+    Rule("insert_broadcast", insert(Pattern(broadcast_to_, (x,)), axes=A), scalar_insert, "bitwise",
+         example=lambda: insert(broadcast_dims(const(2.0, "float64"), (3,)), axes=(0,))),
     Rule("sum_broadcast", sum_(Pattern(broadcast_to_, ()), axes=A), sum_broadcast, "rounding",
          example=lambda: sum_(broadcast_dims(_vector(3), (4, 3)), axes=(0,))),
     Rule("onehot", Pattern(scatter_add, ()), onehot, "rounding",

@@ -150,6 +150,9 @@ ACCUMULATE = [
          example=lambda: _matrix(2, 4) + contract(_matrix(2, 3), _matrix(3, 4), labels="ij,jk->ik") * 3),
     Rule("gemm_sub", x - y, accumulate, "rounding",
          example=lambda: _matrix(2, 4) - contract(_matrix(2, 3), _matrix(3, 4), labels="ij,jk->ik") * 3),
+]  # fmt: skip
+
+LOOPS = [
     Rule("contract_loops", contract(x, y, labels=L), as_loops, "rounding",
          example=lambda: contract(_matrix(3, 3), cast(_matrix(3, 4), "float64"), labels="ij,ik->jk") * 1),
 ]  # fmt: skip

@@ -32,10 +32,14 @@ STABLE = [
     Rule("one_minus_sigmoid", ew.sub(1, ew.sigmoid(x)), ew.sigmoid(-x), "stable"),
     Rule("sigmoid", 1 / (1 + ew.exp(-x)), ew.sigmoid(x), "stable"),
     Rule("sigmoid_exp", ew.exp(x) / (1 + ew.exp(x)), ew.sigmoid(x), "stable"),
+    Rule("sqrt_square", ew.sqrt(x * x), ew.abs_(x), "stable", is_float),
+]
+
+# Rules that recognize composites; they run before composites are expanded.
+RECOGNIZE = [
     Rule("logsumexp", ew.log(sum_(ew.exp(x), axes=A)), logsumexp_(x, axes=A), "stable"),
     Rule("log_softmax", ew.log(softmax_(x, axes=A)), log_softmax_(x, axes=A), "stable"),
     Rule("softmax", ew.exp(x) / insert(sum_(ew.exp(x), axes=A), axes=A), softmax_(x, axes=A), "stable"),
     Rule("softmax_cross", softmax_grad(g / y, y, axes=A), softmax_cross, "stable"),
     Rule("exp_log_softmax", ew.exp(log_softmax_(x, axes=A)), softmax_(x, axes=A), "stable"),
-    Rule("sqrt_square", ew.sqrt(x * x), ew.abs_(x), "stable", is_float),
 ]

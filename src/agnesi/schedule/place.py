@@ -70,7 +70,7 @@ def operands(node: Node, idx: Index, element: Element) -> list[tuple[Node, Index
         return [(x, tuple(element(i, idx[:lead]) for i in indices) + idx[lead:])]
     if node.op is iota:
         return []
-    assert node.op.index is not None
+    assert node.op.index is not None, node
     return [(node.args[0], node.op.index(node, idx))]
 
 

@@ -235,14 +235,14 @@ class Entry(Printer):
                 if buffer.strides is not None:
                     lines.append(f"  const int64_t {name}_s{axis} = call->strides[{place + axis}];")
             place += len(buffer.shape)
+        for let in program.sizes:
+            self.local[let.var] = let.var["name"]
+            lines.append(f"  const {CTYPE[let.var.dtype]} {let.var['name']} = {self.expression(let.value)};")
         for check in program.checks:
             left, right = self.dim(check.left), self.dim(check.right)
             action = "return AG_GENERAL;" if check.general else f"return ag_fail(call, {check.site}, {left}, {right});"
             if left != right:
                 lines.append(f"  if ({left} != {right}) {action}")
-        for let in program.sizes:
-            self.local[let.var] = let.var["name"]
-            lines.append(f"  const {CTYPE[let.var.dtype]} {let.var['name']} = {self.expression(let.value)};")
         lines += self.outputs(place)
         lines += self.arena()
         return lines

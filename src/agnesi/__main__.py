@@ -1,0 +1,5 @@
+"""`python -m agnesi`: the same as the command `agnesi`."""
+
+from agnesi.cli import main
+
+raise SystemExit(main())

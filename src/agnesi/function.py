@@ -1,0 +1,464 @@
+"""function(): from variables to a callable."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agnesi import _runtime, config
+from agnesi.errors import (
+    AgnesiError, IndexOutOfRange, ShapeError, SingularMatrixError, TypeMismatch, UnknownInputError, UnusedInputError,
+)  # fmt: skip
+
+from agnesi.ir.graph import Graph, find_inputs
+from agnesi.ir.node import INPUT, Node, substitute
+from agnesi.ir.show import dprint as tree_text, pprint as formula_text
+from agnesi.ir.type import dim_text, same_type
+from agnesi.ir.variable import Variable, as_node, line_of, method
+from agnesi.pipeline import Compilation, compile_graph
+from agnesi.reference import evaluate
+from agnesi.runtime import blas
+from agnesi.schedule.sizes import Site, entry_checks, equations, number
+from agnesi.shared import SharedVariable, is_shared, storage_of
+from agnesi.target import toolchain
+from agnesi.target.cache import Cache, Hit
+
+
+class In:
+    """An input with options: a default value, a name for calls by keyword, and whether dtypes may lose precision."""
+
+    def __init__(self, variable: Variable, name: str = "", value: Any = None, allow_downcast: bool | None = None) -> None:
+        self.variable, self.name, self.value, self.allow_downcast = variable, name or variable.name, value, allow_downcast
+
+
+class Out:
+    """An output with options."""
+
+    def __init__(self, variable: Any, borrow: bool = False) -> None:
+        self.variable, self.borrow = variable, borrow
+
+
+@cache
+def package_digest() -> str:
+    """A hash of the package's own sources: a part of every cache key."""
+    total = hashlib.sha256()
+    root = Path(__file__).parent
+    for path in sorted([*root.rglob("*.py"), *root.rglob("*.h")]):
+        total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+@cache
+def processor() -> str:
+    """What the compiler's -march=native depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
+    except OSError:
+        return platform.processor() or platform.machine()
+
+
+class Function(_runtime.Dispatcher):
+    """A compiled function: call it with arrays.
+
+    Attributes: name, graph (as it was given), updates (pairs of output and input positions), mode.
+    """
+
+    def __init__(
+        self, graph: Graph, inputs: Sequence[In], shared: Sequence[Node], updates: Sequence[tuple[int, int]],
+        result: Any, mode: str, name: str,
+    ) -> None:  # fmt: skip
+        self.graph, self.inputs, self.updates, self.mode, self.name = graph, tuple(inputs), tuple(updates), mode, name
+        self.result, self.shared = result, tuple(shared)
+        self.compilations: dict[int, Compilation] = {}
+        self.verdicts: dict[int, str] = {}
+        self.texts: dict[int, str] = {}
+        n = len(graph.outputs) - len(self.updates)
+        self._bind(
+            tuple((i.name, i.variable.dtype, i.variable.ndim, self._default(k, i)) for k, i in enumerate(self.inputs)),
+            tuple(storage_of(s) for s in self.shared),
+            tuple(a["value"].array for a in graph.arrays),
+            tuple((o.dtype, o.ndim) for o in graph.outputs[:n]),
+            tuple((old - len(self.inputs), graph.outputs[new].dtype, graph.outputs[new].ndim) for new, old in self.updates),
+            result,
+        )
+
+    def _default(self, index: int, given: In) -> Any:
+        return _runtime.NO_DEFAULT if given.value is None else self._convert(index, given.value)
+
+    # -- called by the dispatcher -----------------------------------------------------------------------
+
+    def _convert(self, index: int, value: Any) -> np.ndarray:
+        """An argument as an array of the input's dtype; raises TypeMismatch when that would lose something."""
+        given = self.inputs[index]
+        wanted = np.dtype(given.variable.dtype)
+        weak = isinstance(value, (bool, int, float)) and not isinstance(value, np.generic)
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            raise TypeMismatch(f"{self._what(index)}: {error}") from None
+        if isinstance(value, Variable) or array.dtype.hasobject:
+            raise TypeMismatch(f"{self._what(index)} needs numbers, not {value!r}")
+        if array.ndim != given.variable.ndim:
+            raise TypeMismatch(
+                f"{self._what(index)} needs {given.variable.ndim} axes; the argument has {array.ndim}, of shape {array.shape}"
+            )
+        kind = "same_kind" if given.allow_downcast else "safe"
+        fits = np.can_cast(array.dtype, wanted, kind) or (weak and given.allow_downcast is not False)
+        exact = not fits and array.dtype.kind in "iu" and wanted.kind in "iuf"
+        if not fits and not exact:
+            raise TypeMismatch(
+                f"{self._what(index)} needs dtype {wanted}; the argument's {array.dtype} would lose precision; "
+                f"convert it with .astype({wanted.name!r}), or pass allow_input_downcast=True"
+            )
+        result = np.array(array, wanted, order="C")
+        if exact and not given.allow_downcast and not np.array_equal(result, array):
+            raise TypeMismatch(f"{self._what(index)} needs dtype {wanted}; values of the argument do not fit it")
+        return result
+
+    def _what(self, index: int) -> str:
+        given = self.inputs[index]
+        return f"{self.name or 'the function'}: input {index} ({given.name or 'unnamed'}: {given.variable.type})"
+
+    def _build(self, variant: int) -> tuple[int, tuple[bool, ...]]:
+        """The address of a variant, compiled or from the cache."""
+        compiler = toolchain.find_compiler(config.settings().compiler)
+        assert compiler is not None
+        key = self._key(variant, compiler)
+        store = Cache(Path(config.settings().cache_dir))
+        found = store.load(key)
+        if isinstance(found, Hit):
+            self.verdicts[variant] = "hit"
+            path, meta = found.path, found.meta
+        else:
+            self.verdicts[variant] = f"miss: {found.reason}"
+            job = self.compiled(variant)
+            meta = {"donated": list(job.donated), "library": "call->library" in job.text}
+            with tempfile.TemporaryDirectory(prefix="agnesi-") as folder:
+                made = Path(folder) / "f.so"
+                toolchain.compile_shared(compiler, [job.text], made)
+                path = store.store(key, made, meta)
+        if meta["library"]:
+            blas.ensure()
+        return _runtime.load(str(path), "ag_main"), tuple(meta["donated"])
+
+    def compiled(self, variant: int = 0) -> Compilation:
+        """The result of the passes for a variant: 0 assumes that sizes that meet are equal, 1 does not."""
+        if variant not in self.compilations:
+            self.compilations[variant] = compile_graph(self.graph, self.updates, variant == 0, self.mode != "fast_compile")
+        return self.compilations[variant]
+
+    def _key(self, variant: int, compiler: toolchain.Compiler) -> str:
+        options = (variant, self.updates, self.mode, config.settings().fuel, compiler.identity, compiler.flags)
+        parts = (self.graph.digest(), repr(options), package_digest(), processor())
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def _fail(self, check: int, values: tuple[int, ...]) -> Exception:
+        """The exception for a failed check, in the user's terms."""
+        graph, sites = number(self.graph)
+        variant = 1 if check > len(self._sites(True)) else 0
+        site = self._sites(variant == 0)[check - 1]
+        return explain_failure(graph, site, values, self.name)
+
+    def _sites(self, common: bool) -> list[Site]:
+        """What the check numbers of a variant stand for."""
+        graph, sites = number(self.graph)
+        entry_checks(graph, equations(graph), sites, common)
+        return sites
+
+    # -- for people ---------------------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        """The C text of the common variant."""
+        return self.compiled().text
+
+    def __repr__(self) -> str:
+        ins = ", ".join(f"{i.name or '_'}: {i.variable.type}" for i in self.inputs)
+        outs = ", ".join(str(o.type) for o in self.graph.outputs[: len(self.graph.outputs) - len(self.updates)])
+        return f"<agnesi function {self.name or ''}({ins}) -> ({outs}){f', {len(self.updates)} updates' if self.updates else ''}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = [(i.name, i.value, i.allow_downcast) for i in self.inputs]
+        return _load, (self.graph, options, self.updates, self.result, self.mode, self.name)
+
+
+class Interpreted(Function):
+    """A function evaluated by NumPy, node by node: the mode "reference", and what runs where no compiler is."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        arrays = [self._convert(k, a) for k, a in enumerate(self._arguments(args, kwargs))]
+        values = [*arrays, *(storage_of(s).array for s in self.shared)]
+        found = evaluate(self.graph, values)
+        n = len(self.graph.outputs) - len(self.updates)
+        for (_, old), value in zip(self.updates, found[n:], strict=True):
+            storage_of(self.graph.inputs[old]).array = np.array(value, order="C")
+        outputs = [np.array(v) for v in found[:n]]
+        if self.result == "none":
+            return None
+        if self.result == "one":
+            return outputs[0]
+        return outputs if self.result == "list" else dict(zip(self.result, outputs, strict=True))
+
+    def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        names = [i.name for i in self.inputs]
+        if len(args) > len(names):
+            raise TypeError(f"{self.name or 'the function'} takes {len(names)} arguments, not {len(args)}")
+        given = dict(zip(range(len(args)), args, strict=True))
+        for key, value in kwargs.items():
+            if key not in names or names.index(key) in given:
+                raise TypeError(f"{self.name or 'the function'} has no free argument {key!r}")
+            given[names.index(key)] = value
+        missing = [names[k] or str(k) for k, i in enumerate(self.inputs) if k not in given and i.value is None]
+        if missing:
+            raise TypeError(f"{self.name or 'the function'}: missing arguments {', '.join(missing)}")
+        return [given.get(k, i.value) for k, i in enumerate(self.inputs)]
+
+
+def _load(graph: Graph, options: Any, updates: Any, result: Any, mode: str, name: str) -> Function:
+    inputs = [In(Variable(n, o[0]), *o) for n, o in zip(graph.inputs, options, strict=False)]
+    return _make(graph, inputs, [n for n in graph.inputs if is_shared(n)], updates, result, mode, name)
+
+
+def explain_failure(graph: Graph, site: Site, values: tuple[int, ...], name: str) -> Exception:
+    """The exception for a failed check."""
+    prefix = f"{name}: " if name else ""
+    if site.kind == "input":
+        node = graph.inputs[site.position]
+        dim = node.shape[site.axis]
+        what = f"dimension {dim_text(dim)!r}" if isinstance(dim, Node) else f"axis {site.axis}"
+        return ShapeError(
+            f"{prefix}input {site.position} ({node['tag']}: {node.type}): {what} is {values[0]}, and should be {values[1]}"
+        )
+    if site.position < 0:
+        node = graph.inputs[-1 - site.position]
+        return ShapeError(f"{prefix}the update of {node['tag']}: {node.type} has size {values[0]} where {values[1]} is needed")
+    node = graph.order[site.position]
+    line = line_of(node) or next((line_of(n) for n in graph.order[site.position :] if line_of(n)), "")
+    where = f"\n  built at {line}" if line else ""
+    if site.kind == "index":
+        return IndexOutOfRange(f"{prefix}index {values[0]} is out of range for an axis of size {values[1]}{where}")
+    if site.kind == "singular":
+        return SingularMatrixError(f"{prefix}solve: the {values[1]}x{values[1]} matrix is singular at column {values[0]}{where}")
+    shapes = ", ".join(str(a.type) for a in node.args)
+    return ShapeError(f"{prefix}{node.op.name}({shapes}): sizes {values[0]} and {values[1]} should be equal{where}")
+
+
+# -- the way in -----------------------------------------------------------------------------------------
+
+
+def function(
+    inputs: Sequence[Variable | In],
+    outputs: Any = None,
+    updates: Mapping[SharedVariable, Any] | Sequence[tuple[SharedVariable, Any]] = (),
+    givens: Mapping[Any, Any] | Sequence[tuple[Any, Any]] = (),
+    mode: str | None = None,
+    name: str = "",
+    on_unused_input: str = "raise",
+    allow_input_downcast: bool | None = None,
+) -> Function:
+    """Compiles expressions to a callable.
+
+    inputs: variables, or In for options. outputs: one expression (the call returns an array), a list or dict of them
+    (a list or dict), or None. updates: new values of shared variables, all computed from the old ones. givens:
+    expressions to put in place of others. mode: "fast_run", "fast_compile" (fewer rewrites), "debug" (every pass is
+    checked), "reference" (NumPy). on_unused_input: "raise" UnusedInputError, "warn" or "ignore".
+    allow_input_downcast: whether arguments may lose precision.
+
+    Raises UnknownInputError, UnusedInputError, TypeMismatch; calls raise ShapeError, IndexOutOfRange and
+    SingularMatrixError, and then leave every shared variable as it was.
+
+    >>> import agnesi as ag, agnesi.tensor as at
+    >>> x = at.vector("x")
+    >>> f = ag.function([x], x * 2)
+    >>> f([1.0, 2.0]).tolist()
+    [2.0, 4.0]
+    """
+    given = [i if isinstance(i, In) else In(i) for i in inputs]
+    for option in given:
+        if option.allow_downcast is None:
+            option.allow_downcast = allow_input_downcast
+        if not isinstance(option.variable, Variable) or option.variable.node.op is not INPUT:
+            raise TypeMismatch(f"an input of a function is a variable without inputs of its own, not {option.variable!r}")
+        if is_shared(option.variable.node):
+            raise TypeMismatch(f"{option.variable!r} is shared: its value is not passed; use givens to replace it")
+    nodes = [i.variable.node for i in given]
+    if len(set(nodes)) < len(nodes):
+        twice = next(n for k, n in enumerate(nodes) if n in nodes[:k])
+        raise TypeMismatch(f"{twice['tag']} stands twice among the inputs")
+    result, wanted = output_list(outputs)
+    pairs = [(as_shared(s), as_node(v, s.dtype)) for s, v in dict(updates).items()]
+    roots = replaced([*wanted, *(v for _, v in pairs)], givens)
+    for (old, _), new in zip(pairs, roots[len(wanted) :], strict=True):
+        check_update(old, new)
+    found = find_inputs(roots)
+    unused(given, found, on_unused_input)
+    shared = list(dict.fromkeys([n for n in found if n not in nodes and is_shared(n)] + [s for s, _ in pairs]))
+    unknown = [n for n in found if n not in nodes and not is_shared(n)]
+    if unknown:
+        raise missing_input(unknown[0])
+    graph = Graph([*nodes, *shared], roots)
+    places = [(len(wanted) + k, len(nodes) + shared.index(old)) for k, (old, _) in enumerate(pairs)]
+    return _make(graph, given, shared, places, result, mode or config.settings().mode, name)
+
+
+def _make(graph: Graph, inputs: Any, shared: Any, updates: Any, result: Any, mode: str, name: str) -> Function:
+    if mode not in config.MODES:
+        raise ValueError(f"mode is one of {', '.join(config.MODES)}, not {mode!r}")
+    if mode == "reference" or no_compiler():
+        return Interpreted(graph, inputs, shared, updates, result, mode, name)
+    made = Function(graph, inputs, shared, updates, result, mode, name)
+    if mode == "debug":
+        with config.change(check=True):
+            made.compiled(0)
+            made.compiled(1)
+    made.pointer(0)
+    return made
+
+
+@cache
+def _warn_no_compiler(choice: str) -> None:
+    if choice != "none":
+        warnings.warn(
+            "agnesi found no C compiler, so functions run in the NumPy interpreter, many times slower; "
+            "install gcc or clang, or `pip install ziglang`",
+            stacklevel=4,
+        )
+
+
+def no_compiler() -> bool:
+    """Whether functions have to be interpreted; says so once."""
+    choice = config.settings().compiler
+    if toolchain.find_compiler(choice) is not None:
+        return False
+    _warn_no_compiler(choice)
+    return True
+
+
+def output_list(outputs: Any) -> tuple[Any, list[Node]]:
+    """How results are returned, and the nodes."""
+    if outputs is None:
+        return "none", []
+    if isinstance(outputs, Mapping):
+        if not all(isinstance(k, str) for k in outputs):
+            raise TypeMismatch("the keys of a dict of outputs are texts")
+        return tuple(outputs), [output_node(o) for o in outputs.values()]
+    if isinstance(outputs, (list, tuple)):
+        return "list", [output_node(o) for o in outputs]
+    return "one", [output_node(outputs)]
+
+
+def output_node(output: Any) -> Node:
+    """The node of an output."""
+    return as_node(output.variable if isinstance(output, Out) else output)
+
+
+def as_shared(variable: Any) -> Node:
+    """The node of a shared variable; raises TypeMismatch for anything else."""
+    if not isinstance(variable, Variable) or variable.node.op is not INPUT or not is_shared(variable.node):
+        raise TypeMismatch(f"only shared variables can be updated, not {variable!r}")
+    return variable.node
+
+
+def check_update(old: Node, new: Node) -> None:
+    """Raises TypeMismatch or ShapeError when an update does not have the type of its variable."""
+    if old.dtype != new.dtype:
+        raise TypeMismatch(
+            f"the update of {old['tag']}: {old.type} has dtype {new.dtype}; convert it with .astype({old.dtype!r})"
+        )
+    if not same_type(old.type, new.type):
+        raise ShapeError(f"the update of {old['tag']}: {old.type} has type {new.type}")
+
+
+def replaced(roots: list[Node], givens: Any) -> list[Node]:
+    """The roots with givens put in."""
+    mapping: dict[Node, Node] = {}
+    for old, new in dict(givens).items():
+        node, value = as_node(old), as_node(new, as_node(old).dtype)
+        if node.dtype != value.dtype or node.ndim != value.ndim:
+            raise TypeMismatch(f"givens: {value.type} cannot stand for {node.type}")
+        mapping[node] = value
+        for a, b in zip(node.shape, value.shape, strict=True):
+            if isinstance(a, Node) and a.op.name == "symbol" and a is not b:
+                mapping.setdefault(a, b if isinstance(b, Node) else as_node(b))
+    return substitute(roots, mapping) if mapping else roots
+
+
+def unused(given: list[In], found: list[Node], action: str) -> None:
+    """Complains about inputs that nothing depends on."""
+    used = set(found)
+    idle = [i for i in given if i.variable.node not in used]
+    if not idle or action == "ignore":
+        return
+    message = (
+        f"the outputs do not depend on {', '.join(i.name or repr(i.variable) for i in idle)}; "
+        "leave it out, or pass on_unused_input='ignore'"
+    )
+    if action == "raise":
+        raise UnusedInputError(message)
+    warnings.warn(message, stacklevel=3)
+
+
+def missing_input(node: Node) -> AgnesiError:
+    """The error for a variable that has no value."""
+    line = line_of(node)
+    return UnknownInputError(
+        f"the outputs need {node['tag']}: {node.type}{f', built at {line},' if line else ''} which is not among the "
+        "inputs; add it to the inputs, give it a value by givens=, or make it a shared variable"
+    )
+
+
+# -- conveniences -----------------------------------------------------------------------------------------
+
+
+@method("eval")
+def eval(variable: Variable, values: Mapping[Variable, Any] | None = None) -> np.ndarray:
+    """The value of an expression for given values of its inputs.
+
+    >>> import agnesi.tensor as at
+    >>> x = at.scalar("x")
+    >>> float((x + 1).eval({x: 1.0}))
+    2.0
+    """
+    values = values or {}
+    inputs = [In(v, allow_downcast=True) for v in values]
+    return function(inputs, variable, on_unused_input="ignore")(*values.values())  # type: ignore[no-any-return]
+
+
+def clone(output: Any, replace: Mapping[Any, Any]) -> Any:
+    """Expressions with parts replaced.
+
+    >>> import agnesi as ag, agnesi.tensor as at
+    >>> x, y = at.scalar("x"), at.scalar("y")
+    >>> print(ag.pprint(ag.clone(x + 1, {x: y})))
+    y + 1.0
+    """
+    many = isinstance(output, (list, tuple))
+    roots = replaced([as_node(o) for o in (output if many else [output])], replace)
+    return [Variable(r) for r in roots] if many else Variable(roots[0])
+
+
+def _roots(what: Any) -> list[Node]:
+    if isinstance(what, Function):
+        return list(what.compiled().graph.outputs)
+    return [as_node(w) for w in (what if isinstance(what, (list, tuple)) else [what])]
+
+
+def dprint(what: Any) -> str:
+    """Variables, or the optimized graph of a function, as an indented tree."""
+    return tree_text(_roots(what))
+
+
+def pprint(what: Any) -> str:
+    """Variables, or the optimized graph of a function, as formulas."""
+    return formula_text(_roots(what))
+
+

@@ -1,0 +1,264 @@
+"""The list of passes: the compiler's table of contents."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from agnesi import config
+from agnesi.errors import VerificationError
+from agnesi.ir.check import verify as verify_graph
+from agnesi.ir.graph import Graph
+from agnesi.ir.node import Node, make
+from agnesi.ir.show import text as graph_text
+from agnesi.loops.stmt import EntryCheck, Program
+from agnesi.lower import Lowering
+from agnesi.ops.elementwise import copy
+from agnesi.reference import evaluate
+from agnesi.rewrite.canonical import CANONICAL, LATE, QUOTIENTS
+from agnesi.rewrite.index import INDEX
+from agnesi.rewrite.pattern import Report, Rewriter, Rule
+from agnesi.rewrite.products import ACCUMULATE, LOOPS, PRODUCTS
+from agnesi.rewrite.stable import RECOGNIZE, STABLE
+from agnesi.schedule import memory
+from agnesi.schedule.order import Schedule, order
+from agnesi.schedule.place import Placement, place
+from agnesi.schedule.sizes import Equation, Site, assume, entry_checks, equations, number
+from agnesi.target import c
+
+
+@dataclass
+class Compilation:
+    """A function on its way from values to text.
+
+    updates: pairs (output, input): the output becomes the next value of that input.
+    common: which of the two variants this is.
+    """
+
+    graph: Graph
+    updates: Sequence[tuple[int, int]]
+    common: bool
+    optimize: bool = True
+    sites: list[Site] = field(default_factory=list)
+    equal: list[Equation] = field(default_factory=list)
+    checks: list[EntryCheck] = field(default_factory=list)
+    report: Report = field(default_factory=lambda: Report(fuel=config.settings().fuel))
+    placement: Placement | None = None
+    schedule: Schedule | None = None
+    program: Program | None = None
+    text: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def donated(self) -> tuple[bool, ...]:
+        """For each update, whether it is written into the memory of what it replaces."""
+        assert self.program is not None
+        return tuple(f"out{new}" in self.program.aliases for new, _ in self.updates)
+
+
+# -- passes on values -----------------------------------------------------------------------------------
+
+
+def find_sizes(job: Compilation) -> None:
+    """Numbers what can fail, and collects what must hold of sizes."""
+    job.graph, job.sites = number(job.graph)
+    job.equal = equations(job.graph)
+    for new, old in job.updates:
+        pairs = zip(job.graph.outputs[new].shape, job.graph.inputs[old].shape, strict=True)
+        job.equal += [Equation(a, b, -1 - old) for a, b in pairs if a is not b and a != b]
+    job.checks = entry_checks(job.graph, job.equal, job.sites, job.common)
+
+
+def assume_sizes(job: Compilation) -> None:
+    """Replaces dimensions by what they are equal to in this variant."""
+    job.graph = assume(job.graph, job.equal, job.common)
+
+
+def rewrite(*rules: list[Rule]) -> Callable[[Compilation], None]:
+    """A pass that applies rules until none applies."""
+    table = [r for group in rules for r in group if r.kind != "real"]
+
+    def run(job: Compilation) -> None:
+        job.graph = Rewriter(table, job.report).graph(job.graph)
+
+    return run
+
+
+def expand(job: Compilation) -> None:
+    """Replaces composites by what they stand for, and those in it too."""
+    while any(n.op.kind == "composite" for n in job.graph.order):
+        done: dict[Node, Node] = {}
+        for node in job.graph.order:
+            new = make(node.op, tuple(done[a] for a in node.args), node.attrs) if node.args else node
+            done[node] = new.op.expand(new) if new.op.kind == "composite" and new.op.expand else new
+        job.graph = job.graph.replace([done[o] for o in job.graph.outputs])
+
+
+def part_outputs(job: Compilation) -> None:
+    """Makes every output a value of its own: copies of inputs, constants and outputs that are there already."""
+    seen: set[Node] = set()
+    outputs = []
+    for k, node in enumerate(job.graph.outputs):
+        if not node.args or node in seen:
+            node = copy(node, number=k)
+        seen.add(node)
+        outputs.append(node)
+    job.graph = job.graph.replace(outputs)
+
+
+# -- passes on decisions and statements -----------------------------------------------------------------
+
+
+def place_values(job: Compilation) -> None:
+    """Decides what gets memory."""
+    job.placement = place(job.graph)
+
+
+def order_nests(job: Compilation) -> None:
+    """Decides what shares a nest."""
+    assert job.placement is not None
+    outputs = job.graph.outputs
+    readers = {a for n in job.graph.order for a in n.args}
+    last = frozenset(outputs[new] for new, _ in job.updates if outputs[new] not in readers)
+    job.schedule = order(job.placement, last)
+
+
+def lower(job: Compilation) -> None:
+    """Makes statements."""
+    assert job.placement is not None and job.schedule is not None
+    job.program = Lowering(job.graph, job.placement, job.schedule, not job.common).run(job.checks)
+
+
+def plan_memory(job: Compilation) -> None:
+    """Decides which buffers share memory."""
+    assert job.program is not None
+    memory.plan(job.program, [(f"out{new}", f"in{old}") for new, old in job.updates])
+
+
+def print_c(job: Compilation) -> None:
+    """Makes the C text."""
+    assert job.program is not None
+    job.text = c.module(job.program)
+
+
+# -- the list ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A row: what runs, at which level, behind which passes, and whether results are right without it."""
+
+    name: str
+    run: Callable[[Compilation], None]
+    level: str
+    after: tuple[str, ...] = ()
+    required: bool = True
+
+
+PASSES = [
+    Pass("sizes", find_sizes, "values"),
+    Pass("assume", assume_sizes, "values", ("sizes",)),
+    Pass("canonical", rewrite(CANONICAL, QUOTIENTS, STABLE, RECOGNIZE, INDEX, PRODUCTS), "values", ("assume",), required=False),
+    Pass("expand", expand, "values", ("canonical",)),
+    Pass("simplify", rewrite(CANONICAL, QUOTIENTS, STABLE, INDEX, PRODUCTS), "values", ("expand",), required=False),
+    Pass("accumulate", rewrite(ACCUMULATE), "values", ("simplify",), required=False),
+    Pass("products", rewrite(LOOPS), "values", ("accumulate",)),
+    Pass("finish", rewrite(CANONICAL, LATE, INDEX), "values", ("products",), required=False),
+    Pass("outputs", part_outputs, "values", ("finish",)),
+    Pass("place", place_values, "schedule", ("outputs",)),
+    Pass("order", order_nests, "schedule", ("place",)),
+    Pass("lower", lower, "loops", ("order",)),
+    Pass("memory", plan_memory, "loops", ("lower",)),
+    Pass("print", print_c, "text", ("memory",)),
+]
+
+
+def check_passes(passes: Sequence[Pass]) -> None:
+    """Raises VerificationError unless every pass stands behind those it names."""
+    seen: set[str] = set()
+    for row in passes:
+        missing = [a for a in row.after if a not in seen]
+        if missing:
+            raise VerificationError(f"pass {row.name} must come after {', '.join(missing)}")
+        seen.add(row.name)
+
+
+check_passes(PASSES)
+
+
+def compile_graph(
+    graph: Graph, updates: Sequence[tuple[int, int]] = (), common: bool = True, optimize: bool = True
+) -> Compilation:
+    """Runs all passes (only the required ones without `optimize`); config.check and config.dump watch them."""
+    job = Compilation(graph, updates, common, optimize)
+    settings = config.settings()
+    dump = set(settings.dump.split(",")) if settings.dump else set()
+    watch = Watch(graph) if settings.check else None
+    for row in PASSES:
+        if not (row.required or optimize):
+            continue
+        start = time.perf_counter()
+        row.run(job)
+        job.seconds[row.name] = time.perf_counter() - start
+        if row.name in dump:
+            print(f"-- {row.name}\n{show(job, row)}", file=sys.stderr)
+        if watch is not None:
+            watch.after(row, job)
+    return job
+
+
+def show(job: Compilation, row: Pass) -> str:
+    """The result of a pass as text."""
+    if row.level == "values":
+        return graph_text(job.graph)
+    if row.name == "place" and job.placement is not None:
+        return "\n".join(f"{n!r}: {job.placement.reasons[n]}" for n in job.placement.roots)
+    if row.name == "order" and job.schedule is not None:
+        return "\n".join(f"depth {g.depth}: {[i.root.op.name for i in g.items]}" for g in job.schedule.groups)
+    if row.level == "loops" and job.program is not None:
+        return "\n".join(f"{n.name}: {n.reason}\n{n.body}" for n in job.program.nests)
+    return job.text
+
+
+class Watch:
+    """Verifies after every pass, and compares values with those of the graph at the start, on random inputs."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.arrays = sample_inputs(graph)
+        self.types = tuple(o.type for o in graph.outputs)
+        self.expected = self.values(graph)
+
+    def values(self, graph: Graph) -> list[np.ndarray] | None:
+        try:
+            return evaluate(graph, self.arrays)
+        except (ArithmeticError, ValueError, IndexError):
+            return None  # random sizes or indices do not fit this graph: nothing to compare with
+
+    def after(self, row: Pass, job: Compilation) -> None:
+        if row.level != "values":
+            return
+        verify_graph(job.graph, self.types)
+        found = self.values(job.graph)
+        if self.expected is None or found is None:
+            return
+        for k, (a, b) in enumerate(zip(self.expected, found, strict=True)):
+            tolerance = 1e-3 if a.dtype == np.float32 else 1e-8
+            if not np.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True):
+                raise VerificationError(f"pass {row.name} changed output {k}: {a} became {b}")
+
+
+def sample_inputs(graph: Graph) -> list[np.ndarray]:
+    """Small random arrays for the inputs; dimensions of one symbol are equal."""
+    rng = np.random.default_rng(0)
+    equal = assume(graph, equations(graph), True)
+    sizes = {s: 2 + k % 3 for k, s in enumerate(equal.symbols)}
+    arrays = []
+    for node in equal.inputs:
+        shape = tuple(d if isinstance(d, int) else sizes[d] for d in node.shape)
+        values = rng.uniform(0, 2, size=shape)
+        arrays.append(np.asarray(values).astype(node.dtype))
+    return arrays

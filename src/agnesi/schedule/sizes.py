@@ -1,0 +1,121 @@
+"""What must hold of sizes: equations between dimensions, which of them may be assumed, and the checks at entry.
+
+A function has two variants. The common one assumes that dimensions that meet by broadcasting are equal, and checks it
+at entry; the general one lets either be 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agnesi.ir.graph import Graph
+from agnesi.ir.node import Node, as_dim, dim_node, make, substitute, temp, topological
+from agnesi.ir.type import Dim, same
+from agnesi.loops.stmt import EntryCheck
+from agnesi.ops import elementwise as ew
+from agnesi.ops.index import iota
+
+
+@dataclass(frozen=True)
+class Equation:
+    """Two dimensions that are equal, or, when `broadcast`, one of which may be 1 (guess: which need not be equal)."""
+
+    left: Dim
+    right: Dim
+    position: int
+    broadcast: bool = False
+    guess: bool = False
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a check number stands for: a kind and the node, input or update it belongs to."""
+
+    kind: str
+    position: int
+    axis: int = 0
+
+
+def number(graph: Graph) -> tuple[Graph, list[Site]]:
+    """The graph with a number on every op that may fail, and what the numbers mean (1 is the first)."""
+    sites: list[Site] = []
+    done: dict[Node, Node] = {}
+    for position, node in enumerate(graph.order):
+        args = tuple(done.get(a, a) for a in node.args)
+        attrs = node.attrs
+        if node.op.may_raise:
+            sites.append(Site("index" if node.op is ew.check_index else "singular", position))
+            attrs = tuple((k, len(sites) if k == "site" else v) for k, v in attrs)
+        if attrs != node.attrs or args != node.args:
+            done[node] = make(node.op, args, attrs)
+    return graph.replace([done.get(o, o) for o in graph.outputs]) if done else graph, sites
+
+
+def equations(graph: Graph) -> list[Equation]:
+    """Everything that the ops of a graph ask of sizes, beyond what their types show."""
+    found: list[Equation] = []
+    for position, node in enumerate(graph.order):
+        if node.op.equal is not None:
+            found += [Equation(a, b, position) for a, b in node.op.equal(node) if not same(a, b)]
+        if node.op.kind == "elementwise" or node.op.name == "broadcast_to":
+            for arg in node.args if node.op.kind == "elementwise" else node.args[:1]:
+                pairs = zip(arg.shape, node.shape[node.ndim - arg.ndim :], strict=True)
+                found += [Equation(a, b, position, True) for a, b in pairs if not same(a, b) and not same(a, 1)]
+        if node.op is ew.check_index and node.args[0].op is iota:
+            found.append(Equation(node.shape[0], as_dim(node.args[1]), position, guess=True))
+    return list(dict.fromkeys(found))
+
+
+def assume(graph: Graph, equal: Sequence[Equation], common: bool) -> Graph:
+    """The graph with symbols replaced by what they are equal to, as far as this variant assumes it."""
+    known: dict[Node, Node] = {}
+    for e in equal:
+        if common or not (e.broadcast or e.guess):
+            left, right = (as_dim(substitute([dim_node(d)], known)[0]) for d in (e.left, e.right))
+            solve(left, right, known)
+    if not known:
+        return graph
+    n = len(graph.inputs)
+    new = substitute([*graph.inputs, *graph.outputs], known)
+    return Graph(new[:n], new[n:])
+
+
+def solve(left: Dim, right: Dim, known: dict[Node, Node]) -> None:
+    """Takes one equation into the known replacements, if it gives a symbol."""
+    for a, b in ((left, right), (right, left)):
+        if isinstance(a, Node) and a.op.name == "symbol" and not same(a, b):
+            target = dim_node(b)
+            if a in topological([target]):
+                continue
+            for symbol, value in list(known.items()):
+                known[symbol] = substitute([value], {a: target})[0]
+            known[a] = target
+            return
+    if isinstance(left, Node) and left.op is ew.meet and not same(left, right):
+        solve(as_dim(left.args[0]), right, known)
+        solve(as_dim(left.args[1]), right, known)
+
+
+def entry_checks(
+    graph: Graph, equal: Sequence[Equation], sites: list[Site], common: bool
+) -> list[EntryCheck]:
+    """What the compiled function compares at entry; new sites are appended."""
+    actual = {s: temp(f"in{k}_d{axis}", "int64") for s, (k, axis) in graph.symbols.items()}
+    checks: list[EntryCheck] = []
+    for k, node in enumerate(graph.inputs):
+        for axis, dim in enumerate(node.shape):
+            if isinstance(dim, Node) and graph.symbols[dim] == (k, axis):
+                continue
+            sites.append(Site("input", k, axis))
+            wanted = actual[dim] if isinstance(dim, Node) else dim
+            checks.append(EntryCheck(temp(f"in{k}_d{axis}", "int64"), wanted, len(sites), False))
+    for e in equal:
+        left, right = (as_dim(substitute([dim_node(d)], actual)[0]) for d in (e.left, e.right))
+        if same(left, right) or (e.guess and not common):
+            continue
+        if e.broadcast and not common:
+            left = ew.where(ew.eq(dim_node(left), 1), dim_node(right), dim_node(left))
+        sites.append(Site("equal", e.position))
+        checks.append(EntryCheck(left, right, len(sites), common and (e.broadcast or e.guess)))
+    return checks

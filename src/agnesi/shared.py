@@ -1,0 +1,97 @@
+"""Shared variables: values that live between calls and that functions read and update in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from agnesi import _runtime, config
+from agnesi.errors import TypeMismatch
+from agnesi.ir import dtype as dt
+from agnesi.ir.node import INPUT, Node, Tag, make, symbol
+from agnesi.ir.type import Dim, Type
+from agnesi.ir.variable import Variable
+
+
+class SharedTag(Tag):
+    """The identity of a shared variable, with the storage of its value."""
+
+    __slots__ = ("storage",)
+
+    def __init__(self, name: str, storage: _runtime.Storage) -> None:
+        super().__init__(name)
+        self.storage = storage
+
+    def __getstate__(self) -> Any:
+        return None, {"name": self.name, "storage": self.storage.copy()}
+
+    def __setstate__(self, state: Any) -> None:
+        self.name = state[1]["name"]
+        self.storage = _runtime.Storage(state[1]["storage"])
+
+
+class SharedVariable(Variable):
+    """A variable with a value of its own."""
+
+    __slots__ = ()
+
+    @property
+    def storage(self) -> _runtime.Storage:
+        return storage_of(self.node)
+
+    def get_value(self, borrow: bool = False) -> np.ndarray:
+        """The value: a copy, or with `borrow` the very array, which updates then change under your hands."""
+        return self.storage.array if borrow else self.storage.copy()
+
+    def set_value(self, value: Any, borrow: bool = False) -> None:
+        """Gives a new value of the same dtype and rank, and of the same sizes where they are fixed."""
+        array = np.asarray(value)
+        if not np.can_cast(array.dtype, self.dtype, "same_kind"):
+            raise TypeMismatch(f"{self!r} cannot take a value of dtype {array.dtype}")
+        wrong = array.ndim != self.ndim or any(
+            isinstance(d, int) and d != n for d, n in zip(self.type.shape, array.shape, strict=True)
+        )
+        if wrong:
+            raise TypeMismatch(f"{self!r} cannot take a value of shape {array.shape}; sizes are free with shape=(None, ...)")
+        keep = borrow and array.dtype == self.dtype and array.flags.c_contiguous and array.flags.writeable
+        self.storage.array = array if keep else np.array(array, self.dtype, order="C")
+
+
+def storage_of(node: Node) -> _runtime.Storage:
+    """The storage of a shared input."""
+    return node["tag"].storage  # type: ignore[no-any-return]
+
+
+def is_shared(node: Node) -> bool:
+    """Whether an input is a shared variable."""
+    return isinstance(node["tag"], SharedTag)
+
+
+def shared(
+    value: Any, name: str = "", dtype: str | None = None, shape: tuple[int | None, ...] | None = None, borrow: bool = False
+) -> SharedVariable:
+    """A variable with a value; its sizes are fixed unless `shape` frees them with None.
+
+    A Python float takes config.floatX. borrow: use the array itself, without a copy.
+
+    >>> import numpy as np, agnesi as ag
+    >>> w = shared(np.zeros(3), "w")
+    >>> ag.function([], [], updates={w: w + 1})()
+    []
+    >>> w.get_value().tolist()
+    [1.0, 1.0, 1.0]
+    """
+    if dtype is None and isinstance(value, float) and not isinstance(value, np.generic):
+        dtype = config.settings().floatX
+    array = np.asarray(value, dtype and dt.normalize(dtype))
+    kind = dt.normalize(array.dtype)
+    keep = borrow and array.flags.c_contiguous and array.flags.writeable
+    storage = _runtime.Storage(array if keep else np.array(array, kind, order="C"))
+    sizes: list[Dim] = list(array.shape)
+    if shape is not None:
+        if len(shape) != array.ndim:
+            raise TypeMismatch(f"shape={shape} does not fit a value of {array.ndim} axes")
+        sizes = [symbol() if wanted is None else have for wanted, have in zip(shape, array.shape, strict=True)]
+    node = make(INPUT, (), (("tag", SharedTag(name, storage)),), Type(kind, tuple(sizes)))
+    return SharedVariable(node, name)
