@@ -7,13 +7,13 @@ computed, so a load must lie inside its buffer even where its value is not used.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from agnesi.errors import AgnesiError, ShapeError, VerificationError
-from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, temp, topological, value_of
+from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, temp, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
 from agnesi.loops.stmt import Buffer, Call, Check, For, Let, Program, Set, Stmt, Store, View
@@ -208,9 +208,12 @@ class Machine:
 
     def loop(self, stmt: For) -> Action:
         counter, body, held = self.register(stmt.index), self.block(stmt.body), self.registers
+        extent = dim_node(stmt.extent)
+        steps, count = self.code([extent]), self.register(extent)
 
         def act() -> None:
-            for k in np.arange(self.dim(stmt.extent)):
+            self.evaluate(steps)
+            for k in np.arange(held[count]):
                 held[counter] = k
                 body()
 
@@ -282,10 +285,10 @@ class Machine:
         flat, places = self.places(stmt.writes)
         if not places.size:
             return
-        pivot = zero_pivot(a)
-        if pivot is not None:
-            raise CheckFailed(stmt.site, (pivot, len(a)))
-        flat[places] = np.linalg.solve(a, b)
+        found = solution(a, b)
+        if isinstance(found, int):
+            raise CheckFailed(stmt.site, (found, len(a)))
+        flat[places] = found
 
     def read(self, view: View) -> Array:
         """A copy of the elements that a view shows."""
@@ -337,16 +340,18 @@ def garbage(shape: tuple[int, ...], dtype: str) -> Array:
     return np.full(shape, value, dtype)
 
 
-def zero_pivot(a: Array) -> int | None:
-    """The first column without a pivot in LU factorization with partial pivoting."""
-    a = a.copy()
-    for p in range(len(a)):
-        best = p + int(np.argmax(np.abs(a[p:, p])))
-        if a[best, p] == 0:
+def solution(a: Array, b: Array) -> Array | int:
+    """x with a x = b by elimination with partial pivoting, or the first column that has no pivot."""
+    n, work = len(a), np.concatenate([a, b], axis=1)
+    for p in range(n):
+        best = p + int(np.argmax(np.abs(work[p:, p])))
+        if work[best, p] == 0:
             return p
-        a[[p, best]] = a[[best, p]]
-        a[p + 1 :] -= np.outer(a[p + 1 :, p] / a[p, p], a[p])
-    return None
+        work[[p, best]] = work[[best, p]]
+        others = np.arange(n) != p
+        work[others] -= np.outer(work[others, p] / work[p, p], work[p])
+    result: Array = work[:, n:] / np.diagonal(work)[:, None]
+    return result
 
 
 def inside(idx: tuple[Any, ...], shape: tuple[int, ...], name: str, action: str) -> None:
@@ -366,7 +371,7 @@ def plain(idx: tuple[Any, ...]) -> tuple[int, ...]:
 # -- scalar operations ------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=None)
+@cache
 def scalar_type(dtype: str) -> Any:
     """NumPy's class of scalars."""
     return np.dtype(dtype).type
@@ -390,13 +395,13 @@ def operation(node: Node) -> Callable[..., Any]:
     return typed(node.op.evaluate, node.dtype, node.attrs)
 
 
-@lru_cache(maxsize=None)
+@cache
 def combining(name: str, dtype: str) -> Callable[[Any, Any], Any]:
     """What joins two values by an associative op."""
     return typed(OPS[name].evaluate, dtype, ())
 
 
-@lru_cache(maxsize=None)
+@cache
 def typed(evaluate: Callable[..., Any], dtype: str, attrs: tuple[tuple[str, Any], ...]) -> Callable[..., Any]:
     """An op's NumPy function on scalars, with a result that is a scalar of this dtype."""
     kind, named = scalar_type(dtype), dict(attrs)

@@ -7,6 +7,7 @@ import numpy as np
 from agnesi.ir import dtype as dt
 from agnesi.ir.node import CONST, Node, const, same_shape, value_of
 from agnesi.ir.op import OPS, Op
+from agnesi.ir.type import same
 from agnesi.ops import elementwise as ew
 from agnesi.ops.reduce import sum_
 from agnesi.rewrite.pattern import Bindings, Pattern, Rule, var
@@ -103,6 +104,11 @@ def counted(b: Bindings) -> bool:
     return b["x"].ndim > 0 and b["y"].ndim == 0 and b["y"].dtype == "int64"
 
 
+def divides_rows(b: Bindings) -> bool:
+    """Whether many elements are divided by one square root; its reciprocal neither overflows nor is subnormal."""
+    return sum(not same(d, 1) for d in b["y"].shape) < sum(not same(d, 1) for d in b["x"].shape)
+
+
 def widening(b: Bindings) -> bool:
     """Whether the inner cast loses nothing."""
     inner, first = b["x"].dtype, b["first"]
@@ -165,5 +171,6 @@ QUOTIENTS = [
 ]
 
 LATE = [
+    Rule("div_sqrt", x / ew.sqrt(y), lambda b: b["x"] * (1 / b["node"].args[1]), "rounding", divides_rows),
     Rule("div_count", x / ew.cast(y, dtype=var("to")), lambda b: b["x"] * (1 / b["node"].args[1]), "rounding", counted),
 ]

@@ -99,10 +99,13 @@ class Placement:
 
 
 def weights(graph: Graph) -> dict[Node, int]:
-    """What one element costs in additions when all elementwise work below it is done anew."""
+    """What one element costs in additions when all elementwise work below it is done anew; values of fewer axes are
+    computed outside the innermost loop and count as one."""
     result: dict[Node, int] = {}
     for node in graph.order:
-        inner = sum(result[a] for a in node.args) if node.op.kind in ("elementwise", "index", "gather") else 0
+        local = node.op.kind in ("elementwise", "index", "gather")
+        rank = len(squeezed(node.shape))
+        inner = sum(result[a] if len(squeezed(a.shape)) >= rank else 1 for a in node.args) if local else 0
         own = node.op.cost if node.op.kind == "elementwise" else 1
         result[node] = min(own + inner, 10**6) if node.args else 0
         if result[node] > NEST_COST:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agnesi.ir.graph import Graph
-from agnesi.ir.node import Node, as_dim, dim_node, make, substitute, temp, topological
+from agnesi.ir.node import SYMBOL, Node, as_dim, dim_node, make, substitute, temp
 from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import EntryCheck
 from agnesi.ops import elementwise as ew
@@ -72,8 +72,7 @@ def assume(graph: Graph, equal: Sequence[Equation], common: bool) -> Graph:
     known: dict[Node, Node] = {}
     for e in equal:
         if common or not (e.broadcast or e.guess):
-            left, right = (as_dim(substitute([dim_node(d)], known)[0]) for d in (e.left, e.right))
-            solve(left, right, known)
+            solve(e.left, e.right, known)
     if not known:
         return graph
     n = len(graph.inputs)
@@ -82,19 +81,27 @@ def assume(graph: Graph, equal: Sequence[Equation], common: bool) -> Graph:
 
 
 def solve(left: Dim, right: Dim, known: dict[Node, Node]) -> None:
-    """Takes one equation into the known replacements, if it gives a symbol."""
+    """Takes one equation into the known replacements, if it equates a symbol with a number or another symbol."""
+    left, right = resolved(left, known), resolved(right, known)
+    if same(left, right):
+        return
     for a, b in ((left, right), (right, left)):
-        if isinstance(a, Node) and a.op.name == "symbol" and not same(a, b):
+        if isinstance(a, Node) and a.op is SYMBOL and (isinstance(b, int) or b.op is SYMBOL):
             target = dim_node(b)
-            if a in topological([target]):
-                continue
             for symbol, value in list(known.items()):
-                known[symbol] = substitute([value], {a: target})[0]
+                known[symbol] = target if value is a else value
             known[a] = target
             return
-    if isinstance(left, Node) and left.op is ew.meet and not same(left, right):
-        solve(as_dim(left.args[0]), right, known)
-        solve(as_dim(left.args[1]), right, known)
+
+
+def resolved(dim: Dim, known: dict[Node, Node]) -> Dim:
+    """A dimension after the replacements, where the two sides of a meet are made equal first."""
+    found = as_dim(substitute([dim_node(dim)], known)[0])
+    while isinstance(found, Node) and found.op is ew.meet:
+        a, b = map(as_dim, found.args)
+        solve(a, b, known)
+        found = as_dim(substitute([dim_node(a)], known)[0])
+    return found
 
 
 def entry_checks(

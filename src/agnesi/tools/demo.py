@@ -108,7 +108,7 @@ def classes(model: Model, x: Array) -> Array:
 class Progress:
     """A bar on the standard error that is drawn over and over on a terminal, else a line now and then."""
 
-    WIDTH = 24
+    WIDTH = 16
     LINES = 5
 
     def __init__(self, title: str, total: int) -> None:
@@ -143,7 +143,7 @@ def run(digits: Digits, epochs: int, seed: int) -> list[tuple[Model, History]]:
         sizes = "-".join(map(str, model.widths))
         print(
             f"{model.name:<20} {sizes:<11} held-out accuracy {history.accuracies[-1]:.3f}   "
-            f"compiled in {model.compiling:.2f} s, {epochs} epochs in {history.seconds[-1]:.2f} s, "
+            f"ready in {model.compiling:.2f} s, {epochs} epochs in {history.seconds[-1]:.2f} s, "
             f"{1e6 * history.step_time:.0f} us a step of {BATCH}"
         )
     return results

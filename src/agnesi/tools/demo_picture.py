@@ -32,8 +32,8 @@ def draw(digits: Digits, results: list[tuple[Model, History]], output: Path) -> 
     figures = importlib.import_module("matplotlib.figure")
     style = {"font.size": 9.5, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK}
     with matplotlib.rc_context(style):
-        figure = figures.Figure(figsize=(11, 9), dpi=140, layout="constrained", facecolor="white")
-        top, middle, bottom = figure.subfigures(3, 1, height_ratios=(1.15, 1.25, 0.5), hspace=0.04)
+        figure = figures.Figure(figsize=(11, 8.2), dpi=140, layout="constrained", facecolor="white")
+        top, middle, bottom = figure.subfigures(3, 1, height_ratios=(1.25, 1.02, 0.52), hspace=0.03)
         figure.suptitle(f"agnesi learns to read: {digits.name}", fontsize=14, fontweight="bold")
         curves(top, results)
         filters(middle, digits, results)
@@ -45,21 +45,23 @@ def draw(digits: Digits, results: list[tuple[Model, History]], output: Path) -> 
 def curves(figure: Any, results: list[tuple[Model, History]]) -> None:
     """Training loss and held-out accuracy over the time spent on training."""
     loss, accuracy = figure.subplots(1, 2)
+    unit, scale = ("seconds", 1) if max(history.seconds[-1] for _, history in results) > 2 else ("milliseconds", 1000)
     for (model, history), colour in zip(results, COLOURS, strict=True):
         label = f"{model.name} {'-'.join(map(str, model.widths))}"
-        loss.semilogy(history.seconds, history.losses, color=colour, linewidth=1.8, label=label)
+        times = scale * np.array(history.seconds)
+        loss.semilogy(times, history.losses, color=colour, linewidth=1.8, label=label)
         percent = 100 * np.array(history.accuracies)
-        accuracy.plot(history.seconds, percent, color=colour, linewidth=1.8, label=label)
+        accuracy.plot(times, percent, color=colour, linewidth=1.8, label=label)
         accuracy.annotate(
-            f"{percent[-1]:.1f} %", (history.seconds[-1], percent[-1]), (5, 0), textcoords="offset points",
+            f"{percent[-1]:.1f} %", (times[-1], percent[-1]), (5, 0), textcoords="offset points",
             color=colour, va="center", fontweight="bold",
         )  # fmt: skip
     lowest = 100 * min(min(h.accuracies[len(h.accuracies) // 10 :]) for _, h in results)
     accuracy.set_ylim(max(0, 5 * (lowest // 5)), 100.5)
-    accuracy.margins(x=0.13)
+    accuracy.margins(x=0.12)
     for axes, title in ((loss, "cross-entropy in training"), (accuracy, "correct on held-out digits, %")):
         axes.set_title(title, fontsize=10.5, loc="left")
-        axes.set_xlabel("seconds of training, one thread")
+        axes.set_xlabel(f"{unit} of training")
         axes.grid(color="#e3e5e8", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)

@@ -61,18 +61,17 @@ def from_folder(folder: Path, seed: int = 0) -> Digits:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
-    pairs = {}
+    pairs = []
     for name in ("train", "t10k"):
         images, labels = find(folder, f"{name}-images", 3), find(folder, f"{name}-labels", 1)
         if images and labels:
-            pairs[name] = read_pair(images, labels)
+            pairs.append(read_pair(images, labels))
     if not pairs:
         names = "train-images-idx3-ubyte and train-labels-idx1-ubyte, or the same with t10k, with or without .gz"
         raise FileNotFoundError(f"{folder} has no digits; expected {names}")
     if len(pairs) == 1:
-        ((images, labels),) = pairs.values()
-        return divide(f"digits in {folder.name}", images, labels, seed)
-    (x, y), (x_held, y_held) = pairs["train"], pairs["t10k"]
+        return divide(f"digits in {folder.name}", *pairs[0], seed)
+    (x, y), (x_held, y_held) = pairs
     return Digits(f"digits in {folder.name}", x.shape[1], rows(x), y, rows(x_held), y_held)
 
 

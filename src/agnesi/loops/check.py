@@ -1,0 +1,386 @@
+"""The verifier of statements: what must hold of every program, whatever pass made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from agnesi.errors import VerificationError
+from agnesi.ir import dims
+from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, temp, topological, value_of
+from agnesi.ir.op import OPS
+from agnesi.ir.type import Dim, same
+from agnesi.loops.stmt import (
+    Buffer,
+    Call,
+    Check,
+    For,
+    Let,
+    Nest,
+    Program,
+    Set,
+    Stmt,
+    Store,
+    View,
+    loads,
+    read_buffers,
+    walk,
+    written_buffers,
+)  # fmt: skip
+
+ITEMSIZE = {"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4,
+            "int64": 8, "uint64": 8, "float64": 8}  # fmt: skip
+ROUTINES = {"gemm": (2, 2), "solve": (2, 0)}  # operands and scalars of each library routine
+
+
+def verify(program: Program, planned: bool = False) -> None:
+    """Raises VerificationError at the first rule that the program breaks.
+
+    planned: whether memory has been decided, so that every temporary in use must have a slot.
+    """
+    known = entry_names(program)
+    for nest in program.nests:
+        NestVerifier(program, nest, known).run()
+    verify_writes(program)
+    verify_donations(program)
+    verify_slots(program, planned)
+
+
+def fail(where: str, text: str) -> VerificationError:
+    """The error of a broken rule."""
+    return VerificationError(f"{where}: {text}")
+
+
+# -- entry ----------------------------------------------------------------------------------------------
+
+
+def entry_names(program: Program) -> set[Node]:
+    """Names that all nests know: sizes and strides of inputs, and what is computed at entry. Verifies the entry."""
+    verifier = NestVerifier(program, Nest("entry", []), set())
+    for name in (*program.inputs, *program.outputs):
+        if name not in program.buffers:
+            raise fail("entry", f"buffer {name} is unknown")
+    for name in program.inputs:
+        buffer = program.buffers[name]
+        for axis in range(len(buffer.shape)):
+            verifier.known.add(temp(f"{name}_d{axis}", "int64"))
+            if buffer.strides is not None:
+                verifier.known.add(temp(f"{name}_s{axis}", "int64"))
+    for symbol, (name, axis) in program.symbols.items():
+        if name not in program.inputs or axis >= len(program.buffers[name].shape):
+            raise fail("entry", f"the dimension {symbol['name']} is bound to axis {axis} of {name}, no input's")
+    for let in program.sizes:
+        verifier.let(let)
+        for node in loads(let):
+            if program.buffers[node["buffer"]].space != "input":
+                raise fail("entry", f"the size {let.var['name']} reads {node['buffer']}, which is not filled yet")
+    for check in program.checks:
+        verifier.sizes((check.left, check.right))
+    for buffer in program.buffers.values():
+        verifier.sizes((*buffer.shape, *(buffer.strides or ())))
+        if buffer.strides is not None and len(buffer.strides) != len(buffer.shape):
+            raise fail("entry", f"{buffer.name} has {len(buffer.shape)} axes and {len(buffer.strides)} strides")
+    return verifier.known
+
+
+# -- nests ----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class NestVerifier:
+    """One nest: names in scope, loops around the statement at hand, and all names given so far."""
+
+    program: Program
+    nest: Nest
+    known: set[Node]
+    mutable: set[Node] = field(default_factory=set)
+    given: set[Node] = field(default_factory=set)
+    levels: tuple[Node, ...] = ()
+
+    def run(self) -> None:
+        """Verifies all statements."""
+        self.known = set(self.known)
+        self.block(self.nest.body)
+
+    def fail(self, text: str) -> VerificationError:
+        """The error of a rule broken in this nest."""
+        return fail(self.nest.name, text)
+
+    def block(self, body: Sequence[Stmt]) -> None:
+        """Statements in order; names given in them end with the block."""
+        before, mutable = set(self.known), set(self.mutable)
+        for stmt in body:
+            self.statement(stmt)
+        self.known, self.mutable = before, mutable
+
+    def statement(self, stmt: Stmt) -> None:
+        """One statement."""
+        match stmt:
+            case For():
+                self.loop(stmt)
+            case Let():
+                self.let(stmt)
+            case Set():
+                self.set(stmt)
+            case Store():
+                self.store(stmt)
+            case Check(value, bound, _, shown):
+                self.sizes((value, bound, *shown))
+            case Call():
+                self.call(stmt)
+
+    def loop(self, stmt: For) -> None:
+        """The counter is new, and a simd loop is plain enough for lanes."""
+        if stmt.index.op is not INDEX:
+            raise self.fail(f"a loop counts {stmt.index!r}, which is no loop index")
+        if stmt.index in self.levels:
+            raise self.fail(f"the loop of level {stmt.index['level']} stands inside a loop of the same level")
+        self.sizes((stmt.extent,))
+        if stmt.kind == "simd":
+            self.lanes(stmt)
+        self.levels = (*self.levels, stmt.index)
+        self.block(stmt.body)
+        self.levels = self.levels[:-1]
+
+    def lanes(self, stmt: For) -> None:
+        """Lanes of a simd loop are independent but for accumulators, which they may only add to."""
+        for inner in stmt.body:
+            if isinstance(inner, (For, Check, Call)):
+                raise self.fail(f"a simd loop contains a {type(inner).__name__}")
+        combines: dict[Node, str] = {}
+        for inner in stmt.body:
+            if isinstance(inner, Set) and combines.setdefault(inner.var, inner.combine) != inner.combine:
+                raise self.fail(f"a simd loop combines {inner.var['name']} in two ways")
+        for inner in stmt.body:
+            for node in topological(stated(inner)):
+                if node in combines:
+                    raise self.fail(f"a simd loop reads {node['name']}, which it also accumulates")
+
+    def let(self, stmt: Let) -> None:
+        """A new name for a value of its dtype."""
+        name = self.name(stmt.var)
+        self.expressions((stmt.value,))
+        if stmt.var in self.given or stmt.var in self.known:
+            raise self.fail(f"the name {name} is given twice")
+        self.same_dtype(f"the name {name}", stmt.var.dtype, stmt.value)
+        self.known.add(stmt.var)
+        self.given.add(stmt.var)
+        if stmt.mutable:
+            self.mutable.add(stmt.var)
+
+    def set(self, stmt: Set) -> None:
+        """Only accumulators change."""
+        name = self.name(stmt.var)
+        self.expressions((stmt.var, stmt.value))
+        if stmt.var not in self.mutable:
+            raise self.fail(f"Set changes {name}, which is not mutable")
+        self.same_dtype(f"the accumulator {name}", stmt.var.dtype, stmt.value)
+        self.combine(stmt.combine)
+
+    def store(self, stmt: Store) -> None:
+        """An element of a buffer that may be written."""
+        self.expressions((*stmt.index, stmt.value))
+        buffer = self.element(stmt.buffer, stmt.index, "a store to")
+        self.writable(buffer)
+        self.same_dtype(f"the buffer {stmt.buffer}", buffer.dtype, stmt.value)
+        if stmt.combine:
+            self.combine(stmt.combine)
+
+    def call(self, stmt: Call) -> None:
+        """A library routine that exists, with matrices as it takes them."""
+        if stmt.name not in ROUTINES:
+            raise self.fail(f"there is no library routine {stmt.name}")
+        if (len(stmt.reads), len(stmt.scalars)) != ROUTINES[stmt.name]:
+            raise self.fail(f"{stmt.name} has {len(stmt.reads)} operands and {len(stmt.scalars)} scalars")
+        if stmt.dtype not in ("float32", "float64"):
+            raise self.fail(f"{stmt.name} does not know {stmt.dtype}")
+        self.expressions(stmt.scalars)
+        for scalar in stmt.scalars:
+            self.same_dtype(f"{stmt.name} in {stmt.dtype}", stmt.dtype, scalar)
+        for view in (*stmt.reads, stmt.writes):
+            self.view(view, stmt)
+        self.writable(self.buffer(stmt.writes.buffer))
+        if any(self.program.storage(v.buffer) == self.program.storage(stmt.writes.buffer) for v in stmt.reads):
+            raise self.fail(f"{stmt.name} writes {stmt.writes.buffer}, which it also reads as an operand")
+        if not same(stmt.writes.strides[1], 1):
+            raise self.fail(f"{stmt.name} writes {stmt.writes.buffer} with gaps between columns")
+        if stmt.name == "solve":
+            self.buffer(stmt.workspace)
+
+    def view(self, view: View, stmt: Call) -> None:
+        """A matrix in a known buffer; one without gaps where the routine takes no strides."""
+        self.sizes((view.offset, *view.sizes, *view.strides))
+        if len(view.sizes) != 2 or len(view.strides) != 2:
+            raise self.fail(f"{stmt.name} takes matrices; the view of {view.buffer} has {len(view.sizes)} sizes "
+                            f"and {len(view.strides)} strides")  # fmt: skip
+        if self.buffer(view.buffer).dtype != stmt.dtype:
+            raise self.fail(f"{stmt.name} in {stmt.dtype} is given {view.buffer}")
+        if stmt.name == "solve":
+            rows, columns = view.sizes
+            unit = same(view.strides[1], 1) or same(columns, 1)
+            if not unit or not (same(view.strides[0], columns) or same(rows, 1)):
+                raise self.fail(f"solve takes no strides, and the matrix in {view.buffer} is not row-major")
+
+    # -- parts ----------------------------------------------------------------------------------------
+
+    def name(self, var: Node) -> str:
+        """The text of a name that Let or Set stands for."""
+        if var.op is not TEMP:
+            raise self.fail(f"{var!r} is no name")
+        return str(var["name"])
+
+    def combine(self, name: str) -> None:
+        """An associative op."""
+        if name not in {op.combine for op in OPS.values() if op.kind == "reduce"}:
+            raise self.fail(f"{name!r} is not the combining op of any reduction")
+
+    def same_dtype(self, what: str, dtype: str, value: Node) -> None:
+        """A value has the dtype of the place it goes to."""
+        if value.dtype != dtype:
+            raise self.fail(f"{what} is {dtype}, its value {value.dtype}")
+
+    def sizes(self, values: Iterable[Dim]) -> None:
+        """int64 scalars."""
+        nodes = [dim_node(d) for d in values]
+        self.expressions(nodes)
+        for node in nodes:
+            if node.dtype != "int64":
+                raise self.fail(f"a size or index is {node.dtype}")
+
+    def expressions(self, nodes: Iterable[Node]) -> None:
+        """Scalars made of elementwise ops and of leaves that are known here."""
+        for node in topological(nodes):
+            if node.op is TEMP:
+                if node not in self.known:
+                    raise self.fail(f"the name {node['name']} is used where it is not defined")
+            elif node.op is INDEX:
+                if node not in self.levels:
+                    raise self.fail(f"the index of level {node['level']} is used outside its loop")
+            elif node.op is SYMBOL:
+                if node not in self.program.symbols:
+                    raise self.fail(f"the dimension {node['name']} is not bound to any input")
+            elif node.op is LOAD:
+                buffer = self.element(node["buffer"], node.args, "a load of")
+                self.same_dtype(f"the buffer {buffer.name}", buffer.dtype, node)
+            elif node.op is not CONST and (node.op.kind != "elementwise" or node.op.may_raise or node.ndim):
+                raise self.fail(f"{node!r} stands in a statement; only elementwise scalars may")
+
+    def element(self, name: str, idx: tuple[Node, ...], action: str) -> Buffer:
+        """The buffer, if the index fits its rank."""
+        buffer = self.buffer(name)
+        if len(idx) != len(buffer.shape):
+            raise self.fail(f"{action} {name} has {len(idx)} indices, the buffer {len(buffer.shape)} axes")
+        for i in idx:
+            if i.dtype != "int64":
+                raise self.fail(f"a size or index is {i.dtype}")
+        return buffer
+
+    def buffer(self, name: str) -> Buffer:
+        """The buffer of this name."""
+        if name not in self.program.buffers:
+            raise self.fail(f"buffer {name!r} is unknown")
+        return self.program.buffers[name]
+
+    def writable(self, buffer: Buffer) -> None:
+        """Inputs belong to the caller, unless donated."""
+        if buffer.space == "input" and buffer.name not in self.program.aliases.values():
+            raise self.fail(f"writes {buffer.name}, an input that is not donated")
+
+
+def stated(stmt: Stmt) -> tuple[Node, ...]:
+    """The expressions of the statements that a simd loop may contain."""
+    match stmt:
+        case Let(value=value) | Set(value=value):
+            return (value,)
+        case Store(index=index, value=value):
+            return (*index, value)
+    return ()
+
+
+# -- memory ---------------------------------------------------------------------------------------------
+
+
+def verify_writes(program: Program) -> None:
+    """What is read has been written by an earlier statement, and every output is written."""
+    written = set(program.inputs)
+    for nest in program.nests:
+        for stmt in walk(nest.body):
+            for name in reads_of(stmt):
+                if program.storage(name) not in written:
+                    raise fail(nest.name, f"reads {name}, which no earlier statement writes")
+            written |= {program.storage(name) for name in ([stmt.buffer] if isinstance(stmt, Store) else [])}
+            written |= {program.storage(name) for name in ([stmt.writes.buffer] if isinstance(stmt, Call) else [])}
+    for name in program.outputs:
+        if program.storage(name) not in written:
+            raise fail("the program", f"output {name} is never written")
+
+
+def reads_of(stmt: Stmt) -> set[str]:
+    """Buffers whose elements a statement itself needs."""
+    found = {n["buffer"] for n in loads(stmt)}
+    if isinstance(stmt, Store) and stmt.combine:
+        found.add(stmt.buffer)
+    if isinstance(stmt, Call):
+        found |= {v.buffer for v in stmt.reads}
+        beta = stmt.scalars[1] if stmt.name == "gemm" else None
+        if beta is not None and not (beta.op is CONST and value_of(beta) == 0):
+            found.add(stmt.writes.buffer)
+    return found
+
+
+def verify_donations(program: Program) -> None:
+    """A donated input has the type of what takes its memory; after the first write nobody reads it, nothing fails."""
+    for new, old in program.aliases.items():
+        if new not in program.buffers or old not in program.inputs:
+            raise fail("the program", f"{new} takes the memory of {old}, which is no input")
+        if list(program.aliases.values()).count(old) > 1:
+            raise fail("the program", f"{old} is donated twice")
+        a, b = program.buffers[new], program.buffers[old]
+        if a.dtype != b.dtype or len(a.shape) != len(b.shape) or not all(map(same, a.shape, b.shape)):
+            raise fail("the program", f"{new} takes the memory of {old}, but has another type")
+        first = next((k for k, n in enumerate(program.nests) if {new, old} & written_buffers(n.body)), None)
+        if first is None:
+            continue
+        for nest in program.nests[first + 1 :]:
+            if old in read_buffers(nest.body):
+                raise fail(nest.name, f"reads {old}, after {new} has taken its memory")
+        for nest in program.nests[first:]:
+            if any(isinstance(s, Check) or (isinstance(s, Call) and s.name == "solve") for s in walk(nest.body)):
+                raise fail(nest.name, f"may fail after {new} has been written into {old}")
+
+
+def verify_slots(program: Program, planned: bool) -> None:
+    """Temporaries that share a slot fit it, and one is dead before the next is first used.
+
+    Lives are counted in nests: within one nest all buffers are passed as distinct memory.
+    """
+    lives: dict[str, tuple[int, int]] = {}
+    for number, nest in enumerate(program.nests):
+        for name in touched(nest):
+            if program.buffers[name].space in ("arena", "row") and name not in program.aliases:
+                lives[name] = (lives.get(name, (number, number))[0], number)
+    sharing: dict[int, list[str]] = {}
+    for name in lives:
+        if name in program.slots:
+            sharing.setdefault(program.slots[name], []).append(name)
+        elif planned or program.slots:
+            raise fail("the program", f"{name} is used and has no slot")
+    for slot, names in sharing.items():
+        for k, name in enumerate(names):
+            for other in names[:k]:
+                if lives[name][0] <= lives[other][1] and lives[other][0] <= lives[name][1]:
+                    raise fail("the program", f"{other} and {name} live in slot {slot} at the same time")
+        for other in names[1:]:
+            if not same(size_of(program.buffers[names[0]]), size_of(program.buffers[other])):
+                raise fail("the program", f"{names[0]} and {other} share slot {slot}, but differ in size")
+
+
+def touched(nest: Nest) -> set[str]:
+    """All buffers that a nest uses."""
+    work = {s.workspace for s in walk(nest.body) if isinstance(s, Call) and s.workspace}
+    return read_buffers(nest.body) | written_buffers(nest.body) | work
+
+
+def size_of(buffer: Buffer) -> Dim:
+    """The bytes of a buffer."""
+    return dims.mul(dims.product(buffer.shape), ITEMSIZE[buffer.dtype])
