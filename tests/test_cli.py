@@ -26,10 +26,10 @@ needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="needs a C c
 def agnesi(tmp_path):
     """Runs `python -m agnesi` in a directory and with a cache of its own."""
 
-    def run(*arguments, python=(), **settings):
+    def run(*arguments, **settings):
         outside = {k: v for k, v in os.environ.items() if not k.startswith("AGNESI_")}
         environment = {**outside, "AGNESI_CACHE_DIR": str(tmp_path / "cache"), **settings}
-        command = [sys.executable, *python, "-m", "agnesi", *arguments]
+        command = [sys.executable, "-m", "agnesi", *arguments]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
 
     return run
@@ -97,9 +97,9 @@ class TestDoctor:
     def test_compiler_that_is_not_there(self, agnesi):
         done = agnesi("doctor", AGNESI_COMPILER="no-such-compiler")
         assert done.returncode == 1
-        assert re.search(
-            r"^missing +compiler +.*no-such-compiler.*\n +what to do: .*AGNESI_COMPILER", done.stdout, re.M
-        )
+        after = done.stdout.partition("missing  compiler")[2]
+        assert "no-such-compiler" in after
+        assert re.search(r"^ +what to do: .*AGNESI_COMPILER", after, re.M)
 
     def test_compiler_that_fails(self, agnesi, tmp_path):
         broken = tmp_path / "gcc"
@@ -107,9 +107,9 @@ class TestDoctor:
         broken.chmod(0o755)
         done = agnesi("doctor", AGNESI_COMPILER=str(broken))
         assert done.returncode == 1
-        assert re.search(
-            r"^missing +compiling +(.|\n)*stdint.h: no such file(.|\n)*what to do: .*headers", done.stdout, re.M
-        )
+        after = done.stdout.partition("missing  compiling")[2]
+        assert "stdint.h: no such file" in after
+        assert re.search(r"^ +what to do: .*headers", after, re.M)
 
     def test_cache_that_cannot_be_written(self, agnesi, tmp_path):
         (tmp_path / "file").write_text("")

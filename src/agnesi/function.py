@@ -163,10 +163,9 @@ class Function(_runtime.Dispatcher):
 
     def _fail(self, check: int, values: tuple[int, ...]) -> Exception:
         """The exception for a failed check, in the user's terms."""
-        graph, sites = number(self.graph)
-        variant = 1 if check > len(self._sites(True)) else 0
-        site = self._sites(variant == 0)[check - 1]
-        return explain_failure(graph, site, values, self.name)
+        common = self._sites(True)
+        sites = common if check <= len(common) else self._sites(False)
+        return explain_failure(self.graph, sites[check - 1], values, self.name)
 
     def _sites(self, common: bool) -> list[Site]:
         """What the check numbers of a variant stand for."""

@@ -19,7 +19,7 @@ from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import Index
 from agnesi.ops.index import iota
 from agnesi.schedule.order import Group, Item, Schedule
-from agnesi.schedule.place import Placement, axes_index, is_pure, operands, squeezed
+from agnesi.schedule.place import Placement, axes_index, frontier, operands, squeezed
 
 Memo = dict[tuple[Node, Index], Node]
 
@@ -301,15 +301,8 @@ class Lowering:
 
     def _scalar_index(self, i: Node, scopes: list[Scope]) -> Node:
         """An index expression with the scalars of the graph in it replaced by their names."""
-        if i.op in (CONST, SYMBOL, INDEX, TEMP) or is_pure(i):
-            return i
-        found: dict[Node, Node] = {}
-        for n in topological([i]):
-            if n.op.kind == "elementwise" and n.op is not ew.check_index and not n.ndim:
-                found[n] = make(n.op, tuple(found.get(a, a) for a in n.args), n.attrs)
-            elif n.ndim == 0 and n.op not in (CONST, SYMBOL, INDEX, TEMP):
-                found[n] = self.at(n, (), scopes)
-        return found[i]
+        named = {n: self.at(n, (), scopes) for n in frontier(i)}
+        return substitute([i], named)[0] if named else i
 
     # -- library calls --------------------------------------------------------------------------------
 

@@ -133,7 +133,9 @@ class Program:
 
     def storage(self, name: str) -> str:
         """The buffer whose memory a buffer uses."""
-        return self.aliases.get(name, name)
+        while name in self.aliases:
+            name = self.aliases[name]
+        return name
 
 
 def walk(body: list[Stmt] | tuple[Stmt, ...]) -> Iterator[Stmt]:

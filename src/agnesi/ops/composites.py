@@ -36,12 +36,17 @@ def _shift(x: Node, axes: tuple[int, ...]) -> Node:
 
 def _softmax_expand(node: Node) -> Node:
     (x,), axes = node.args, node["axes"]
-    e = ew.exp(x - spread(max_(x, axes=axes), x, axes))
+    e = ew.exp(x - spread(_shift(x, axes), x, axes))
     return e * spread(1 / sum_(e, axes=axes), x, axes)  # type: ignore[no-any-return]
 
 
+def _shift_reference(x: Array, axes: tuple[int, ...]) -> Array:
+    top = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
+    return np.where(np.isinf(top), 0, top).astype(x.dtype)
+
+
 def _softmax_reference(x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
-    e = np.exp(x - np.max(x, axis=axes, keepdims=True, initial=-np.inf))
+    e = np.exp(x - _shift_reference(x, axes))
     return (e / np.sum(e, axis=axes, keepdims=True)).astype(x.dtype)
 
 
@@ -69,8 +74,7 @@ def _logsumexp_expand(node: Node) -> Node:
 
 
 def _logsumexp_reference(x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
-    top = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
-    top = np.where(np.isinf(top), 0, top).astype(x.dtype)
+    top = _shift_reference(x, axes)
     total = np.log(np.sum(np.exp(x - top), axis=axes, keepdims=True, dtype=x.dtype)) + top
     return np.squeeze(total, axes)
 
@@ -87,13 +91,12 @@ logsumexp_ = composite(
 
 def _log_softmax_expand(node: Node) -> Node:
     (x,), axes = node.args, node["axes"]
-    top = max_(x, axes=axes)
-    centred = x - spread(top, x, axes)
+    centred = x - spread(_shift(x, axes), x, axes)
     return centred - spread(ew.log(sum_(ew.exp(centred), axes=axes)), x, axes)  # type: ignore[no-any-return]
 
 
 def _log_softmax_reference(x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
-    centred = x - np.max(x, axis=axes, keepdims=True, initial=-np.inf)
+    centred = x - _shift_reference(x, axes)
     return centred - np.log(np.sum(np.exp(centred), axis=axes, keepdims=True, dtype=x.dtype))
 
 

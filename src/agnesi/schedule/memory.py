@@ -23,6 +23,7 @@ def plan(program: Program, updates: Sequence[tuple[str, str]]) -> Program:
     for new, old in updates:
         if old not in program.aliases.values() and may_donate(program, new, old, reads, writes):
             program.aliases[new] = old
+    settle(program, reads, writes)
     share(program, reads, writes)
     for nest in program.nests:
         nest.body = list(without_self_copies(tuple(nest.body), program))
@@ -32,10 +33,7 @@ def plan(program: Program, updates: Sequence[tuple[str, str]]) -> Program:
 
 def may_donate(program: Program, new: str, old: str, reads: list[set[str]], writes: list[set[str]]) -> bool:
     """Whether writing `new` into the memory of `old` changes nothing else."""
-    a, b = program.buffers[new], program.buffers[old]
-    if a.dtype != b.dtype or len(a.shape) != len(b.shape):
-        return False
-    if not all(same(p, q) for p, q in zip(a.shape, b.shape, strict=True)):
+    if not alike(program.buffers[new], program.buffers[old]):
         return False
     written = [k for k, names in enumerate(writes) if new in names]
     if not written or any(old in names for names in reads[written[0] + 1 :]):
@@ -44,6 +42,34 @@ def may_donate(program: Program, new: str, old: str, reads: list[set[str]], writ
     if any(can_fail(s) for nest in later for s in walk(nest.body)):
         return False
     return undisturbed(program.nests[written[0]].body, new, old)
+
+
+def settle(program: Program, reads: list[set[str]], writes: list[set[str]]) -> None:
+    """Puts temporaries into the memory of what is written, element by element, where they are read for the last time."""
+    taken: set[str] = set()
+    for name, buffer in program.buffers.items():
+        used = [k for k, (r, w) in enumerate(zip(reads, writes, strict=True)) if name in r or name in w]
+        if buffer.space != "arena" or not used:
+            continue
+        last = used[-1]
+        for other in writes[last] - {name}:
+            target = program.buffers[other]
+            if other in taken or target.space not in ("arena", "output") or not alike(buffer, target):
+                continue
+            early = any(other in r or other in w for r, w in zip(reads[:last], writes[:last], strict=True))
+            if used[0] == last or early or other in program.aliases:
+                continue
+            if undisturbed(program.nests[last].body, other, name):
+                program.aliases[name] = other
+                taken.add(other)
+                break
+
+
+def alike(a: Buffer, b: Buffer) -> bool:
+    """Whether two buffers have the same dtype and known equal sizes."""
+    return a.dtype == b.dtype and len(a.shape) == len(b.shape) and all(
+        same(p, q) for p, q in zip(a.shape, b.shape, strict=True)
+    )
 
 
 def can_fail(stmt: Stmt) -> bool:
@@ -100,7 +126,7 @@ def share(program: Program, reads: list[set[str]], writes: list[set[str]]) -> No
     first: dict[str, int] = {}
     last: dict[str, int] = {}
     for k, (read, written) in enumerate(zip(reads, writes, strict=True)):
-        for name in read | written:
+        for name in map(program.storage, read | written):
             if program.buffers[name].space in ("arena", "row"):
                 first.setdefault(name, k)
                 last[name] = k

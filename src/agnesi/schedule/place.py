@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from agnesi.ir import dims
 from agnesi.ir.graph import Graph
-from agnesi.ir.node import CONST, INDEX, SYMBOL, Node, dim_node, index, make, topological
+from agnesi.ir.node import CONST, INDEX, SYMBOL, TEMP, Node, dim_node, index, make, topological
 from agnesi.ir.op import Op, register
 from agnesi.ir.type import Dim, Type, same
 from agnesi.ops.declare import Index, Piece, here
@@ -58,6 +58,21 @@ def is_pure(node: Node) -> bool:
         n.op in (INDEX, SYMBOL, CONST) or (n.args and n.ndim == 0 and n.op.kind == "elementwise" and not n.op.may_raise)
         for n in topological([node])
     )
+
+
+def frontier(i: Node) -> list[Node]:
+    """The outermost parts of an index expression that are not mere arithmetic on loop indices and sizes."""
+    found = []
+    stack = [i]
+    while stack:
+        n = stack.pop()
+        if n.op in (INDEX, CONST, SYMBOL, ELEMENT, TEMP) or is_pure(n):
+            continue
+        if n.op.kind == "elementwise" and not n.op.may_raise and n.ndim == 0:
+            stack.extend(n.args)
+        else:
+            found.append(n)
+    return found
 
 
 def operands(node: Node, idx: Index, element: Element) -> list[tuple[Node, Index]]:
@@ -208,10 +223,8 @@ class Placer:
     def scan(self, idx: Index, key: tuple[Node, int]) -> None:
         """Demands the scalars of the graph that stand in an index expression."""
         for i in idx:
-            if i.op not in (INDEX, CONST, SYMBOL, ELEMENT) and not is_pure(i):
-                for n in topological([i]):
-                    if n.op.kind != "leaf" and not is_pure(n):
-                        self.demand(n, (*key, ()))
+            for n in frontier(i):
+                self.demand(n, (*key, ()))
 
     def demand(self, node: Node, demand: tuple[Node, int, Index]) -> None:
         if node.op.kind == "leaf":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,10 @@ ERRORS = 12
 
 def require_matplotlib() -> None:
     """Raises ModuleNotFoundError: before any work is done whose result could not be drawn."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ModuleNotFoundError(f"the picture needs matplotlib: {INSTALL}")
+    try:
+        importlib.import_module("matplotlib")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"the picture needs matplotlib: {INSTALL}") from error
 
 
 def draw(digits: Digits, results: list[tuple[Model, History]], output: Path) -> None:
