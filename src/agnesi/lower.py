@@ -204,20 +204,17 @@ class Lowering:
         piece, root = item.piece, item.root
         assert piece is not None
         idx = axes_index(piece.domain)
-        if piece.source is root:
-            value = self._compute(root, idx, scopes)
-            if value.op is not TEMP:
-                value = self._let(value, scopes)
-            scopes[-1].memo[root, idx] = value
-        else:
-            value = self.at(piece.source, idx, scopes)
+        value = self._compute(root, idx, scopes) if piece.source is root else self.at(piece.source, idx, scopes)
         if item.kept is not None and self._complete(item) < item.rank:
             scopes[-1].body.append(Set(self._accumulator(item, item.rank - 1, scopes), value, piece.combine))
             return
+        target = piece.target(idx, self._reader(scopes))
+        if not piece.combine and len(self.schedule.items[root]) == 1:
+            value = value if value.op is TEMP else self._let(value, scopes)
+            scopes[-1].memo[root, target] = value
         if root in self.rows:
-            scopes[-1].body.append(Store(self.home[root], self._row_index(root, idx), value))
+            scopes[-1].body.append(Store(self.home[root], self._row_index(root, target), value))
         elif root in self.home:
-            target = piece.target(idx, self._reader(scopes))
             target = tuple(self._scalar_index(i, scopes) for i in target)
             scopes[-1].body.append(Store(self.home[root], target, value, piece.combine))
 

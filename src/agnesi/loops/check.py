@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from agnesi.errors import VerificationError
 from agnesi.ir import dims
@@ -42,8 +43,8 @@ def verify(program: Program, planned: bool = False) -> None:
     for nest in program.nests:
         NestVerifier(program, nest, known).run()
     verify_writes(program)
-    verify_donations(program)
-    verify_slots(program, planned)
+    verify_aliases(program)
+    verify_memory(program, planned)
 
 
 def fail(where: str, text: str) -> VerificationError:
@@ -328,51 +329,57 @@ def reads_of(stmt: Stmt) -> set[str]:
     return found
 
 
-def verify_donations(program: Program) -> None:
-    """A donated input has the type of what takes its memory; after the first write nobody reads it, nothing fails."""
+def verify_aliases(program: Program) -> None:
+    """What takes the memory of another buffer has its type; once an input is written to, nothing fails any more."""
     for new, old in program.aliases.items():
-        if new not in program.buffers or old not in program.inputs:
-            raise fail("the program", f"{new} takes the memory of {old}, which is no input")
-        if list(program.aliases.values()).count(old) > 1:
-            raise fail("the program", f"{old} is donated twice")
+        if new not in program.buffers or old not in program.buffers:
+            raise fail("the program", f"{new} takes the memory of {old}; one of them is unknown")
         a, b = program.buffers[new], program.buffers[old]
         if a.dtype != b.dtype or len(a.shape) != len(b.shape) or not all(map(same, a.shape, b.shape)):
             raise fail("the program", f"{new} takes the memory of {old}, but has another type")
-        first = next((k for k, n in enumerate(program.nests) if {new, old} & written_buffers(n.body)), None)
-        if first is None:
-            continue
-        for nest in program.nests[first + 1 :]:
-            if old in read_buffers(nest.body):
-                raise fail(nest.name, f"reads {old}, after {new} has taken its memory")
-        for nest in program.nests[first:]:
-            if any(isinstance(s, Check) or (isinstance(s, Call) and s.name == "solve") for s in walk(nest.body)):
-                raise fail(nest.name, f"may fail after {new} has been written into {old}")
+    written: set[str] = set()
+    for nest in program.nests:
+        written |= {program.storage(n) for n in written_buffers(nest.body)}.intersection(program.inputs)
+        if written and any(isinstance(s, Check) or isinstance(s, Call) and s.name == "solve" for s in walk(nest.body)):
+            raise fail(nest.name, f"may fail when {min(written)}, an input, has been written to")
 
 
-def verify_slots(program: Program, planned: bool) -> None:
-    """Temporaries that share a slot fit it, and one is dead before the next is first used.
+def verify_memory(program: Program, planned: bool) -> None:
+    """Buffers in the same memory live one after another, and fit.
 
-    Lives are counted in nests: within one nest all buffers are passed as distinct memory.
+    Lives are counted in nests. Within one nest all buffers are passed as distinct memory, except that a buffer may be
+    read for the last time where the one that takes its memory is first written.
     """
-    lives: dict[str, tuple[int, int]] = {}
+    lives = lifetimes(program)
+    sharing: dict[int | str, list[str]] = {}
+    for name in sorted(lives, key=lambda n: (*lives[n], n in program.outputs)):
+        storage = program.storage(name)
+        if program.buffers[storage].space in ("arena", "row") and storage not in program.slots:
+            if planned or program.slots:
+                raise fail("the program", f"{name} is used and has no slot")
+        sharing.setdefault(program.slots.get(storage, storage), []).append(name)
+    for names in sharing.values():
+        for older, newer in pairwise(names):
+            verify_pair(program, older, newer, lives)
+
+
+def verify_pair(program: Program, older: str, newer: str, lives: dict[str, tuple[int, int]]) -> None:
+    """One buffer is dead before the next one in the same memory is alive."""
+    end, start = lives[older][1], lives[newer][0]
+    if not same(size_of(program.buffers[older]), size_of(program.buffers[newer])):
+        raise fail("the program", f"{older} and {newer} share memory, but differ in size")
+    handed = program.storage(older) == program.storage(newer)
+    if end > start or (end == start and (not handed or older in written_buffers(program.nests[end].body))):
+        raise fail(program.nests[start].name, f"{older} and {newer} share memory and live at the same time")
+
+
+def lifetimes(program: Program) -> dict[str, tuple[int, int]]:
+    """For each buffer in use the first and the last nest that touches it; inputs live from before the first."""
+    lives = dict.fromkeys(program.inputs, (-1, -1))
     for number, nest in enumerate(program.nests):
         for name in touched(nest):
-            if program.buffers[name].space in ("arena", "row") and name not in program.aliases:
-                lives[name] = (lives.get(name, (number, number))[0], number)
-    sharing: dict[int, list[str]] = {}
-    for name in lives:
-        if name in program.slots:
-            sharing.setdefault(program.slots[name], []).append(name)
-        elif planned or program.slots:
-            raise fail("the program", f"{name} is used and has no slot")
-    for slot, names in sharing.items():
-        for k, name in enumerate(names):
-            for other in names[:k]:
-                if lives[name][0] <= lives[other][1] and lives[other][0] <= lives[name][1]:
-                    raise fail("the program", f"{other} and {name} live in slot {slot} at the same time")
-        for other in names[1:]:
-            if not same(size_of(program.buffers[names[0]]), size_of(program.buffers[other])):
-                raise fail("the program", f"{names[0]} and {other} share slot {slot}, but differ in size")
+            lives[name] = (lives.get(name, (number, number))[0], number)
+    return lives
 
 
 def touched(nest: Nest) -> set[str]:

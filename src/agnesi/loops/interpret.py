@@ -108,9 +108,9 @@ class Machine:
             if held.nbytes < np.dtype(buffer.dtype).itemsize * int(np.prod(shape, dtype=np.int64)):
                 raise IndexError(f"{name} of shape {shape} does not fit slot {slot} of {held.nbytes} bytes")
             self.memory[name] = np.ndarray(shape, buffer.dtype, buffer=held)
-        for name, other in program.aliases.items():
-            if self.shape(program.buffers[name]) != self.memory[other].shape:
-                raise IndexError(f"{name} does not have the shape of {other}, whose memory it takes")
+        for name in program.aliases:
+            if self.shape(program.buffers[name]) != self.held(name).shape:
+                raise IndexError(f"{name} does not have the shape of {program.storage(name)}, whose memory it takes")
 
     def shape(self, buffer: Buffer) -> tuple[int, ...]:
         """The sizes of a buffer in this call."""

@@ -96,7 +96,7 @@ def items_of(root: Node) -> list[Item]:
     result = []
     for number, piece in enumerate(pieces_of(root)):
         kept = None
-        if root.op.kind == "reduce":
+        if root.op.kind == "reduce" and piece.combine:
             loops = [k for k, d in enumerate(piece.domain) if not same(d, 1)]
             kept = tuple(level for level, k in enumerate(loops) if k not in root["axes"])
         result.append(Item(root, number, piece, squeezed(piece.domain), kept))

@@ -97,7 +97,8 @@ def pieces_of(root: Node) -> list[Piece]:
     if root.op.kind == "reduce":
         (x,), axes = root.args, root["axes"]
         kept = [k for k in range(x.ndim) if k not in axes]
-        return [Piece(x.shape, x, lambda idx, element: tuple(idx[k] for k in kept), root.op.combine)]
+        combine = root.op.combine if any(not same(x.shape[k], 1) for k in axes) else ""
+        return [Piece(x.shape, x, lambda idx, element: tuple(idx[k] for k in kept), combine)]
     return [] if root.op.kind == "call" else [Piece(root.shape, root, here)]
 
 

@@ -72,7 +72,7 @@ def assume(graph: Graph, equal: Sequence[Equation], common: bool) -> Graph:
     known: dict[Node, Node] = {}
     for e in equal:
         if common or not (e.broadcast or e.guess):
-            solve(e.left, e.right, known)
+            solve(e.left, e.right, known, common)
     if not known:
         return graph
     n = len(graph.inputs)
@@ -80,9 +80,9 @@ def assume(graph: Graph, equal: Sequence[Equation], common: bool) -> Graph:
     return Graph(new[:n], new[n:])
 
 
-def solve(left: Dim, right: Dim, known: dict[Node, Node]) -> None:
+def solve(left: Dim, right: Dim, known: dict[Node, Node], common: bool) -> None:
     """Takes one equation into the known replacements, if it equates a symbol with a number or another symbol."""
-    left, right = resolved(left, known), resolved(right, known)
+    left, right = resolved(left, known, common), resolved(right, known, common)
     if same(left, right):
         return
     for a, b in ((left, right), (right, left)):
@@ -94,12 +94,12 @@ def solve(left: Dim, right: Dim, known: dict[Node, Node]) -> None:
             return
 
 
-def resolved(dim: Dim, known: dict[Node, Node]) -> Dim:
-    """A dimension after the replacements, where the two sides of a meet are made equal first."""
+def resolved(dim: Dim, known: dict[Node, Node], common: bool) -> Dim:
+    """A dimension after the replacements; in the common variant the two sides of a meet are made equal first."""
     found = as_dim(substitute([dim_node(dim)], known)[0])
-    while isinstance(found, Node) and found.op is ew.meet:
+    while common and isinstance(found, Node) and found.op is ew.meet:
         a, b = map(as_dim, found.args)
-        solve(a, b, known)
+        solve(a, b, known, common)
         found = as_dim(substitute([dim_node(a)], known)[0])
     return found
 
