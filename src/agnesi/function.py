@@ -18,6 +18,7 @@ from agnesi.errors import (
     AgnesiError, IndexOutOfRange, ShapeError, SingularMatrixError, TypeMismatch, UnknownInputError, UnusedInputError,
 )  # fmt: skip
 
+from agnesi.explain import report
 from agnesi.ir.graph import Graph, find_inputs
 from agnesi.ir.node import INPUT, Node, substitute
 from agnesi.ir.show import dprint as tree_text, pprint as formula_text
@@ -80,7 +81,6 @@ class Function(_runtime.Dispatcher):
         self.result, self.shared = result, tuple(shared)
         self.compilations: dict[int, Compilation] = {}
         self.verdicts: dict[int, str] = {}
-        self.texts: dict[int, str] = {}
         n = len(graph.outputs) - len(self.updates)
         self._bind(
             tuple((i.name, i.variable.dtype, i.variable.ndim, self._default(k, i)) for k, i in enumerate(self.inputs)),
@@ -141,7 +141,7 @@ class Function(_runtime.Dispatcher):
         else:
             self.verdicts[variant] = f"miss: {found.reason}"
             job = self.compiled(variant)
-            meta = {"donated": list(job.donated), "library": "call->library" in job.text}
+            meta = {"name": self.name, "donated": list(job.donated), "library": "call->library" in job.text}
             with tempfile.TemporaryDirectory(prefix="agnesi-") as folder:
                 made = Path(folder) / "f.so"
                 toolchain.compile_shared(compiler, [job.text], made)
@@ -174,6 +174,19 @@ class Function(_runtime.Dispatcher):
         return sites
 
     # -- for people ---------------------------------------------------------------------------------------
+
+    def explain(self, source: bool = False, general: bool = False) -> str:
+        """Which rules fired, which nests were formed and why, work, bytes, memory, and the verdict of the cache.
+
+        source: the C text too. general: the variant for sizes that meet as 1 and n, and for strided arrays.
+
+        >>> import agnesi as ag, agnesi.tensor as at
+        >>> x = at.vector("x")
+        >>> print(ag.function([x], (x * x).sum(), name="norm").explain().splitlines()[0])
+        function norm: 4 nodes, 1 nests
+        """
+        variant = int(general)
+        return report(self.compiled(variant), self.name, self.verdicts.get(variant, ""), source)
 
     @property
     def text(self) -> str:

@@ -406,6 +406,9 @@ def row_major(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
 # -- tidying ------------------------------------------------------------------------------------------
 
 
+TALL = 8  # operations nested in one line of text; more is hard to read
+
+
 def tidy(body: list[Stmt]) -> list[Stmt]:
     """Names used once, in the block that gives them, become part of the expression; unused ones go."""
     uses: Counter[Node] = Counter()
@@ -433,6 +436,7 @@ def _tidy_block(body: tuple[Stmt, ...], uses: Counter[Node]) -> tuple[Stmt, ...]
     """A value waits in `pending` for its one use; a store or loop that comes first forces it out, since it may load."""
     used_here = {n for s in body for v in values(s) for n in names_in(v)}
     pending: dict[Node, Node] = {}
+    height: dict[Node, int] = {}
     result: list[Stmt] = []
     for stmt in body:
         mentioned = {n for v in values(stmt) for n in names_in(v)} if pending else set()
@@ -441,7 +445,8 @@ def _tidy_block(body: tuple[Stmt, ...], uses: Counter[Node]) -> tuple[Stmt, ...]
         if isinstance(stmt, Let) and not stmt.mutable:
             if uses[stmt.var] == 0:
                 continue
-            if uses[stmt.var] == 1 and stmt.var in used_here:
+            height[stmt.var] = 1 + max((height[n] for n in ready), default=0)
+            if uses[stmt.var] == 1 and stmt.var in used_here and height[stmt.var] < TALL:
                 pending[stmt.var] = stmt.value
                 continue
         elif not isinstance(stmt, (Let, Set)):

@@ -10,7 +10,7 @@ import numpy as np
 from agnesi.errors import GraphTextError
 from agnesi.ir.dtype import normalize
 from agnesi.ir.graph import Graph, reachable
-from agnesi.ir.node import ARRAY, CONST, INPUT, SYMBOL, ArrayValue, Node, Tag, const, make, value_of
+from agnesi.ir.node import ARRAY, CONST, INPUT, SYMBOL, ArrayValue, Node, Tag, const, make, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, Type
 
@@ -29,7 +29,8 @@ def text(graph: Graph) -> str:
     dims = _symbol_names(graph)
     place: dict[Node, str] = {}
     lines = []
-    for node in [*graph.inputs, *(n for n in graph.order if n not in set(graph.inputs))]:
+    known = set(graph.inputs)
+    for node in [*graph.inputs, *(n for n in topological(graph.outputs) if n not in known)]:
         place[node] = f"%{len(place)}"
         lines.append(f"{place[node]} = {_right_side(node, place, dims)}")
     lines.append("return " + " ".join(place[n] for n in graph.outputs))
@@ -52,7 +53,7 @@ def _right_side(node: Node, place: dict[Node, str], dims: dict[Node, str]) -> st
     if node.op is CONST:
         return f"const {value_of(node)!r} {node.dtype}"
     if node.op is ARRAY:
-        return f"array {node.dtype} {node['value'].array.tolist()!r} {node.shape!r}"
+        return f"array {node.dtype} {node['value'].array.tobytes().hex() or '-'} {node.shape!r}"
     parts = [node.op.name, *(place[a] for a in node.args), *(f"{k}={v!r}" for k, v in node.attrs)]
     return " ".join(parts)
 
@@ -101,11 +102,9 @@ def _parse_node(kind: str, rest: str, nodes: dict[str, Node], symbols: dict[str,
         value, dtype = rest.rsplit(" ", 1)
         return const(float(value) if normalize(dtype).startswith("float") else ast.literal_eval(value), dtype)
     if kind == "array":
-        dtype, rest = rest.split(" ", 1)
-        split = rest.rindex("] (") + 1
-        shape = ast.literal_eval(rest[split:].strip())
-        array = np.array(ast.literal_eval(rest[:split].replace("nan", "None").replace("inf", "1e999")), dtype)
-        return make(ARRAY, (), (("value", ArrayValue(array.reshape(shape))),), Type(dtype, shape))
+        dtype, data, shape = rest.split(" ", 2)
+        array = np.frombuffer(bytes.fromhex(data.strip("-")), dtype).reshape(ast.literal_eval(shape))
+        return make(ARRAY, (), (("value", ArrayValue(array)),), Type(dtype, array.shape))
     pieces = _ATTR.split(" " + rest) if rest else [""]
     args = tuple(nodes[a] for a in pieces[0].split())
     attrs = tuple((k, ast.literal_eval(v)) for k, v in zip(pieces[1::2], pieces[2::2], strict=True))

@@ -87,11 +87,27 @@ def match(pattern: Any, node: Any, found: Bindings) -> bool:
         return False
     orders = (node.args, node.args[::-1]) if pattern.op.commutes else (node.args,)
     for args in orders:
+        if not plausible(pattern.args, args):
+            continue
         trial = dict(found)
         if all(match(p, a, trial) for p, a in zip(pattern.args, args, strict=False)):
             found.update(trial)
             return True
     return False
+
+
+def plausible(patterns: tuple[Any, ...], args: tuple[Node, ...]) -> bool:
+    """A quick look at the ops of the arguments; most rules fail here."""
+    for pattern, arg in zip(patterns, args, strict=False):
+        if not isinstance(pattern, Pattern):
+            if arg.op is not CONST:
+                return False
+        elif pattern.op is not None:
+            if arg.op is not pattern.op:
+                return False
+        elif pattern.kind and arg.op is not CONST:
+            return False
+    return True
 
 
 def match_attr(pattern: Any, value: Any, found: Bindings) -> bool:

@@ -1,4 +1,5 @@
-/* The library table of generated code: dense products and solvers, by BLAS and LAPACK or by own loops. */
+/* The library table of generated code: dense products and solvers, by BLAS and LAPACK or by own code. */
+#include "product.h"
 #include "runtime.h"
 #include <stdlib.h>
 

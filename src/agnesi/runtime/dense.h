@@ -66,7 +66,7 @@ static bool NAME(multiply_vector)(int64_t rows, int64_t columns, REAL alpha, con
   return true;
 }
 
-/* c += alpha * a b by blocked loops, for any strides. */
+/* c += alpha * a b by blocked loops, for any strides: what remains when there is no memory for anything better. */
 static void NAME(multiply)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *a, int64_t a_row, int64_t a_col,
                            const REAL *b, int64_t b_row, int64_t b_col, REAL *c, int64_t c_row) {
   enum { DEPTH = 64, WIDTH = 256 };
@@ -118,12 +118,15 @@ static void NAME(gemm)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *
     return;
   }
   bool fits = m <= LONGEST && n <= LONGEST && k <= LONGEST && (m == 1 || c_row <= MOST);
+  if (fits && n == 1 && NAME(multiply_vector)(m, k, alpha, a, a_row, a_col, b, b_row, beta, c, c_row)) return;
+  if (fits && m == 1 && NAME(multiply_vector)(n, k, alpha, b, b_col, b_row, a, a_col, beta, c, 1)) return;
+  if ((GEMM == NULL || ag_product->preferred) &&
+      ag_product->NAME(multiply)(m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row))
+    return;
   if (GEMM != NULL && !fits) {
     NAME(halve)(m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
     return;
   }
-  if (n == 1 && NAME(multiply_vector)(m, k, alpha, a, a_row, a_col, b, b_row, beta, c, c_row)) return;
-  if (m == 1 && NAME(multiply_vector)(n, k, alpha, b, b_col, b_row, a, a_col, beta, c, 1)) return;
   struct NAME(factor) left = {0}, right = {0};
   if (GEMM != NULL && NAME(present)(&left, m, k, a, a_row, a_col) && NAME(present)(&right, k, n, b, b_row, b_col)) {
     /* BLAS counts columns first: it computes the transpose of c from the transposes of b and a. */

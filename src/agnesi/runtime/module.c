@@ -48,6 +48,10 @@ static PyMethodDef methods[] = {
     {"library_address", ag_library_address, METH_NOARGS, "library_address() -> int\n\nThe address of the ag_library."},
     {"set_blas_threads", ag_set_blas_threads, METH_VARARGS,
      "set_blas_threads(setter, count)\n\nCalls the routine at address `setter` with `count`."},
+    {"product_codes", ag_product_codes, METH_NOARGS,
+     "product_codes() -> list of str\n\nThe own codes for products of matrices that this processor runs, best first."},
+    {"set_product_code", ag_set_product_code, METH_O,
+     "set_product_code(name)\n\nUses another code for products than the best one."},
     {"trim", ag_trim, METH_NOARGS, "trim()\n\nGives the kept memory of dead outputs back."},
     {"kept_bytes", ag_cached_bytes, METH_NOARGS, "kept_bytes() -> int\n\nMemory of dead outputs, kept for new ones."},
     {0},
@@ -62,6 +66,7 @@ static struct PyModuleDef definition = {
 };
 
 static int fill(PyObject *module) {
+  ag_product_init();
   if (ag_storage_init() < 0 || ag_interrupt_init() < 0 || PyType_Ready(&ag_dispatcher_type) < 0) return -1;
   ag_no_default = PyObject_CallNoArgs((PyObject *)&PyBaseObject_Type);
   if (ag_no_default == NULL || PyModule_AddObjectRef(module, "NO_DEFAULT", ag_no_default) < 0) return -1;

@@ -145,5 +145,8 @@ extern struct ag_pool ag_serial_pool;
 PyObject *ag_set_library(PyObject *module, PyObject *args);
 PyObject *ag_library_address(PyObject *module, PyObject *none);
 PyObject *ag_set_blas_threads(PyObject *module, PyObject *args);
+void ag_product_init(void);
+PyObject *ag_product_codes(PyObject *module, PyObject *none);
+PyObject *ag_set_product_code(PyObject *module, PyObject *name);
 
 #endif

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import heappop, heappush
 
 from agnesi.ir import dims
 from agnesi.ir.node import Node, index
@@ -46,20 +47,21 @@ def may_donate(program: Program, new: str, old: str, reads: list[set[str]], writ
 
 def settle(program: Program, reads: list[set[str]], writes: list[set[str]]) -> None:
     """Puts temporaries into the memory of what is written, element by element, where they are read for the last time."""
+    used: dict[str, list[int]] = {}
+    for k, (read, written) in enumerate(zip(reads, writes, strict=True)):
+        for name in read | written:
+            used.setdefault(name, []).append(k)
     taken: set[str] = set()
-    for name, buffer in program.buffers.items():
-        used = [k for k, (r, w) in enumerate(zip(reads, writes, strict=True)) if name in r or name in w]
-        if buffer.space != "arena" or not used:
+    for name, places in used.items():
+        buffer = program.buffers[name]
+        if buffer.space != "arena" or len(places) < 2:
             continue
-        last = used[-1]
-        for other in writes[last] - {name}:
+        for other in sorted(writes[places[-1]] - {name} - taken):
             target = program.buffers[other]
-            if other in taken or target.space not in ("arena", "output") or not alike(buffer, target):
+            fresh = target.space in ("arena", "output") and used[other][0] == places[-1]
+            if not fresh or other in program.aliases or not alike(buffer, target):
                 continue
-            early = any(other in r or other in w for r, w in zip(reads[:last], writes[:last], strict=True))
-            if used[0] == last or early or other in program.aliases:
-                continue
-            if undisturbed(program.nests[last].body, other, name):
+            if undisturbed(program.nests[places[-1]].body, other, name):
                 program.aliases[name] = other
                 taken.add(other)
                 break
@@ -130,24 +132,19 @@ def share(program: Program, reads: list[set[str]], writes: list[set[str]]) -> No
             if program.buffers[name].space in ("arena", "row"):
                 first.setdefault(name, k)
                 last[name] = k
-    sizes: list[tuple[Dim, str]] = []
-    free: list[tuple[int, int]] = []  # slot, free from this nest on
+    slots = 0
+    free: dict[tuple[Dim, str], list[tuple[int, int]]] = {}
     for name in sorted(first, key=first.__getitem__):
         buffer = program.buffers[name]
         count = dims.product(buffer.shape)
-        slot = next((s for s, since in free if since <= first[name] and fits(sizes[s], count, buffer)), None)
-        if slot is None:
-            slot = len(sizes)
-            sizes.append((count, buffer.dtype))
+        waiting = free.setdefault((count, buffer.dtype), [])  # the slot that is free first is the first to look at
+        if waiting and waiting[0][0] <= first[name]:
+            slot = heappop(waiting)[1]
         else:
-            free = [f for f in free if f[0] != slot]
+            slot = slots
+            slots += 1
         program.slots[name] = slot
-        free.append((slot, last[name] + 1))
-
-
-def fits(slot: tuple[Dim, str], count: Dim, buffer: Buffer) -> bool:
-    """Whether a slot was made for as many elements of the same dtype."""
-    return same(slot[0], count) and slot[1] == buffer.dtype
+        heappush(waiting, (last[name] + 1, slot))
 
 
 def without_self_copies(body: tuple[Stmt, ...], program: Program) -> tuple[Stmt, ...]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from agnesi.ir.node import Node, index
 from agnesi.ir.type import Dim, same
 from agnesi.ops.declare import Index, Piece
-from agnesi.schedule.place import Placement, pieces_of, squeezed
+from agnesi.schedule.place import NEST_COST, Placement, pieces_of, squeezed
 
 GROUP_ITEMS = 12  # more results in one nest are more streams than the processor follows
 
@@ -24,13 +24,14 @@ GROUP_ITEMS = 12  # more results in one nest are more streams than the processor
 class Item:
     """A piece of a root in a nest.
 
-    domain: its loops. kept: reductions: the levels that remain. depth, phase: see above.
+    domain: its loops. cost: its scalar work. kept: reductions: the levels that remain. phase: see above.
     """
 
     root: Node
     number: int
     piece: Piece | None
     domain: tuple[Dim, ...]
+    cost: int
     kept: tuple[int, ...] | None = None
     phase: tuple[int, ...] = ()
     group: Group | None = None
@@ -54,6 +55,7 @@ class Group:
     depth: int
     space: tuple[Dim, ...]
     items: list[Item] = field(default_factory=list)
+    cost: int = 0
 
 
 @dataclass
@@ -89,17 +91,17 @@ def fusable(item: Item, idx: Index, reader: Item) -> bool:
     return reader.rank >= item.level and same_space(reader.domain, item.group.space[: reader.rank])
 
 
-def items_of(root: Node) -> list[Item]:
+def items_of(root: Node, costs: dict[tuple[Node, int], int]) -> list[Item]:
     """The pieces of a root with their domains."""
     if root.op.kind == "call":
-        return [Item(root, 0, None, ())]
+        return [Item(root, 0, None, (), 0)]
     result = []
     for number, piece in enumerate(pieces_of(root)):
         kept = None
         if root.op.kind == "reduce" and piece.combine:
             loops = [k for k, d in enumerate(piece.domain) if not same(d, 1)]
             kept = tuple(level for level, k in enumerate(loops) if k not in root["axes"])
-        result.append(Item(root, number, piece, squeezed(piece.domain), kept))
+        result.append(Item(root, number, piece, squeezed(piece.domain), costs[root, number], kept))
     return result
 
 
@@ -114,7 +116,7 @@ def order(placement: Placement, last: frozenset[Node]) -> Schedule:
     for root in roots:
         if root in last and not floor:
             floor = max((g.depth for g in groups), default=0)
-        items[root] = items_of(root)
+        items[root] = items_of(root, placement.costs)
         readers[root] = []
         previous: Item | None = None
         for item in items[root]:
@@ -160,6 +162,7 @@ def join(
         groups.append(group)
         open_groups.setdefault((depth, len(space)), []).append(group)
     group.items.append(item)
+    group.cost += item.cost
     item.group = group
 
 
@@ -172,7 +175,8 @@ def find_group(
     space = wanted[-1].space if wanted else item.domain
     for group in reversed(open_groups.get((depth, len(space)), ())):
         if group.items[0].piece is not None and same_space(group.space, space):
-            return group if len(group.items) < GROUP_ITEMS else None
+            room = len(group.items) < GROUP_ITEMS and group.cost + item.cost <= NEST_COST
+            return group if room else None
     return None
 
 

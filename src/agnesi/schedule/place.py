@@ -107,10 +107,11 @@ Reads = list[tuple[Node, Index]]
 
 @dataclass
 class Placement:
-    """The roots in the order of computation, what each of their pieces reads, and why each is a root."""
+    """The roots in the order of computation, what each of their pieces reads and costs, and why each is a root."""
 
     roots: list[Node] = field(default_factory=list)
     reads: dict[tuple[Node, int], Reads] = field(default_factory=dict)
+    costs: dict[tuple[Node, int], int] = field(default_factory=dict)
     reasons: dict[Node, str] = field(default_factory=dict)
 
 
@@ -138,7 +139,6 @@ class Placer:
         self.outputs = set(graph.outputs)
         self.forced: dict[Node, str] = {}
         self.demands: dict[Node, dict[tuple[Node, int, Index], None]] = {}
-        self.load: dict[tuple[Node, int], int] = {}
         self.result = Placement()
         self.levels: dict[Node, frozenset[int]] = {}
 
@@ -176,7 +176,7 @@ class Placer:
         depth = len(squeezed(pieces_of(root)[piece].domain)) if root.op.kind != "call" else 0
         if used != frozenset(range(len(used))) and len(used) < depth:
             return f"costs {self.weight[node]} and is repeated along an outer loop"
-        if self.load.get((root, piece), 0) + node.op.cost > NEST_COST:
+        if self.result.costs[root, piece] + node.op.cost > NEST_COST:
             return "its nest is full"
         return ""
 
@@ -187,12 +187,14 @@ class Placer:
             self.result.reads[root, piece].append((node, idx))
         if node.op.kind == "call":
             self.result.reads[node, 0] = []
+            self.result.costs[node, 0] = 0
             for arg in node.args:
                 self.require(arg, node)
             return
         for k, piece in enumerate(pieces_of(node)):
             idx = axes_index(piece.domain)
             self.result.reads[node, k] = []
+            self.result.costs[node, k] = node.op.cost if piece.source is node else 1
 
             def reader(array: Node, at: Index, k: int = k) -> Node:
                 self.demand(array, (node, k, at))
@@ -206,8 +208,7 @@ class Placer:
 
     def inline(self, node: Node) -> None:
         for root, piece, idx in self.demands[node]:
-            key = (root, piece)
-            self.load[key] = self.load.get(key, 0) + node.op.cost
+            self.result.costs[root, piece] += node.op.cost
             self.spread(node, root, piece, idx)
 
     def spread(self, node: Node, root: Node, piece: int, idx: Index) -> None:

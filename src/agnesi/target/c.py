@@ -16,13 +16,84 @@ FEW_LANES = 16  # where the body is long
 BLOCK = 8192  # elements added up before partial results are joined: keeps float32 sums accurate
 
 
+SIZES = {"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4,
+         "int64": 8, "uint64": 8, "float64": 8}  # fmt: skip
+
+
+class Entry(Printer):
+    """The lines of the entry function up to the first nest."""
+
+    def __init__(self, program: Program) -> None:
+        symbols = {s: f"{name}_d{axis}" for s, (name, axis) in program.symbols.items()}
+        super().__init__(program.buffers, {n: program.storage(n) for n in program.buffers}, symbols)
+        self.program = program
+
+    def lines(self) -> list[str]:
+        program = self.program
+        lines: list[str] = []
+        place = 0
+        for number, name in enumerate(program.inputs):
+            buffer = program.buffers[name]
+            written = name in program.aliases.values()
+            ctype = CTYPE[buffer.dtype]
+            lines.append(f"  {'' if written else 'const '}{ctype} *{name} = call->data[{number}];")
+            for axis in range(len(buffer.shape)):
+                lines.append(f"  const int64_t {name}_d{axis} = call->dims[{place + axis}];")
+                if buffer.strides is not None:
+                    lines.append(f"  const int64_t {name}_s{axis} = call->strides[{place + axis}];")
+            place += len(buffer.shape)
+        for let in program.sizes:
+            self.local[let.var] = let.var["name"]
+            lines.append(f"  const {CTYPE[let.var.dtype]} {let.var['name']} = {self.expression(let.value)};")
+        for check in program.checks:
+            left, right = self.dim(check.left), self.dim(check.right)
+            action = "return AG_GENERAL;" if check.general else f"return ag_fail(call, {check.site}, {left}, {right});"
+            if left != right:
+                lines.append(f"  if ({left} != {right}) {action}")
+        lines += self.outputs(place)
+        lines += self.arena()
+        return lines
+
+    def outputs(self, place: int) -> list[str]:
+        program = self.program
+        lines = []
+        for k, name in enumerate(program.outputs):
+            buffer = program.buffers[name]
+            number = len(program.inputs) + k
+            if name not in program.aliases:
+                for axis, dim in enumerate(buffer.shape):
+                    lines.append(f"  call->dims[{place + axis}] = {self.dim(dim)};")
+                lines.append(f"  if (call->alloc(call, {number})) return AG_MEMORY;")
+                lines.append(f"  {CTYPE[buffer.dtype]} *{name} = call->data[{number}];")
+            place += len(buffer.shape)
+        return lines
+
+    def arena(self) -> list[str]:
+        """Offsets of the slots, one behind another with a gap, so that no two lie a page apart."""
+        program = self.program
+        lines = ["  int64_t bytes = 0;"]
+        slots: dict[int, str] = {}
+        for name, slot in program.slots.items():
+            if slot not in slots:
+                slots[slot] = name
+                buffer = program.buffers[name]
+                size = f"{self.dim(dims.product(buffer.shape))} * {SIZES[buffer.dtype]}"
+                lines.append(f"  const int64_t slot{slot} = bytes;")
+                lines.append(f"  bytes += AG_ALIGN({size}) + {64 * (1 + slot % 7)};")
+        lines.append("  if (call->enter(call, bytes)) return AG_MEMORY;")
+        for name, slot in program.slots.items():
+            if name not in program.aliases:
+                ctype = CTYPE[program.buffers[name].dtype]
+                lines.append(f"  {ctype} *{name} = ({ctype} *)(call->arena + slot{slot});")
+        return lines
+
+
 class NestPrinter(Printer):
     """One nest as a function; its buffers and sizes become parameters p0, p1 ... in order of appearance."""
 
-    def __init__(self, program: Program, nest: Nest) -> None:
-        storage = {name: program.storage(name) for name in program.buffers}
-        symbols = {s: f"{name}_d{axis}" for s, (name, axis) in program.symbols.items()}
-        super().__init__(program.buffers, storage, symbols)
+    def __init__(self, entry: Entry, nest: Nest) -> None:
+        storage = entry.storage
+        super().__init__(entry.buffers, storage, entry.symbols)
         self.nest = nest
         self.written = {storage[n] for n in written_buffers(nest.body)}
         self.pointers: dict[str, str] = {}
@@ -45,10 +116,9 @@ class NestPrinter(Printer):
         if self.calls:
             params.append("struct ag_call *call")
             args.append("call")
-        types = {self.storage[b.name]: CTYPE[b.dtype] for b in self.buffers.values()}
         for name, param in self.pointers.items():
             const = "" if name in self.written else "const "
-            params.append(f"{const}{types[name]} *restrict {param}")
+            params.append(f"{const}{CTYPE[self.buffers[name].dtype]} *restrict {param}")
             args.append(name)
         for name, param in self.scalars.items():
             params.append(f"{self.free[name]} {param}")
@@ -199,87 +269,16 @@ def module(program: Program) -> str:
     """The C text of a program; its entry is `ag_main`."""
     functions: dict[str, str] = {}
     calls = []
+    start = Entry(program)
     for nest in program.nests:
-        printer = NestPrinter(program, nest)
+        printer = NestPrinter(start, nest)
         text, args = printer.function()
         kind = "int" if printer.fails else "void"
         name = functions.setdefault(f"AG_NEST {kind} {{name}}{text}", f"nest{len(functions)}")
         call = f"{name}({args})"
         calls.append(f"  if ({call}) return AG_CHECK;" if printer.fails else f"  {call};")
     texts = [key.replace("{name}", name, 1) for key, name in functions.items()]
-    entry = "\n".join([*Entry(program).lines(), *calls, "  return AG_OK;"])
+    entry = "\n".join([*start.lines(), *calls, "  return AG_OK;"])
     return "\n\n".join(
         ['#include "ag_support.h"\n#include "vmath.h"', *texts, f"int ag_main(struct ag_call *call) {{\n{entry}\n}}\n"]
     )
-
-
-class Entry(Printer):
-    """The lines of the entry function up to the first nest."""
-
-    def __init__(self, program: Program) -> None:
-        symbols = {s: f"{name}_d{axis}" for s, (name, axis) in program.symbols.items()}
-        super().__init__(program.buffers, {n: program.storage(n) for n in program.buffers}, symbols)
-        self.program = program
-
-    def lines(self) -> list[str]:
-        program = self.program
-        lines: list[str] = []
-        place = 0
-        for number, name in enumerate(program.inputs):
-            buffer = program.buffers[name]
-            written = name in program.aliases.values()
-            ctype = CTYPE[buffer.dtype]
-            lines.append(f"  {'' if written else 'const '}{ctype} *{name} = call->data[{number}];")
-            for axis in range(len(buffer.shape)):
-                lines.append(f"  const int64_t {name}_d{axis} = call->dims[{place + axis}];")
-                if buffer.strides is not None:
-                    lines.append(f"  const int64_t {name}_s{axis} = call->strides[{place + axis}];")
-            place += len(buffer.shape)
-        for let in program.sizes:
-            self.local[let.var] = let.var["name"]
-            lines.append(f"  const {CTYPE[let.var.dtype]} {let.var['name']} = {self.expression(let.value)};")
-        for check in program.checks:
-            left, right = self.dim(check.left), self.dim(check.right)
-            action = "return AG_GENERAL;" if check.general else f"return ag_fail(call, {check.site}, {left}, {right});"
-            if left != right:
-                lines.append(f"  if ({left} != {right}) {action}")
-        lines += self.outputs(place)
-        lines += self.arena()
-        return lines
-
-    def outputs(self, place: int) -> list[str]:
-        program = self.program
-        lines = []
-        for k, name in enumerate(program.outputs):
-            buffer = program.buffers[name]
-            number = len(program.inputs) + k
-            if name not in program.aliases:
-                for axis, dim in enumerate(buffer.shape):
-                    lines.append(f"  call->dims[{place + axis}] = {self.dim(dim)};")
-                lines.append(f"  if (call->alloc(call, {number})) return AG_MEMORY;")
-                lines.append(f"  {CTYPE[buffer.dtype]} *{name} = call->data[{number}];")
-            place += len(buffer.shape)
-        return lines
-
-    def arena(self) -> list[str]:
-        """Offsets of the slots, one behind another with a gap, so that no two lie a page apart."""
-        program = self.program
-        lines = ["  int64_t bytes = 0;"]
-        slots: dict[int, str] = {}
-        for name, slot in program.slots.items():
-            if slot not in slots:
-                slots[slot] = name
-                buffer = program.buffers[name]
-                size = f"{self.dim(dims.product(buffer.shape))} * {SIZES[buffer.dtype]}"
-                lines.append(f"  const int64_t slot{slot} = bytes;")
-                lines.append(f"  bytes += AG_ALIGN({size}) + {64 * (1 + slot % 7)};")
-        lines.append("  if (call->enter(call, bytes)) return AG_MEMORY;")
-        for name, slot in program.slots.items():
-            if name not in program.aliases:
-                ctype = CTYPE[program.buffers[name].dtype]
-                lines.append(f"  {ctype} *{name} = ({ctype} *)(call->arena + slot{slot});")
-        return lines
-
-
-SIZES = {"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4,
-         "int64": 8, "uint64": 8, "float64": 8}  # fmt: skip

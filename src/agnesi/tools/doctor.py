@@ -21,8 +21,8 @@ from agnesi.target.cache import Cache
 from agnesi.target.toolchain import Compiler, compile_shared, find_compiler
 
 INSTALL_COMPILER = {
-    "Linux": "apt install gcc, dnf install gcc, or pip install agnesi[zig]",
-    "Darwin": "xcode-select --install, or pip install agnesi[zig]",
+    "Linux": "apt install gcc, dnf install gcc, or pip install ziglang",
+    "Darwin": "xcode-select --install, or pip install ziglang",
 }
 TINY = '#include "ag_call.h"\nint agnesi_test(int x) { return x + 1; }\n'
 
@@ -73,7 +73,7 @@ def compiler_findings() -> Iterator[Finding]:
     if compiler is None and choice == "none":
         yield Finding(None, "compiler", "switched off (AGNESI_COMPILER=none): functions are computed by NumPy, slowly")
     elif compiler is None:
-        remedy = INSTALL_COMPILER.get(platform.system(), "pip install agnesi[zig]")
+        remedy = INSTALL_COMPILER.get(platform.system(), "pip install ziglang")
         yield Finding(False, "compiler", "none: functions are computed by NumPy, slowly", remedy)
     else:
         yield Finding(True, "compiler", f"{' '.join(compiler.command)}: {compiler.version}")

@@ -1,0 +1,183 @@
+"""Expressions for the operations that are not plain elementwise functions, by the operation they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import agnesi as ag
+import agnesi.tensor as at
+from agnesi.ir import dtype as dt
+from agnesi.ir.node import cast, dim_node
+from agnesi.ir.op import OPS
+from agnesi.ir.variable import Variable, as_node
+from agnesi.ops.index import broadcast_dims, sum_to_shape
+
+
+@dataclass
+class Expression:
+    """op: what it is about. make: from variables to results. arrays: the inputs; inner: axes of any size if None."""
+
+    op: str
+    label: str
+    make: Callable[..., Any]
+    arrays: list[np.ndarray]
+    shapes: list[tuple[Any, ...]] = field(default_factory=list)
+    smooth: bool = True
+
+    def variables(self) -> list[Variable]:
+        """Inputs of the dtypes of the arrays; their sizes are free unless `shapes` fixes them."""
+        shapes = self.shapes or [(None,) * a.ndim for a in self.arrays]
+        return [at.tensor(f"x{k}", a.dtype.name, s) for k, (a, s) in enumerate(zip(self.arrays, shapes, strict=True))]
+
+
+def array(*shape: int) -> np.ndarray:
+    """Numbers of both signs, all different, none near zero."""
+    rng = np.random.default_rng(sum(shape) + len(shape))
+    n = int(np.prod(shape))
+    return (rng.permutation(n) - n / 2 + 0.3 + 0.2 * rng.uniform(size=n)).reshape(shape) / 3
+
+
+def whole(*shape: int, low: int = -2, high: int = 2) -> np.ndarray:
+    """Small integers."""
+    return np.random.default_rng(1).integers(low, high, size=shape)
+
+
+def node_of(op: str, *args: Any, **attrs: Any) -> Variable:
+    """An op on nodes, with attributes."""
+    return Variable(OPS[op](*[as_node(a) for a in args], **attrs))
+
+
+def grads(function: Callable[..., Any], *inputs: Variable) -> list[Variable]:
+    """Gradients of a weighted sum."""
+    y = function(*inputs)
+    weights = at.cos(at.arange(1).sum() + at.zeros_like(y)) + 0.5 * y
+    floats = [x for x in inputs if dt.is_float(x.dtype)]
+    return ag.grad((y * weights).sum(), floats, disconnected_inputs="ignore")
+
+
+def meeting(x: Variable, y: Variable) -> Any:
+    """The size that two first axes meet in."""
+    return (x + y).shape[0]
+
+
+def solvable(n: int) -> np.ndarray:
+    """A well-conditioned matrix that needs pivots."""
+    return np.roll(array(n, n) / n + 2 * np.eye(n), 1, 0)
+
+
+def row(op: str, label: str, make: Callable[..., Any], *arrays: Any, shapes: Any = (), smooth: bool = True) -> Expression:
+    """A row of the table."""
+    return Expression(op, label, make, [np.asarray(a) for a in arrays], list(shapes), smooth)
+
+
+I64 = np.int64
+EXPRESSIONS = [
+    *(row("cast", f"{a}_{b}", lambda x, b=b: x.astype(b), np.array([0, 1, 2, 100]).astype(a), smooth=False)
+      for a in dt.DTYPES for b in dt.DTYPES),
+    row("cast", "fractions", lambda x: [x.astype("int64"), x.astype("int8"), x.astype("bool")],
+        np.array([-2.7, -0.5, 0.0, 0.5, 2.7]), smooth=False),
+    row("cast", "narrow", lambda x: x.astype("float32").astype("float64"), np.array([0.5, -1.25, 3])),
+    row("copy", "twice", lambda x: [node_of("copy", x, number=0), node_of("copy", x * 2, number=1)], array(3)),
+    row("meet", "rows", meeting, array(3, 2), array(1, 2), smooth=False),
+    row("meet", "one", meeting, array(1, 2), array(4, 1), smooth=False),
+    row("check_index", "both signs", lambda i: node_of("check_index", i, 5, site=0), np.array([-5, -1, 0, 4]),
+        smooth=False),
+    row("input", "alone", lambda x: x, array(3)),
+    row("const", "number", lambda x: x + 2.5, array(3)),
+    row("array", "of any shape", lambda x: x * at.constant(np.arange(6.0).reshape(2, 3)), array(3)),
+    row("symbol", "size", lambda x: x * x.shape[0] + x.shape[1], array(2, 3)),
+    row("transpose", "reversed", lambda x: x.T + x.T, array(3, 4)),
+    row("transpose", "cycle", lambda x: x.transpose((1, 2, 0)) * 2, array(2, 3, 4)),
+    row("transpose", "view", lambda x: x.T, array(3, 4)),
+    row("insert", "ends", lambda x: x[None, :, None] * 2, array(3)),
+    row("drop", "known", lambda x: at.squeeze(x) + 1, array(3, 1), shapes=[(None, 1)]),
+    row("drop", "unknown", lambda x: at.squeeze(x, 1) + 1, array(3, 1)),
+    row("broadcast_to", "rows", lambda x, y: at.broadcast_to(x, y.shape) * 2, array(4), array(3, 4)),
+    row("broadcast_to", "run time", lambda x, y: at.broadcast_to(x, y.shape) * 2, array(1, 4), array(3, 4)),
+    row("broadcast_to", "as it is", lambda x, y: at.broadcast_to(x, y.shape), array(3, 1), array(3, 4)),
+    row("reshape", "flat", lambda x: x.flatten() + 1, array(3, 4)),
+    row("reshape", "split", lambda x: x.reshape(2, -1, x.shape[1]) * 2, array(4, 3)),
+    row("reshape", "across", lambda x: x.T.reshape((6, 2)) + 1, array(3, 4)),
+    row("reshape", "empty", lambda x: x.reshape((x.shape[1], x.shape[0])) + 1, np.zeros((3, 0))),
+    row("slice", "plain", lambda x: [x[1:], x[:-1], x[1:-1] * 2, x[::2], x[:2]], array(5)),
+    row("slice", "negative", lambda x: [x[::-1] * 1.5, x[3:0:-1] + 1, x[-2::-2] * 2], array(5)),
+    row("slice", "beyond", lambda x: [x[10:] + 1, x[:10] + 1, x[-10:2] + 1, x[4:1] + 1, x[-1:-10:-1] + 1], array(5)),
+    row("slice", "integers", lambda x: [x[0] + 1, x[-1, 2] * 2, x[..., 1] + 0.5, x[1, ::2]], array(3, 4)),
+    row("slice", "symbolic", lambda x, n: [x[:n] + 1, x[n:] * 2, x[n] + 1, x[-n:] + 1], array(5), I64(2)),
+    row("slice", "empty", lambda x: [x[:0] + 1, x[2:2] * 2, x[::-1] + 1], np.zeros(0)),
+    row("embed", "gradient", lambda x: grads(lambda x: x[1:-1:2], x), array(7)),
+    row("embed", "backwards", lambda x: grads(lambda x: x[::-2, 1:], x), array(5, 3)),
+    row("sum_to", "unknown", lambda x, y: grads(lambda x, y: x * y, x, y), array(1, 4), array(3, 4)),
+    row("sum_to", "both", lambda x, y: grads(lambda x, y: x * y, x, y), array(1, 4), array(3, 1)),
+    row("sum_to", "neither", lambda x, y: grads(lambda x, y: x / (2 + y * y), x, y), array(3, 4), array(3, 4)),
+    row("sum_to", "alone", lambda g, x: Variable(sum_to_shape(as_node(g), as_node(x).shape)), array(3, 4), array(3, 1)),
+    row("sum_to", "gradient", lambda g, x: grads(
+        lambda g, x: Variable(sum_to_shape(as_node(g), as_node(x).shape)), g, x)[:1], array(3, 4), array(3, 1)),
+    row("take", "rows", lambda x, i: x[i] * 2, array(4, 3), np.array([0, -1, 2, 2])),
+    row("take", "alone", lambda x, i: x[i], array(4), np.array([[0, -1], [2, 2]])),
+    row("take", "pairs", lambda x, i, j: x[i, j] + 1, array(4, 3), np.array([0, 1, -1]), np.array([2, 0, -3])),
+    row("take", "apart", lambda x, i, j: x[i, :, j] + 1, array(4, 2, 3), np.array([0, 1]), np.array([2, 0])),
+    row("take", "middle", lambda x, i: x[:, i] * 2, array(2, 4, 3), np.array([[0, 3], [1, -1]])),
+    row("take", "empty", lambda x, i: x[i] + 1, array(4, 3), np.zeros(0, I64)),
+    row("take", "arange", lambda x, i: x[at.arange(i.shape[0]), i] + 1, array(3, 4), np.array([0, 3, 1])),
+    row("take", "narrow", lambda x, i: x[i] + 1, array(4), np.array([0, 3, 1], np.int8)),
+    row("scatter_add", "repeated", lambda x, i: grads(lambda x, i: x[i], x, i), array(4, 3), np.array([0, -1, 2, 2])),
+    row("scatter_add", "pairs", lambda x, i, j: grads(lambda x, i, j: x[i, j], x, i, j), array(4, 3),
+        np.array([0, 0, -1]), np.array([2, 2, -3])),
+    row("scatter_add", "one a row", lambda x, i: grads(lambda x, i: x[at.arange(i.shape[0]), i], x, i), array(3, 4),
+        np.array([0, 3, 1])),
+    row("concatenate", "rows", lambda x, y: at.concatenate([x, y * 2, x]), array(2, 3), array(1, 3)),
+    row("concatenate", "columns", lambda x, y: at.concatenate([x, y], axis=1), array(2, 3), array(2, 1)),
+    row("concatenate", "empty", lambda x, y: at.concatenate([x, y]), np.zeros(0), array(3)),
+    row("concatenate", "stacked", lambda x, y: at.stack([x, y + 1], axis=-1), array(2, 3), array(2, 3)),
+    row("iota", "of a size", lambda x: x * at.arange(x.shape[0]), array(4)),
+    row("iota", "alone", lambda n: at.arange(n), I64(5), smooth=False),
+    row("iota", "empty", lambda n: at.arange(n) * 2, I64(0), smooth=False),
+    row("contract", "matrices", lambda x, y: x @ y, array(3, 4), array(4, 2)),
+    row("contract", "vectors", lambda x, y: [x @ y, at.outer(x, y)], array(4), array(4)),
+    row("contract", "matrix and vector", lambda x, y: [x @ y, y @ x.T], array(3, 4), array(4)),
+    row("contract", "batches", lambda x, y: x @ y, array(2, 3, 4), array(2, 4, 2)),
+    row("contract", "batches broadcast", lambda x, y: x @ y, array(2, 3, 4), array(1, 4, 2)),
+    row("contract", "transposed", lambda x, y: [x.T @ y, (y.T @ x).T, y.T @ y], array(4, 3), array(4, 2)),
+    row("contract", "sliced", lambda x, y: x[::2, ::-1] @ y[:, 1:], array(4, 3), array(3, 3)),
+    row("contract", "tensordot", lambda x, y: at.tensordot(x, y, ([1, 2], [1, 0])), array(2, 3, 4), array(4, 3, 2)),
+    row("contract", "integers", lambda x, y: x @ y, whole(3, 4), whole(4, 2), smooth=False),
+    row("contract", "booleans", lambda x, y: x @ y, whole(3, 4) > 0, whole(4, 2) > 0, smooth=False),
+    row("contract", "single", lambda x, y: x @ y, array(3, 4).astype("f4"), array(4, 2).astype("f4"), smooth=False),
+    row("contract", "empty", lambda x, y: [x @ y, y @ x], np.zeros((3, 0)), np.zeros((0, 3))),
+    row("contract", "one", lambda x, y: x @ y, array(1, 1), array(1, 1)),
+    row("gemm", "sum", lambda c, x, y: c + 2 * (x @ y), array(3, 2), array(3, 4), array(4, 2)),
+    row("gemm", "difference", lambda c, x, y: [c - x @ y, (x @ y) * -3 - c], array(3, 2), array(3, 4), array(4, 2)),
+    row("gemm", "bias", lambda c, x, y: c + x @ y, array(2), array(3, 4), array(4, 2)),
+    row("gemm", "empty", lambda c, x, y: c + x @ y, array(3, 2), np.zeros((3, 0)), np.zeros((0, 2))),
+    row("solve", "matrix", lambda a, b: at.solve(a, b), solvable(3), array(3, 2)),
+    row("solve", "vector", lambda a, b: at.solve(a, b) * 2, solvable(3), array(3)),
+    row("solve", "transposed", lambda a, b: at.solve(a.T, b[::-1]), solvable(3), array(3, 2)),
+    row("solve", "empty", lambda a, b: at.solve(a, b), np.zeros((0, 0)), np.zeros((0, 2))),
+    row("solve", "single", lambda a, b: at.solve(a, b), solvable(3).astype("f4"), array(3, 2).astype("f4"),
+        smooth=False),
+    *(row(name, f"axis {axis}", lambda x, name=name, axis=axis: node_of(name, x, axes=axis), array(2, 3, 4))
+      for name in ("softmax", "log_softmax", "logsumexp") for axis in ((0,), (1,), (2,), (0, 2), (0, 1, 2))),
+    *(row(name, "infinite", lambda x, name=name: node_of(name, x, axes=(1,)),
+          np.array([[-np.inf, -np.inf], [np.inf, 0], [np.nan, 1], [-np.inf, 5], [1e300, -1e300]]), smooth=False)
+      for name in ("softmax", "log_softmax", "logsumexp")),
+    *(row(name, "empty", lambda x, name=name: node_of(name, x, axes=(1,)), np.zeros((3, 0)), smooth=False)
+      for name in ("softmax", "log_softmax", "logsumexp")),
+    row("softmax_grad", "gradient", lambda x: grads(at.nnet.softmax, x), array(3, 4)),
+    row("softmax_grad", "alone", lambda g, x: node_of("softmax_grad", g, x, axes=(0,)), array(3, 4), array(3, 4)),
+    *(row(name, f"axis {axis}", lambda x, name=name, axis=axis: getattr(at, name)(x, axis=axis), values, smooth=False)
+      for name in ("argmax", "argmin") for axis in (None, 0, -1)
+      for values in (array(3, 4), whole(3, 4), array(3, 4).astype("f4"), whole(3, 4) > 0)),
+    *(row(name, "NaN", lambda x, name=name: getattr(at, name)(x, axis=1),
+          np.array([[1, np.nan, 3, np.nan], [np.inf, 1, np.inf, -np.inf], [-np.inf] * 4]), smooth=False)
+      for name in ("argmax", "argmin")),
+    *(row(name, "empty", lambda x, name=name: getattr(at, name)(x, axis=0), np.zeros((2, 0)), smooth=False)
+      for name in ("argmax", "argmin")),
+]  # fmt: skip
+
+NAMED = {e.op for e in EXPRESSIONS}
+__all__ = ["EXPRESSIONS", "NAMED", "Expression", "array", "broadcast_dims", "cast", "dim_node", "whole"]
