@@ -122,6 +122,8 @@ def build_library(
 
 def layouts(array: np.ndarray) -> list[np.ndarray]:
     """The same values lying in memory in other ways: backwards, with gaps, columns first."""
+    if array.ndim == 0:
+        return [array.copy() for _ in range(3)]
     gaps = np.zeros([2 * n + 1 for n in array.shape], array.dtype)[tuple(slice(0, 2 * n, 2) for n in array.shape)]
     gaps[...] = array
     turned = np.flip(np.ascontiguousarray(np.flip(array)))

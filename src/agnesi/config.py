@@ -56,8 +56,9 @@ def from_environment() -> Settings:
         text = os.environ.get("AGNESI_" + field.name.upper())
         if text is None:
             continue
-        kind = type(field.default)
-        found[field.name] = text not in ("", "0", "false") if kind is bool else kind(text)
+        default = field.default
+        is_bool, is_int = isinstance(default, bool), isinstance(default, int)
+        found[field.name] = text not in ("", "0", "false") if is_bool else int(text) if is_int else text
     return Settings(**found)  # type: ignore[arg-type]
 
 

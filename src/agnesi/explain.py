@@ -9,7 +9,17 @@ from agnesi.ir.node import topological
 from agnesi.ir.show import pprint
 from agnesi.ir.type import Dim
 from agnesi.loops.stmt import (
-    Buffer, Call, For, Let, Nest, Program, Set, Stmt, Store, read_buffers, written_buffers,
+    Buffer,
+    Call,
+    For,
+    Let,
+    Nest,
+    Program,
+    Set,
+    Stmt,
+    Store,
+    read_buffers,
+    written_buffers,
 )  # fmt: skip
 from agnesi.pipeline import Compilation
 from agnesi.target.c import SIZES
@@ -47,7 +57,7 @@ def describe(nest: Nest, program: Program) -> list[str]:
     read, written = read_buffers(nest.body), written_buffers(nest.body)
     counts = [f"{total(sizes)} {what}" for what, sizes in work.items() if sizes]
     traffic = f"reads {bytes_text(read, program)}; writes {bytes_text(written, program)}"
-    reasons = [f"  - {reason}" for reason in nest.reason.split("), ")]
+    reasons = [f"  - {reason}" for reason in nest.reason.splitlines()]
     return [f"{nest.name}: {', '.join(counts) or 'no arithmetic'}; {traffic}", *reasons, *(f"  {x}" for x in loops)]
 
 
@@ -111,5 +121,3 @@ def peak(program: Program) -> str:
         count = dims.product(buffer.shape)
         sizes[count] = sizes.get(count, 0) + SIZES[buffer.dtype]
     return total(sizes) or "no"
-
-

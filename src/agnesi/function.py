@@ -15,9 +15,14 @@ import numpy as np
 
 from agnesi import _runtime, config
 from agnesi.errors import (
-    AgnesiError, IndexOutOfRange, ShapeError, SingularMatrixError, TypeMismatch, UnknownInputError, UnusedInputError,
+    AgnesiError,
+    IndexOutOfRange,
+    ShapeError,
+    SingularMatrixError,
+    TypeMismatch,
+    UnknownInputError,
+    UnusedInputError,
 )  # fmt: skip
-
 from agnesi.explain import report
 from agnesi.ir.graph import Graph, find_inputs
 from agnesi.ir.node import INPUT, Node, substitute
@@ -36,8 +41,11 @@ from agnesi.target.cache import Cache, Hit
 class In:
     """An input with options: a default value, a name for calls by keyword, and whether dtypes may lose precision."""
 
-    def __init__(self, variable: Variable, name: str = "", value: Any = None, allow_downcast: bool | None = None) -> None:
-        self.variable, self.name, self.value, self.allow_downcast = variable, name or variable.name, value, allow_downcast
+    def __init__(
+        self, variable: Variable, name: str = "", value: Any = None, allow_downcast: bool | None = None
+    ) -> None:
+        self.variable, self.name = variable, name or variable.name
+        self.value, self.allow_downcast = value, allow_downcast
 
 
 class Out:
@@ -83,11 +91,17 @@ class Function(_runtime.Dispatcher):
         self.verdicts: dict[int, str] = {}
         n = len(graph.outputs) - len(self.updates)
         self._bind(
-            tuple((i.name, i.variable.dtype, i.variable.ndim, self._default(k, i)) for k, i in enumerate(self.inputs)),
+            tuple(
+                (i.name, np.dtype(i.variable.dtype), i.variable.ndim, self._default(k, i))
+                for k, i in enumerate(self.inputs)
+            ),
             tuple(storage_of(s) for s in self.shared),
             tuple(a["value"].array for a in graph.arrays),
-            tuple((o.dtype, o.ndim) for o in graph.outputs[:n]),
-            tuple((old - len(self.inputs), graph.outputs[new].dtype, graph.outputs[new].ndim) for new, old in self.updates),
+            tuple((np.dtype(o.dtype), o.ndim) for o in graph.outputs[:n]),
+            tuple(
+                (old - len(self.inputs), np.dtype(graph.outputs[new].dtype), graph.outputs[new].ndim)
+                for new, old in self.updates
+            ),
             result,
         )
 
@@ -109,10 +123,11 @@ class Function(_runtime.Dispatcher):
             raise TypeMismatch(f"{self._what(index)} needs numbers, not {value!r}")
         if array.ndim != given.variable.ndim:
             raise TypeMismatch(
-                f"{self._what(index)} needs {given.variable.ndim} axes; the argument has {array.ndim}, of shape {array.shape}"
+                f"{self._what(index)} needs {given.variable.ndim} axes; "
+                f"the argument has {array.ndim}, of shape {array.shape}"
             )
-        kind = "same_kind" if given.allow_downcast else "safe"
-        fits = np.can_cast(array.dtype, wanted, kind) or (weak and given.allow_downcast is not False)
+        castable = np.can_cast(array.dtype, wanted, "same_kind" if given.allow_downcast else "safe")
+        fits = castable or (weak and given.allow_downcast is not False)
         exact = not fits and array.dtype.kind in "iu" and wanted.kind in "iuf"
         if not fits and not exact:
             raise TypeMismatch(
@@ -153,7 +168,8 @@ class Function(_runtime.Dispatcher):
     def compiled(self, variant: int = 0) -> Compilation:
         """The result of the passes for a variant: 0 assumes that sizes that meet are equal, 1 does not."""
         if variant not in self.compilations:
-            self.compilations[variant] = compile_graph(self.graph, self.updates, variant == 0, self.mode != "fast_compile")
+            optimize = self.mode != "fast_compile"
+            self.compilations[variant] = compile_graph(self.graph, self.updates, variant == 0, optimize)
         return self.compilations[variant]
 
     def _key(self, variant: int, compiler: toolchain.Compiler) -> str:
@@ -196,7 +212,8 @@ class Function(_runtime.Dispatcher):
     def __repr__(self) -> str:
         ins = ", ".join(f"{i.name or '_'}: {i.variable.type}" for i in self.inputs)
         outs = ", ".join(str(o.type) for o in self.graph.outputs[: len(self.graph.outputs) - len(self.updates)])
-        return f"<agnesi function {self.name or ''}({ins}) -> ({outs}){f', {len(self.updates)} updates' if self.updates else ''}>"
+        updates = f", {len(self.updates)} updates" if self.updates else ""
+        return f"<agnesi function {self.name}({ins}) -> ({outs}){updates}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = [(i.name, i.value, i.allow_downcast) for i in self.inputs]
@@ -248,18 +265,21 @@ def explain_failure(graph: Graph, site: Site, values: tuple[int, ...], name: str
         dim = node.shape[site.axis]
         what = f"dimension {dim_text(dim)!r}" if isinstance(dim, Node) else f"axis {site.axis}"
         return ShapeError(
-            f"{prefix}input {site.position} ({node['tag']}: {node.type}): {what} is {values[0]}, and should be {values[1]}"
+            f"{prefix}input {site.position} ({node['tag']}: {node.type}): "
+            f"{what} is {values[0]}, and should be {values[1]}"
         )
     if site.position < 0:
         node = graph.inputs[-1 - site.position]
-        return ShapeError(f"{prefix}the update of {node['tag']}: {node.type} has size {values[0]} where {values[1]} is needed")
+        have, want = values[:2]
+        return ShapeError(f"{prefix}the update of {node['tag']}: {node.type} has size {have} where {want} is needed")
     node = graph.order[site.position]
     line = line_of(node) or next((line_of(n) for n in graph.order[site.position :] if line_of(n)), "")
     where = f"\n  built at {line}" if line else ""
     if site.kind == "index":
         return IndexOutOfRange(f"{prefix}index {values[0]} is out of range for an axis of size {values[1]}{where}")
     if site.kind == "singular":
-        return SingularMatrixError(f"{prefix}solve: the {values[1]}x{values[1]} matrix is singular at column {values[0]}{where}")
+        column, size = values[:2]
+        return SingularMatrixError(f"{prefix}solve: the {size}x{size} matrix is singular at column {column}{where}")
     shapes = ", ".join(str(a.type) for a in node.args)
     return ShapeError(f"{prefix}{node.op.name}({shapes}): sizes {values[0]} and {values[1]} should be equal{where}")
 
@@ -299,7 +319,9 @@ def function(
         if option.allow_downcast is None:
             option.allow_downcast = allow_input_downcast
         if not isinstance(option.variable, Variable) or option.variable.node.op is not INPUT:
-            raise TypeMismatch(f"an input of a function is a variable without inputs of its own, not {option.variable!r}")
+            raise TypeMismatch(
+                f"an input of a function is a variable made by at.tensor and its like, not {option.variable!r}"
+            )
         if is_shared(option.variable.node):
             raise TypeMismatch(f"{option.variable!r} is shared: its value is not passed; use givens to replace it")
     nodes = [i.variable.node for i in given]
@@ -442,7 +464,7 @@ def eval(variable: Variable, values: Mapping[Variable, Any] | None = None) -> np
     """
     values = values or {}
     inputs = [In(v, allow_downcast=True) for v in values]
-    return function(inputs, variable, on_unused_input="ignore")(*values.values())  # type: ignore[no-any-return]
+    return function(inputs, variable, on_unused_input="ignore")(*values.values())
 
 
 def clone(output: Any, replace: Mapping[Any, Any]) -> Any:
@@ -472,5 +494,3 @@ def dprint(what: Any) -> str:
 def pprint(what: Any) -> str:
     """Variables, or the optimized graph of a function, as formulas."""
     return formula_text(_roots(what))
-
-

@@ -9,17 +9,43 @@ from dataclasses import dataclass, field, replace
 from agnesi.ir import dims
 from agnesi.ir.graph import Graph
 from agnesi.ir.node import (
-    CONST, INDEX, SYMBOL, TEMP, Node, const, dim_node, index, load, make, substitute, temp, topological,
+    CONST,
+    INDEX,
+    SYMBOL,
+    TEMP,
+    Node,
+    const,
+    dim_node,
+    index,
+    load,
+    make,
+    substitute,
+    temp,
+    topological,
 )  # fmt: skip
 from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import (
-    Buffer, Call, Check, EntryCheck, For, Kind, Let, Nest, Program, Set, Stmt, Store, View, values, walk,
+    Buffer,
+    Call,
+    Check,
+    EntryCheck,
+    For,
+    Kind,
+    Let,
+    Nest,
+    Program,
+    Set,
+    Stmt,
+    Store,
+    View,
+    values,
+    walk,
 )  # fmt: skip
 from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import Index
 from agnesi.ops.index import iota
 from agnesi.schedule.order import Group, Item, Schedule
-from agnesi.schedule.place import Placement, axes_index, frontier, operands, squeezed
+from agnesi.schedule.place import Element, Placement, axes_index, frontier, operands, squeezed
 
 Memo = dict[tuple[Node, Index], Node]
 
@@ -59,7 +85,7 @@ class Lowering:
         nests = []
         for number, group in enumerate(self.schedule.groups):
             body = self._group(group)
-            reason = ", ".join(f"{i.root.op.name} ({self.placement.reasons[i.root]})" for i in group.items)
+            reason = "\n".join(f"{i.root.op.name} ({self.placement.reasons[i.root]})" for i in group.items)
             nests.append(Nest(f"nest{number}", tidy(body), reason))
         placed = [EntryCheck(self.size(c.left), self.size(c.right), c.site, c.general) for c in checks]
         sizes = [s for s in self.entry.body if isinstance(s, Let)]
@@ -99,12 +125,10 @@ class Lowering:
     def _first_difference(self, root: Node, item: Item) -> int | None:
         """The outermost level at which a reader stands in another loop than the value it reads; None for none."""
         found = None
-        if item.kept is not None:
-            return None
         for reader, _ in self.schedule.readers[root]:
             own, other = item.phase, reader.phase
-            level = next((k for k in range(item.rank + 1) if own[k] != other[k]), None)
-            if level is not None and level < item.rank:
+            level = next((k for k in range(item.level) if own[k] != other[k]), None)
+            if level is not None:
                 found = level if found is None else min(found, level)
         return found
 
@@ -136,7 +160,8 @@ class Lowering:
         idx = axes_index(root.shape)
         body: Stmt = Store(self.home[root], idx, const(root.op.init(root.dtype), root.dtype))
         for level, dim in reversed(list(enumerate(squeezed(root.shape)))):
-            body = For(index(level), self.size(dim), (body,), "simd" if level == len(squeezed(root.shape)) - 1 else "seq")
+            innermost = isinstance(body, Store)
+            body = For(index(level), self.size(dim), (body,), "simd" if innermost else "seq")
         scope.body.append(body)
 
     def _block(self, group: Group, items: list[Item], level: int, scopes: list[Scope]) -> None:
@@ -164,7 +189,7 @@ class Lowering:
         self._block(group, items, level + 1, [*scopes, inner])
         innermost = not any(isinstance(s, For) for s in inner.body)
         plain = not any(isinstance(s, (Check, Call)) for s in inner.body)
-        kind = "simd" if innermost and plain else "seq"
+        kind: Kind = "simd" if innermost and plain else "seq"
         here.body.append(For(index(level), self.size(group.space[level]), tuple(inner.body), kind))
         for item in sums:
             self._finish(item, level, scopes)
@@ -197,6 +222,8 @@ class Lowering:
             scopes[-1].memo[item.root, target] = acc
         if item.root in self.home:
             combine = "" if item.level >= 0 else item.root.op.combine
+            if item.root in self.rows:
+                target = self._row_index(item.root, target)
             scopes[-1].body.append(Store(self.home[item.root], target, acc, combine))
 
     def _element(self, item: Item, scopes: list[Scope]) -> None:
@@ -236,7 +263,7 @@ class Lowering:
         scopes[-1].body.append(Let(name, value))
         return name
 
-    def _reader(self, scopes: list[Scope]) -> object:
+    def _reader(self, scopes: list[Scope]) -> Element:
         return lambda array, idx: self.at(array, idx, scopes)
 
     def at(self, node: Node, idx: Index, scopes: list[Scope]) -> Node:
@@ -307,9 +334,9 @@ class Lowering:
         dtype = root.dtype
         out = self._view(root, [scope])
         if root.op.name == "contract":
-            a, b = (self._view(n, [scope]) for n in root.args)
-            scalars = (const(1, dtype), const(0, dtype))
-            scope.body.append(Call("gemm", dtype, self._matrices(a, b, root["labels"]), out, scalars))
+            left, right = (self._view(n, [scope]) for n in root.args)
+            views = self._matrices(left, right, root["labels"])
+            scope.body.append(Call("gemm", dtype, views, out, (const(1, dtype), const(0, dtype))))
         elif root.op.name == "gemm":
             c, a, b, alpha, beta = root.args
             self._copy(c, self.home[root], scope)
@@ -320,8 +347,8 @@ class Lowering:
             n, m = root.shape
             size = dims.add(dims.add(dims.mul(n, n), dims.mul(n, m)), dims.add(n, 16))  # see ag_solve_bytes
             work = self._scratch(dtype, (self.size(size),))
-            views = tuple(self._dense(a, scope) for a in root.args)
-            scope.body.append(Call("solve", dtype, views, out, (), work, root["site"]))
+            dense = tuple(self._dense(a, scope) for a in root.args)
+            scope.body.append(Call("solve", dtype, dense, out, (), work, root["site"]))
         else:
             raise AssertionError(f"{root.op.name} is not a library call")
 

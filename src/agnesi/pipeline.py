@@ -129,7 +129,8 @@ def order_nests(job: Compilation) -> None:
 
 def lower(job: Compilation) -> None:
     """Makes statements."""
-    assert job.placement is not None and job.schedule is not None
+    assert job.placement is not None
+    assert job.schedule is not None
     job.program = Lowering(job.graph, job.placement, job.schedule, not job.common).run(job.checks)
 
 
@@ -159,12 +160,14 @@ class Pass:
     required: bool = True
 
 
+EARLY = (CANONICAL, QUOTIENTS, STABLE, INDEX, PRODUCTS)
+
 PASSES = [
     Pass("sizes", find_sizes, "values"),
     Pass("assume", assume_sizes, "values", ("sizes",)),
-    Pass("canonical", rewrite(CANONICAL, QUOTIENTS, STABLE, RECOGNIZE, INDEX, PRODUCTS), "values", ("assume",), required=False),
+    Pass("canonical", rewrite(*EARLY, RECOGNIZE), "values", ("assume",), required=False),
     Pass("expand", expand, "values", ("canonical",)),
-    Pass("simplify", rewrite(CANONICAL, QUOTIENTS, STABLE, INDEX, PRODUCTS), "values", ("expand",), required=False),
+    Pass("simplify", rewrite(*EARLY), "values", ("expand",), required=False),
     Pass("accumulate", rewrite(ACCUMULATE), "values", ("simplify",), required=False),
     Pass("products", rewrite(LOOPS), "values", ("accumulate",)),
     Pass("finish", rewrite(CANONICAL, LATE, INDEX), "values", ("products",), required=False),

@@ -48,7 +48,7 @@ def _value(node: Node, values: dict[Node, np.ndarray], sizes: dict[Node, int]) -
     if node.op is CONST:
         return np.array(value_of(node), node.dtype)
     if node.op is ARRAY:
-        return node["value"].array  # type: ignore[no-any-return]
+        return node["value"].array
     if node.op is SYMBOL:
         return np.int64(sizes[node])  # type: ignore[return-value]
     shape = tuple(dims.evaluate(d, sizes | _known(d, values)) for d in node.shape)

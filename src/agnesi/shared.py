@@ -53,14 +53,17 @@ class SharedVariable(Variable):
             isinstance(d, int) and d != n for d, n in zip(self.type.shape, array.shape, strict=True)
         )
         if wrong:
-            raise TypeMismatch(f"{self!r} cannot take a value of shape {array.shape}; sizes are free with shape=(None, ...)")
+            raise TypeMismatch(
+                f"{self!r} cannot take a value of shape {array.shape}; "
+                "sizes are free with shared(..., shape=(None, ...))"
+            )
         keep = borrow and array.dtype == self.dtype and array.flags.c_contiguous and array.flags.writeable
         self.storage.array = array if keep else np.array(array, self.dtype, order="C")
 
 
 def storage_of(node: Node) -> _runtime.Storage:
     """The storage of a shared input."""
-    return node["tag"].storage  # type: ignore[no-any-return]
+    return node["tag"].storage
 
 
 def is_shared(node: Node) -> bool:
@@ -69,7 +72,11 @@ def is_shared(node: Node) -> bool:
 
 
 def shared(
-    value: Any, name: str = "", dtype: str | None = None, shape: tuple[int | None, ...] | None = None, borrow: bool = False
+    value: Any,
+    name: str = "",
+    dtype: str | None = None,
+    shape: tuple[int | None, ...] | None = None,
+    borrow: bool = False,
 ) -> SharedVariable:
     """A variable with a value; its sizes are fixed unless `shape` frees them with None.
 

@@ -59,11 +59,11 @@ def _shifted_axes(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
         raise GradientError(f"the bounds of {node.op.name} cannot differ from row to row")
     full = [a if f or a in args[bounds] else spread_rows(a, size) for a, f in zip(args, flags, strict=True)]
     attrs = {k: tuple(a + 1 for a in v) if k == "axes" else v + 1 if k == "axis" else v for k, v in node.attrs}
-    return node.op(*full, **attrs)  # type: ignore[no-any-return]
+    return node.op(*full, **attrs)
 
 
 def _transpose(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
-    return transpose_(args[0], perm=(0, *(p + 1 for p in node["perm"])))  # type: ignore[no-any-return]
+    return transpose_(args[0], perm=(0, *(p + 1 for p in node["perm"])))
 
 
 def _broadcast(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
@@ -76,7 +76,7 @@ def _reshape(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
 
 
 def _sum_to(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
-    return node.op(args[0], dim_node(size), *args[1:])  # type: ignore[no-any-return]
+    return node.op(args[0], dim_node(size), *args[1:])
 
 
 def _rows_index(like: Node, size: Dim) -> Node:
@@ -88,16 +88,16 @@ def _take(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     if any(flags[1:]):
         indices = [a if f else spread_rows(a, size) for a, f in zip(args[1:], flags[1:], strict=True)]
         x = args[0] if flags[0] else spread_rows(args[0], size)
-        return take(x, _rows_index(indices[0], size), *indices)  # type: ignore[no-any-return]
+        return take(x, _rows_index(indices[0], size), *indices)
     k, lead = len(args) - 1, args[1].ndim
     x = transpose_(args[0], perm=(*range(1, k + 1), 0, *range(k + 1, args[0].ndim)))
     y = take(x, *args[1:])
-    return transpose_(y, perm=(lead, *range(lead), *range(lead + 1, y.ndim)))  # type: ignore[no-any-return]
+    return transpose_(y, perm=(lead, *range(lead), *range(lead + 1, y.ndim)))
 
 
 def _scatter(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     full = [a if f else spread_rows(a, size) for a, f in zip(args, flags, strict=True)]
-    return node.op(full[0], full[1], _rows_index(full[2], size), *full[2:])  # type: ignore[no-any-return]
+    return node.op(full[0], full[1], _rows_index(full[2], size), *full[2:])
 
 
 def _contract(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
@@ -105,7 +105,7 @@ def _contract(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     left, right = inputs.split(",")
     fresh = next(k for k in "zyxwvutsrq" if k not in node["labels"])
     left, right = (fresh + left if flags[0] else left), (fresh + right if flags[1] else right)
-    return OPS["contract"](args[0], args[1], labels=f"{left},{right}->{fresh}{out}")  # type: ignore[no-any-return]
+    return OPS["contract"](args[0], args[1], labels=f"{left},{right}->{fresh}{out}")
 
 
 def _solve(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
@@ -115,7 +115,7 @@ def _solve(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     n, m = node.shape
     columns = reshape_dims(transpose_(args[1], perm=(1, 0, 2)), (n, dims.mul(size, m)))
     x = reshape_dims(OPS["solve"](args[0], columns, site=0), (n, size, m))
-    return transpose_(x, perm=(1, 0, 2))  # type: ignore[no-any-return]
+    return transpose_(x, perm=(1, 0, 2))
 
 
 RULES: dict[str, Rule] = {

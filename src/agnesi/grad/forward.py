@@ -21,9 +21,9 @@ def forward(outputs: Sequence[Node], wrt: Sequence[Node], tangents: Sequence[Nod
         found[node] = found[node] + tangent if node in found else tangent
     for node in order:
         if node in active and node not in found:
-            tangent = _tangent(node, found)
-            if tangent is not None:
-                found[node] = tangent
+            result = _tangent(node, found)
+            if result is not None:
+                found[node] = result
     return [found.get(o) for o in outputs]
 
 

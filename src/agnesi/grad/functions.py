@@ -62,14 +62,16 @@ def grad(
         node = as_node(cost)
         if node.ndim != 0:
             raise GradientError(
-                f"grad needs a scalar cost, not {node.type}{_built(node)}; take a sum or mean, or use ag.jacobian or ag.vjp"
+                f"grad needs a scalar cost, not {node.type}{_built(node)}; "
+                "take a sum or mean, or use ag.jacobian or ag.vjp"
             )
         if not dt.is_float(node.dtype):
             raise GradientError(f"grad needs a floating cost, not {node.type}{_built(node)}")
         outputs.append(node)
         seeds.append(const(1.0, node.dtype))
     found = reverse(outputs, seeds, nodes, [as_node(c) for c in consider_constant])
-    return _like(wrt, [_connected(g, n, wrt, k, disconnected_inputs) for k, (g, n) in enumerate(zip(found, nodes, strict=True))])
+    pairs = enumerate(zip(found, nodes, strict=True))
+    return _like(wrt, [_connected(g, n, wrt, k, disconnected_inputs) for k, (g, n) in pairs])
 
 
 def _connected(g: Node | None, node: Node, wrt: Any, position: int, disconnected: Disconnected) -> Node:

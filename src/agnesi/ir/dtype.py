@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -17,7 +17,7 @@ DTYPES = BOOL + SIGNED + UNSIGNED + FLOATS
 Scalar = bool | int | float
 
 
-@lru_cache(maxsize=None)
+@cache
 def normalize(name: object) -> str:
     """The canonical name of a dtype given as text, NumPy dtype or Python type.
 
@@ -33,7 +33,7 @@ def normalize(name: object) -> str:
     return str(found)
 
 
-@lru_cache(maxsize=None)
+@cache
 def promote(*dtypes: str) -> str:
     """The dtype that NumPy computes in when these meet.
 
@@ -43,18 +43,18 @@ def promote(*dtypes: str) -> str:
     return normalize(np.result_type(*dtypes))
 
 
-@lru_cache(maxsize=None)
-def weak(kind: type, dtype: str) -> str:
+@cache
+def weak(kind: str, dtype: str) -> str:
     """The dtype a Python scalar of this kind takes next to an array: scalars are weak, as in NumPy 2.
 
-    >>> weak(float, "float32"), weak(float, "int32"), weak(int, "float32")
+    >>> weak("float", "float32"), weak("float", "int32"), weak("int", "float32")
     ('float32', 'float64', 'float32')
     """
-    sample = {bool: False, int: 0, float: 0.0}[kind]
+    sample = {"bool": False, "int": 0, "float": 0.0}[kind]
     return normalize(np.result_type(np.dtype(dtype), sample))
 
 
-@lru_cache(maxsize=None)
+@cache
 def to_float(dtype: str) -> str:
     """The floating dtype a function such as exp computes in; integers go to float64.
 

@@ -143,7 +143,7 @@ def _save_variable(variable: Variable) -> tuple[Any, ...]:
     return _load_variable, (Graph(leaves, [node]), variable.name)
 
 
-copyreg.pickle(Variable, _save_variable)  # type: ignore[arg-type]
+copyreg.pickle(Variable, _save_variable)
 
 
 def find_inputs(outputs: Iterable[Node]) -> list[Node]:

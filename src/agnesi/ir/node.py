@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -81,7 +81,7 @@ def make(op: Op, args: tuple[Node, ...], attrs: Attrs = (), type: Type | None = 
     return node
 
 
-@lru_cache(maxsize=None)
+@cache
 def signature(op: Op, dtypes: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     """Operand and result dtypes of an elementwise op; raises TypeMismatch."""
     assert op.signature is not None
@@ -102,7 +102,7 @@ def as_nodes(args: tuple[Any, ...]) -> tuple[Node, ...]:
 def scalar(value: Any, dtype: str) -> Node:
     """A Python or NumPy scalar as a constant next to arrays of this dtype."""
     if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
-        return const(value, dt.weak(type(value), dtype))
+        return const(value, dt.weak(type(value).__name__, dtype))
     return constant(value)
 
 
@@ -158,18 +158,18 @@ TEMP = _leaf("temp", "A named scalar inside a loop.")
 LOAD = _leaf("load", "An element of a buffer; the arguments are its index.")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _item(bits: bytes, dtype: str) -> dt.Scalar:
-    return np.frombuffer(bits, dtype)[0].item()  # type: ignore[no-any-return]
+    return np.frombuffer(bits, dtype)[0].item()
 
 
 def const(value: Any, dtype: str) -> Node:
     """A scalar constant; raises TypeMismatch when an integer does not fit its dtype."""
     try:
-        bits = np.asarray(value).astype(dtype).tobytes() if isinstance(value, float) else np.array(value, dtype).tobytes()
+        array = np.asarray(value).astype(dtype) if isinstance(value, float) else np.array(value, dtype)
     except OverflowError:
         raise TypeMismatch(f"the Python integer {value} does not fit {dtype}") from None
-    return make(CONST, (), (("bits", bits),), Type(dtype))
+    return make(CONST, (), (("bits", array.tobytes()),), Type(dtype))
 
 
 def value_of(node: Node) -> dt.Scalar:
@@ -267,7 +267,9 @@ def type_nodes(node: Node) -> tuple[Node, ...]:
 
 def rebuild(node: Node, args: tuple[Node, ...]) -> Node:
     """The node with other arguments; its type is inferred anew."""
-    return node if args == node.args else make(node.op, args, node.attrs)
+    if args == node.args:
+        return node
+    return make(node.op, args, node.attrs, node.type if node.op is LOAD else None)
 
 
 def substitute(roots: Iterable[Node], mapping: dict[Node, Node]) -> list[Node]:

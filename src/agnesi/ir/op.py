@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +12,7 @@ from agnesi.ir.type import Dim, Type
 
 if TYPE_CHECKING:
     from agnesi.ir.node import Node
+
 
 class Operand:
     """What an op can be called on: it has NumPy's operators, and says what calling an op on it makes."""
@@ -131,6 +133,7 @@ class Op:
     equal(node): pairs of dimensions that must be equal.
     may_raise: whether an element can raise at run time.
     commutes: whether two arguments may change places.
+    limit: the largest absolute argument for which a float result is right.
     sample: draws test inputs inside the domain.
     """
 
@@ -139,10 +142,10 @@ class Op:
     infer: Callable[..., Type]
     evaluate: Callable[..., Any]
     signature: Callable[..., tuple[tuple[str, ...], str]] | None = None
-    d: Callable[..., tuple[Node | None, ...]] | None = None
+    d: Callable[..., tuple[Any, ...]] | None = None
     vjp: Callable[..., tuple[Node | None, ...]] | None = None
     jvp: Callable[..., Node | None] | None = None
-    c: str = ""
+    c: str | dict[str, str] = ""
     cost: int = 1
     index: Callable[..., tuple[Node, ...]] | None = None
     pieces: Callable[..., Any] | None = None
@@ -152,6 +155,7 @@ class Op:
     equal: Callable[[Node], list[tuple[Dim, Dim]]] | None = None
     may_raise: bool = False
     commutes: bool = False
+    limit: float = math.inf
     sample: Callable[..., Any] | None = None
     arity: int = 1
     doc: str = ""

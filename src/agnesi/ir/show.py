@@ -102,8 +102,8 @@ def _parse_node(kind: str, rest: str, nodes: dict[str, Node], symbols: dict[str,
         value, dtype = rest.rsplit(" ", 1)
         return const(float(value) if normalize(dtype).startswith("float") else ast.literal_eval(value), dtype)
     if kind == "array":
-        dtype, data, shape = rest.split(" ", 2)
-        array = np.frombuffer(bytes.fromhex(data.strip("-")), dtype).reshape(ast.literal_eval(shape))
+        dtype, data, sizes = rest.split(" ", 2)
+        array = np.frombuffer(bytes.fromhex(data.strip("-")), dtype).reshape(ast.literal_eval(sizes))
         return make(ARRAY, (), (("value", ArrayValue(array)),), Type(dtype, array.shape))
     pieces = _ATTR.split(" " + rest) if rest else [""]
     args = tuple(nodes[a] for a in pieces[0].split())

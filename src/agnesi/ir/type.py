@@ -40,6 +40,10 @@ def same(a: Dim, b: Dim) -> bool:
 
 def same_type(a: Type, b: Type) -> bool:
     """Whether two types can be equal: same dtype and rank, and no known sizes that differ."""
-    return a.dtype == b.dtype and a.ndim == b.ndim and all(
-        not (isinstance(x, int) and isinstance(y, int)) or x == y for x, y in zip(a.shape, b.shape, strict=True)
+    return (
+        a.dtype == b.dtype
+        and a.ndim == b.ndim
+        and all(
+            not (isinstance(x, int) and isinstance(y, int)) or x == y for x, y in zip(a.shape, b.shape, strict=True)
+        )
     )

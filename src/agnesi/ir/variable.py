@@ -13,7 +13,7 @@ import numpy as np
 
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dtype as dt
-from agnesi.ir.node import CONST, Node, constant, dim_node, scalar, value_of
+from agnesi.ir.node import CONST, Node, constant as constant_node, dim_node, scalar, value_of
 from agnesi.ir.op import OPS, Op, Operand
 from agnesi.ir.type import Type
 
@@ -81,7 +81,7 @@ class Variable(Operand):
     @property
     def T(self) -> Variable:
         """The transpose: axes in reverse order."""
-        return METHODS["transpose"](self)  # type: ignore[no-any-return]
+        return METHODS["transpose"](self)
 
     @property
     def line(self) -> str:
@@ -156,7 +156,7 @@ def unwrap(value: Any) -> Any:
         return value.node
     if isinstance(value, (Node, bool, int, float)) and not isinstance(value, np.generic):
         return value
-    return constant(value)
+    return constant_node(value)
 
 
 def as_node(value: Any, dtype: str = "") -> Node:
@@ -164,16 +164,21 @@ def as_node(value: Any, dtype: str = "") -> Node:
     found = unwrap(value)
     if isinstance(found, Node):
         return found
-    return scalar(found, dtype) if dtype else constant(found)
+    return scalar(found, dtype) if dtype else constant_node(found)
 
 
-def as_variable(value: Any, name: str = "") -> Variable:
+def as_tensor_variable(value: Any, name: str = "") -> Variable:
     """A variable from a variable, array or number.
 
-    >>> as_variable([1.0, 2.0]).ndim
+    >>> as_tensor_variable([1.0, 2.0]).ndim
     1
     """
     return value if isinstance(value, Variable) else Variable(as_node(value), name)
+
+
+def constant(value: Any, name: str = "") -> Variable:
+    """A constant as a variable."""
+    return as_tensor_variable(value, name)
 
 
 def lift(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -193,7 +198,7 @@ def _lower(value: Any) -> Any:
     if isinstance(value, Variable):
         return value.node
     if isinstance(value, np.ndarray) or isinstance(value, np.generic):
-        return constant(value)
+        return constant_node(value)
     if isinstance(value, (list, tuple)) and any(isinstance(v, (Variable, np.ndarray)) for v in value):
         return type(value)(_lower(v) for v in value)
     return value

@@ -9,13 +9,14 @@ import numpy as np
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dtype as dt
 from agnesi.ir.node import Node, cast, dim_node
+from agnesi.ir.op import Op
 from agnesi.ir.type import Type
 from agnesi.ir.variable import as_node, lift, method
 from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import Array, composite
 from agnesi.ops.getitem import getitem
-from agnesi.ops.index import broadcast_dims, flatten, insert, iota
-from agnesi.ops.reduce import Axis, expand_dims, max_, min_, normalize_axes, spread, sum_
+from agnesi.ops.index import broadcast_dims, expand_dims, flatten, insert, iota
+from agnesi.ops.reduce import Axis, max_, min_, normalize_axes, spread, sum_
 
 # -- softmax and its relatives ----------------------------------------------------------------------------
 
@@ -31,13 +32,13 @@ def _reduced(x: Node, axes: tuple[int, ...]) -> Type:
 def _shift(x: Node, axes: tuple[int, ...]) -> Node:
     """The greatest element, or 0 where that is infinite, so that x minus it is never inf - inf."""
     top = max_(x, axes=axes)
-    return ew.where(ew.eq(ew.abs_(top), np.inf), 0, top)  # type: ignore[no-any-return]
+    return ew.where(ew.eq(ew.abs_(top), np.inf), 0, top)
 
 
 def _softmax_expand(node: Node) -> Node:
     (x,), axes = node.args, node["axes"]
     e = ew.exp(x - spread(_shift(x, axes), x, axes))
-    return e * spread(1 / sum_(e, axes=axes), x, axes)  # type: ignore[no-any-return]
+    return e * spread(1 / sum_(e, axes=axes), x, axes)
 
 
 def _shift_reference(x: Array, axes: tuple[int, ...]) -> Array:
@@ -58,10 +59,10 @@ softmax_ = composite(
 
 def _softmax_grad_expand(node: Node) -> Node:
     (g, y), axes = node.args, node["axes"]
-    return y * (g - spread(sum_(g * y, axes=axes), y, axes))  # type: ignore[no-any-return]
+    return y * (g - spread(sum_(g * y, axes=axes), y, axes))
 
 
-softmax_grad = composite(
+softmax_grad: Op = composite(
     "softmax_grad", _same_type, _softmax_grad_expand,
     lambda g, y, shape, axes: y * (g - np.sum(g * y, axis=axes, keepdims=True)),
     doc="The cotangent of softmax's input, from that of its output g and the output y.")  # fmt: skip
@@ -70,7 +71,7 @@ softmax_grad = composite(
 def _logsumexp_expand(node: Node) -> Node:
     (x,), axes = node.args, node["axes"]
     top = _shift(x, axes)
-    return top + ew.log(sum_(ew.exp(x - spread(top, x, axes)), axes=axes))  # type: ignore[no-any-return]
+    return top + ew.log(sum_(ew.exp(x - spread(top, x, axes)), axes=axes))
 
 
 def _logsumexp_reference(x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
@@ -92,7 +93,7 @@ logsumexp_ = composite(
 def _log_softmax_expand(node: Node) -> Node:
     (x,), axes = node.args, node["axes"]
     centred = x - spread(_shift(x, axes), x, axes)
-    return centred - spread(ew.log(sum_(ew.exp(centred), axes=axes)), x, axes)  # type: ignore[no-any-return]
+    return centred - spread(ew.log(sum_(ew.exp(centred), axes=axes)), x, axes)
 
 
 def _log_softmax_reference(x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
@@ -121,7 +122,7 @@ def _arg_expand(node: Node) -> Node:
     hit = ew.eq(x, spread(best, x, (axis,)))
     if dt.is_float(x.dtype):
         hit = hit | ew.isnan(x)
-    return min_(ew.where(hit, place, n), axes=(axis,))  # type: ignore[no-any-return]
+    return min_(ew.where(hit, place, n), axes=(axis,))
 
 
 def _arg_reference(function: Any) -> Any:
@@ -139,10 +140,10 @@ def _arg_infer(x: Node, axes: tuple[int, ...]) -> Type:
 
 argmax_ = composite(
     "argmax", _arg_infer, _arg_expand, _arg_reference(np.argmax),
-    lambda node, g: (None,), doc="The first place of the greatest element along an axis; of NaN if there is one.")  # fmt: skip
+    lambda node, g: (None,), doc="The first place of the greatest element along an axis, or of NaN.")  # fmt: skip
 argmin_ = composite(
     "argmin", _arg_infer, _arg_expand, _arg_reference(np.argmin),
-    lambda node, g: (None,), doc="The first place of the smallest element along an axis; of NaN if there is one.")  # fmt: skip
+    lambda node, g: (None,), doc="The first place of the smallest element along an axis, or of NaN.")  # fmt: skip
 
 
 # -- the public functions -----------------------------------------------------------------------------------
@@ -162,14 +163,14 @@ def softmax(x: Node, axis: Axis = -1) -> Node:
     [0.25, 0.25, 0.25, 0.25]
     """
     x = _float(x)
-    return softmax_(x, axes=normalize_axes(axis, x.ndim))  # type: ignore[no-any-return]
+    return softmax_(x, axes=normalize_axes(axis, x.ndim))
 
 
 @lift
 def log_softmax(x: Node, axis: Axis = -1) -> Node:
     """log(softmax(x)) along an axis, the last by default."""
     x = _float(x)
-    return log_softmax_(x, axes=normalize_axes(axis, x.ndim))  # type: ignore[no-any-return]
+    return log_softmax_(x, axes=normalize_axes(axis, x.ndim))
 
 
 @lift
@@ -212,13 +213,13 @@ def categorical_crossentropy(p: Node, target: Node) -> Node:
     """
     p, target = as_node(p), as_node(target)
     if target.ndim == p.ndim:
-        return -sum_(target * ew.log(p), axes=(p.ndim - 1,))  # type: ignore[no-any-return]
+        return -sum_(target * ew.log(p), axes=(p.ndim - 1,))
     if target.ndim != 1 or p.ndim != 2:
-        raise TypeMismatch(f"categorical_crossentropy takes a matrix and a vector of classes, not {p.type}, {target.type}")
-    return -getitem(ew.log(p), (iota(dim_node(target.shape[0])), target))  # type: ignore[no-any-return]
+        raise TypeMismatch(f"categorical_crossentropy takes a matrix and class numbers, not {p.type}, {target.type}")
+    return -getitem(ew.log(p), (iota(dim_node(target.shape[0])), target))
 
 
 @lift
 def binary_crossentropy(p: Node, target: Node) -> Node:
     """-(t log p + (1 - t) log(1 - p)), element by element."""
-    return -(target * ew.log(p) + (1 - target) * ew.log(1 - p))  # type: ignore[no-any-return]
+    return -(target * ew.log(p) + (1 - target) * ew.log(1 - p))

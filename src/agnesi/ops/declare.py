@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,14 +25,14 @@ Array = Any
 # -- signatures: the dtypes that operands are cast to, and the result's ------------------------------
 
 
-@lru_cache(maxsize=None)
+@cache
 def promoting(*dtypes: str) -> Signature:
     """All operands and the result in the common dtype."""
     common = dt.promote(*dtypes)
     return (common,) * len(dtypes), common
 
 
-@lru_cache(maxsize=None)
+@cache
 def numeric(*dtypes: str) -> Signature:
     """As promoting, but not for booleans, where NumPy has no such operation."""
     operands, common = promoting(*dtypes)
@@ -40,20 +41,20 @@ def numeric(*dtypes: str) -> Signature:
     return operands, common
 
 
-@lru_cache(maxsize=None)
+@cache
 def floating(*dtypes: str) -> Signature:
     """Operands and result in a floating dtype."""
     common = dt.to_float(dt.promote(*dtypes))
     return (common,) * len(dtypes), common
 
 
-@lru_cache(maxsize=None)
+@cache
 def comparing(*dtypes: str) -> Signature:
     """Operands in the common dtype, a boolean result."""
     return promoting(*dtypes)[0], "bool"
 
 
-@lru_cache(maxsize=None)
+@cache
 def bitwise(*dtypes: str) -> Signature:
     """Booleans and integers only."""
     operands, common = promoting(*dtypes)
@@ -62,7 +63,7 @@ def bitwise(*dtypes: str) -> Signature:
     return operands, common
 
 
-@lru_cache(maxsize=None)
+@cache
 def selecting(condition: str, a: str, b: str) -> Signature:
     """A boolean, and two alternatives of one dtype."""
     common = dt.promote(a, b)
@@ -95,7 +96,7 @@ def elementwise(
     cost: int = 1,
     sample: Callable[..., Any] = anything,
     commutes: bool = False,
-    may_raise: bool = False,
+    limit: float = math.inf,
     doc: str,
 ) -> Op:
     """An op on corresponding elements, with broadcasting.
@@ -117,13 +118,10 @@ def elementwise(
     def reference(*arrays: Array, shape: tuple[int, ...]) -> Array:
         return evaluate(*arrays)
 
-    def equal(node: Node) -> list[tuple[Dim, Dim]]:
-        return []
-
     return register(
         Op(
             name=name, kind="elementwise", infer=infer, evaluate=reference, signature=signature, d=d, c=c, cost=cost,
-            commutes=commutes, may_raise=may_raise, sample=sample, arity=arity, equal=equal, doc=doc,
+            commutes=commutes, limit=limit, sample=sample, arity=arity, doc=doc,
         )
     )  # fmt: skip
 

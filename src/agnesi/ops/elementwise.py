@@ -12,7 +12,15 @@ from agnesi.ir.node import Node, as_nodes, cast as cast_node
 from agnesi.ir.op import Op, register
 from agnesi.ir.type import Type
 from agnesi.ops.declare import (
-    Array, bitwise, comparing, elementwise, floating, numeric, positive, promoting, selecting,
+    Array,
+    bitwise,
+    comparing,
+    elementwise,
+    floating,
+    numeric,
+    positive,
+    promoting,
+    selecting,
 )  # fmt: skip
 
 # -- arithmetic -------------------------------------------------------------------------------------
@@ -32,17 +40,18 @@ div = elementwise(
 floordiv = elementwise(
     "floordiv", np.floor_divide, numeric, cost=8, sample=positive,
     c={"float": "v_floordiv{f}({0}, {1})", "int": "v_ifloordiv({0}, {1})", "uint": "v_ufloordiv({0}, {1})"},
-    d=lambda a, b, y: (0, 0), doc="The quotient rounded down, as in NumPy; integers divided by zero give 0.")  # fmt: skip
+    d=lambda a, b, y: (0, 0), doc="The quotient rounded down; integers divided by zero give 0.")  # fmt: skip
 mod = elementwise(
     "mod", np.mod, numeric, cost=8, sample=positive,
     c={"float": "v_mod{f}({0}, {1})", "int": "v_imod({0}, {1})", "uint": "v_umod({0}, {1})"},
-    d=lambda a, b, y: (1, -(a // b)), doc="The remainder with the sign of the divisor; integers modulo zero give 0.")  # fmt: skip
+    d=lambda a, b, y: (1, -(a // b)),
+    doc="The remainder with the divisor's sign; integers modulo 0 give 0.")  # fmt: skip
 neg = elementwise(
     "neg", np.negative, numeric, c="(-{0})", d=lambda x, y: (-1,), doc="The negative.")  # fmt: skip
-abs_ = elementwise(
+abs_: Op = elementwise(
     "abs", np.abs, promoting, c={"float": "v_abs{f}({0})", "": "({0} < 0 ? -{0} : {0})", "bool": "{0}", "uint": "{0}"},
     d=lambda x, y: (sign(x),), doc="The absolute value; its derivative at 0 is 0.")  # fmt: skip
-sign = elementwise(
+sign: Op = elementwise(
     "sign", np.sign, numeric, c={"float": "v_sign{f}({0})", "int": "(({0} > 0) - ({0} < 0))", "uint": "({0} > 0)"},
     d=lambda x, y: (0,), doc="-1, 0 or 1; NaN for NaN.")  # fmt: skip
 
@@ -52,17 +61,24 @@ def _pow_d(a: Node, b: Node, y: Node) -> tuple[Any, Any]:
 
 
 pow_ = elementwise(
-    "pow", np.power, numeric, c={"float": "v_pow{f}({0}, {1})", "": "v_ipow({0}, {1})"}, cost=40, sample=positive,
+    "pow", np.power, numeric, c={"float": "v_pow{f}({0}, {1})", "int": "v_ipow({0}, {1})", "uint": "v_upow({0}, {1})"}, cost=40, sample=positive,
     d=_pow_d, doc="a to the power b.")  # fmt: skip
+
+
+def _shares(a: Node, b: Node, first: Node) -> tuple[Any, Any]:
+    share = where(eq(a, b), 0.5, cast_node(first, a.dtype))
+    return share, 1 - share
+
+
 maximum = elementwise(
     "maximum", np.maximum, promoting, commutes=True,
     c={"float": "v_maximum{f}({0}, {1})", "": "({0} > {1} ? {0} : {1})"},
-    d=lambda a, b, y: (where(eq(a, b), 0.5, cast_node(a > b, a.dtype)), where(eq(a, b), 0.5, cast_node(b > a, a.dtype))),
+    d=lambda a, b, y: _shares(a, b, a > b),
     doc="The greater of two; NaN if either is. Where both are equal the derivative is halved.")  # fmt: skip
 minimum = elementwise(
     "minimum", np.minimum, promoting, commutes=True,
     c={"float": "v_minimum{f}({0}, {1})", "": "({0} < {1} ? {0} : {1})"},
-    d=lambda a, b, y: (where(eq(a, b), 0.5, cast_node(a < b, a.dtype)), where(eq(a, b), 0.5, cast_node(b < a, a.dtype))),
+    d=lambda a, b, y: _shares(a, b, a < b),
     doc="The smaller of two; NaN if either is. Where both are equal the derivative is halved.")  # fmt: skip
 
 # -- comparisons, logic and choice --------------------------------------------------------------------
@@ -81,7 +97,7 @@ where = elementwise(
     "where", np.where, selecting, c="({0} ? {1} : {2})",
     doc="a where the condition holds, else b. No derivative of the branch not taken reaches the result.")  # fmt: skip
 isnan = elementwise(
-    "isnan", np.isnan, comparing, c={"float": "({0} != {0})", "": "(0 & (int)({0}))"}, doc="Whether x is NaN.")  # fmt: skip
+    "isnan", np.isnan, comparing, c={"float": "({0} != {0})", "": "(0 * {0})"}, doc="Whether x is NaN.")  # fmt: skip
 
 # -- elementary functions -----------------------------------------------------------------------------
 
@@ -89,7 +105,7 @@ isnan = elementwise(
 def sigmoid_reference(x: Array) -> Array:
     """1 / (1 + exp(-x)) without overflow."""
     e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, e) / (1 + e) + x * 0
+    return np.where(np.isnan(x), x, np.where(x >= 0, 1, e) / (1 + e))
 
 
 def softplus_reference(x: Array) -> Array:
@@ -120,10 +136,12 @@ sigmoid = elementwise(
 softplus = elementwise(
     "softplus", softplus_reference, floating, c="v_softplus{f}({0})", cost=40,
     d=lambda x, y: (sigmoid(x),), doc="log(1 + exp(x)), without overflow.")  # fmt: skip
-sin = elementwise(
-    "sin", np.sin, floating, c="v_sin{f}({0})", cost=20, d=lambda x, y: (cos(x),), doc="The sine.")  # fmt: skip
-cos = elementwise(
-    "cos", np.cos, floating, c="v_cos{f}({0})", cost=20, d=lambda x, y: (-sin(x),), doc="The cosine.")  # fmt: skip
+sin: Op = elementwise(
+    "sin", np.sin, floating, c="v_sin{f}({0})", cost=20, d=lambda x, y: (cos(x),), limit=2.0**50,
+    doc="The sine; NaN beyond 2**50.")  # fmt: skip
+cos: Op = elementwise(
+    "cos", np.cos, floating, c="v_cos{f}({0})", cost=20, d=lambda x, y: (-sin(x),), limit=2.0**50,
+    doc="The cosine; NaN beyond 2**50.")  # fmt: skip
 
 # -- casts and sizes ------------------------------------------------------------------------------------
 
@@ -193,4 +211,4 @@ copy = register(
 def checked(i: Node, n: Node) -> Node:
     """An int64 index array, checked against the size of its axis."""
     i, n = as_nodes((i, n))
-    return check_index(cast_node(i, "int64"), n, site=0)  # type: ignore[no-any-return]
+    return check_index(cast_node(i, "int64"), n, site=0)

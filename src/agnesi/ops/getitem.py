@@ -17,7 +17,7 @@ from agnesi.ops.index import broadcast_dims, drop, insert, slice_, take, transpo
 def getitem(x: Any, key: Any) -> Variable:
     """The part of x that NumPy's x[key] gives."""
     parts = key if isinstance(key, tuple) else (key,)
-    return _getitem(x, tuple(_plain(p) for p in parts))  # type: ignore[no-any-return]
+    return _getitem(x, tuple(_plain(p) for p in parts))
 
 
 def _plain(part: Any) -> Any:
@@ -160,4 +160,4 @@ def _lookup(x: Node, arrays: list[Node | None]) -> Node:
         return result
     n = len(shape)
     perm = (*range(n, n + at), *range(n), *range(n + at, result.ndim))
-    return transpose_(result, perm=perm)  # type: ignore[no-any-return]
+    return transpose_(result, perm=perm)

@@ -17,7 +17,7 @@ from agnesi.ops.declare import Array, Index, Piece, here, indexing, storing
 
 # -- axes -----------------------------------------------------------------------------------------------
 
-transpose_ = indexing(
+transpose_: Op = indexing(
     "transpose",
     lambda x, perm: Type(x.dtype, tuple(x.shape[p] for p in perm)),
     lambda node, idx: tuple(idx[node["perm"].index(k)] for k in range(len(idx))),
@@ -51,7 +51,7 @@ insert = indexing(
     lambda node, g: (drop(g, axes=node["axes"]),),
     doc="New axes of size 1 at these positions of the result.",
 )
-drop = indexing(
+drop: Op = indexing(
     "drop",
     _drop_infer,
     _drop_index,
@@ -102,7 +102,7 @@ def broadcast_dims(x: Node, shape: tuple[Dim, ...]) -> Node:
     """x broadcast to this shape; x itself when it has it."""
     if len(shape) == x.ndim and all(same(a, b) for a, b in zip(x.shape, shape, strict=True)):
         return x
-    return broadcast_to_(x, *map(dim_node, shape))  # type: ignore[no-any-return]
+    return broadcast_to_(x, *map(dim_node, shape))
 
 
 def sum_to_shape(g: Node, shape: tuple[Dim, ...]) -> Node:
@@ -116,7 +116,7 @@ def sum_to_shape(g: Node, shape: tuple[Dim, ...]) -> Node:
         g = insert(g, axes=kept) if kept else g
     if all(same(a, b) or isinstance(b, int) for a, b in zip(g.shape, shape, strict=True)):
         return g
-    return sum_to(g, *map(dim_node, shape))  # type: ignore[no-any-return]
+    return sum_to(g, *map(dim_node, shape))
 
 
 def _reshape_index(node: Node, idx: Index) -> Index:
@@ -155,7 +155,7 @@ def reshape_dims(x: Node, shape: tuple[Dim, ...]) -> Node:
     have, want = dims.product(x.shape), dims.product(shape)
     if isinstance(have, int) and isinstance(want, int) and have != want:
         raise ShapeError(f"reshape: {x.type} has {have} elements, the shape {shape} {want}")
-    return reshape_(x, *map(dim_node, shape))  # type: ignore[no-any-return]
+    return reshape_(x, *map(dim_node, shape))
 
 
 # -- slices and lookups -----------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ embed = storing(
     _embed_reference,
     _embed_vjp,
     _first_linear,
-    doc="Zeros with the array set into a slice of them: the gradient of slice. Arguments: start and full size for each axis.",
+    doc="Zeros with the array set into a slice of them: the gradient of slice. Arguments: start, size for each axis.",
 )
 
 
@@ -319,7 +319,7 @@ def _scatter_jvp(node: Node, tangents: list[Node | None]) -> Node | None:
         return None
     base = base if base is not None else broadcast_dims(const(0, node.dtype), node.shape)
     values = values if values is not None else broadcast_dims(const(0, node.dtype), node.args[1].shape)
-    return scatter_add(base, values, *node.args[2:])  # type: ignore[no-any-return]
+    return scatter_add(base, values, *node.args[2:])
 
 
 scatter_add = storing(
@@ -375,7 +375,7 @@ def _concat_jvp(node: Node, tangents: list[Node | None]) -> Node | None:
         return None
     filled = [broadcast_dims(const(0, node.dtype), a.shape) if t is None else t
               for a, t in zip(node.args, tangents, strict=True)]  # fmt: skip
-    return concatenate_(*filled, axis=node["axis"])  # type: ignore[no-any-return]
+    return concatenate_(*filled, axis=node["axis"])
 
 
 concatenate_ = storing(
@@ -489,7 +489,7 @@ def concatenate(arrays: Any, axis: int = 0) -> Node:
     if len(ranks) > 1 or 0 in ranks:
         raise TypeMismatch(f"concatenate: arrays of the same rank, at least 1, are needed, not {sorted(ranks)}")
     common = dt.promote(*[n.dtype for n in nodes])
-    return concatenate_(*[cast(n, common) for n in nodes], axis=axis % nodes[0].ndim)  # type: ignore[no-any-return]
+    return concatenate_(*[cast(n, common) for n in nodes], axis=axis % nodes[0].ndim)
 
 
 @lift
@@ -497,13 +497,13 @@ def stack(arrays: Any, axis: int = 0) -> Node:
     """Arrays of one shape along a new axis."""
     nodes = [as_node(a) for a in arrays]
     at = axis % (nodes[0].ndim + 1)
-    return concatenate([insert(n, axes=(at,)) for n in nodes], axis=at)  # type: ignore[no-any-return]
+    return concatenate([insert(n, axes=(at,)) for n in nodes], axis=at)
 
 
 @lift
 def arange(n: Any) -> Node:
     """The int64 numbers 0, 1, ... below n."""
-    return iota(cast(as_node(n), "int64"))  # type: ignore[no-any-return]
+    return iota(cast(as_node(n), "int64"))
 
 
 @lift
@@ -511,4 +511,3 @@ def full(shape: Any, value: Any, dtype: str) -> Node:
     """An array of one value."""
     sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
     return broadcast_dims(cast(as_node(value), dtype), tuple(as_dim(cast(as_node(s), "int64")) for s in sizes))
-

@@ -64,14 +64,14 @@ def _jvp(node: Node, tangents: list[Node | None]) -> Node | None:
 
 contract = calling(
     "contract", _infer, _reference, _vjp, _jvp,
-    equal=lambda node: _equal(*node.args, node["labels"]),
-    doc="The sum of products over the labels that the result lacks; no label stands twice in one operand or in one only.",
+    equal=lambda node: _equal(node.args[0], node.args[1], node["labels"]),
+    doc="The sum of products over the labels that the result lacks; none stands twice in an operand or in one only.",
 )  # fmt: skip
 
 
 def _gemm_expand(node: Node) -> Node:
     c, a, b, alpha, beta = node.args
-    return beta * c + alpha * contract(a, b, labels=node["labels"])  # type: ignore[no-any-return]
+    return beta * c + alpha * contract(a, b, labels=node["labels"])
 
 
 def _gemm_reference(c: Array, a: Array, b: Array, alpha: Array, beta: Array, shape: Any, labels: str) -> Array:
@@ -137,7 +137,7 @@ def solve(a: Node, b: Node) -> Node:
     a, b = (cast(n, dt.to_float(dt.promote(as_node(a).dtype, as_node(b).dtype))) for n in (as_node(a), as_node(b)))
     if b.ndim == 1:
         return reshape_dims(solve_(a, reshape_dims(b, (*b.shape, 1)), site=0), b.shape)
-    return solve_(a, b, site=0)  # type: ignore[no-any-return]
+    return solve_(a, b, site=0)
 
 
 # -- the public functions ---------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def product(a: Node, b: Node, labels: str) -> Node:
     common = dt.promote(a.dtype, b.dtype)
     a, left = _sum_alone(cast(a, common), left, right + out)
     b, right = _sum_alone(cast(b, common), right, left + out)
-    return contract(a, b, labels=f"{left},{right}->{out}")  # type: ignore[no-any-return]
+    return contract(a, b, labels=f"{left},{right}->{out}")
 
 
 def _sum_alone(x: Node, labels: str, elsewhere: str) -> tuple[Node, str]:
@@ -169,7 +169,7 @@ def dot(a: Node, b: Node) -> Node:
     """
     a, b = as_nodes((as_node(a), as_node(b)))
     if a.ndim == 0 or b.ndim == 0:
-        return a * b  # type: ignore[no-any-return]
+        return a * b
     left = LABELS[: a.ndim]
     rest = LABELS[a.ndim : a.ndim + b.ndim - 1]
     right = rest[:-1] + left[-1] + rest[-1:] if b.ndim > 1 else left[-1]
@@ -184,11 +184,11 @@ def matmul(a: Node, b: Node) -> Node:
     if a.ndim == 0 or b.ndim == 0:
         raise TypeMismatch("matmul takes arrays of at least one axis; use * for scalars")
     if a.ndim <= 2 and b.ndim <= 2:
-        return dot(a, b)  # type: ignore[no-any-return]
+        return dot(a, b)
     batch = dims.broadcast([a.shape[:-2], b.shape[:-2]])
     n = len(batch)
     names = LABELS[:n]
-    i, k, j = LABELS[n : n + 3]
+    i, k, j = list(LABELS[n : n + 3])
     left = names + i + k if a.ndim > 1 else k
     right = names + k + j if b.ndim > 1 else k
     a = broadcast_dims(a, (*batch, *a.shape[-2:])) if a.ndim > 1 else a

@@ -118,7 +118,7 @@ cos = public(ew.cos, np.cos)
 def square(x: Node) -> Node:
     """The square of each element."""
     x = as_node(x)
-    return x * x  # type: ignore[no-any-return]
+    return x * x
 
 
 NUMPY[np.square] = square
@@ -127,14 +127,14 @@ NUMPY[np.square] = square
 @lift
 def relu(x: Node) -> Node:
     """max(x, 0)"""
-    return ew.maximum(as_node(x), 0)  # type: ignore[no-any-return]
+    return ew.maximum(as_node(x), 0)
 
 
 @method("clip", numpy=(np.clip,))
 @lift
 def clip(x: Node, low: Any, high: Any) -> Node:
     """x held within [low, high]."""
-    return ew.minimum(ew.maximum(as_node(x), low), high)  # type: ignore[no-any-return]
+    return ew.minimum(ew.maximum(as_node(x), low), high)
 
 
 @method("astype")
@@ -147,13 +147,13 @@ def cast(x: Node, dtype: str) -> Node:
 @lift
 def zeros(shape: Any, dtype: str | None = None) -> Node:
     """An array of zeros."""
-    return full(shape, 0, dtype or config.settings().floatX)  # type: ignore[no-any-return]
+    return full(shape, 0, dtype or config.settings().floatX)
 
 
 @lift
 def ones(shape: Any, dtype: str | None = None) -> Node:
     """An array of ones."""
-    return full(shape, 1, dtype or config.settings().floatX)  # type: ignore[no-any-return]
+    return full(shape, 1, dtype or config.settings().floatX)
 
 
 @lift

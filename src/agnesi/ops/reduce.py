@@ -12,7 +12,7 @@ from agnesi.ir.node import Node, cast, const, dim_node
 from agnesi.ir.op import Op
 from agnesi.ir.variable import as_node, lift, method
 from agnesi.ops import elementwise as ew
-from agnesi.ops.declare import Array, reduction
+from agnesi.ops.declare import reduction
 from agnesi.ops.index import broadcast_dims, expand_dims
 
 Axis = int | tuple[int, ...] | None
@@ -58,7 +58,7 @@ def _shares(node: Node) -> Node:
     (x,), axes = node.args, node["axes"]
     hit = ew.eq(x, spread(node, x, axes))
     count = sum_(cast(hit, x.dtype), axes=axes)
-    return ew.where(hit, spread(1 / count, x, axes), 0)  # type: ignore[no-any-return]
+    return ew.where(hit, spread(1 / count, x, axes), 0)
 
 
 def _extreme_vjp(node: Node, g: Node) -> tuple[Node, ...]:
@@ -76,7 +76,7 @@ def _others(node: Node) -> Node:
     zeros = spread(sum_(cast(zero, x.dtype), axes=axes), x, axes)
     safe = ew.where(zero, 1, x)
     rest = spread(prod_(safe, axes=axes), x, axes)
-    return ew.where(zero, ew.where(ew.eq(zeros, 1), rest, 0), ew.where(ew.eq(zeros, 0), rest / safe, 0))  # type: ignore[no-any-return]
+    return ew.where(zero, ew.where(ew.eq(zeros, 1), rest, 0), ew.where(ew.eq(zeros, 0), rest / safe, 0))
 
 
 def _prod_vjp(node: Node, g: Node) -> tuple[Node, ...]:
@@ -197,7 +197,7 @@ def mean(x: Node, axis: Axis = None, dtype: str | None = None, keepdims: bool = 
     x = as_node(x)
     x = cast(x, dtype or dt.to_float(x.dtype))
     axes = normalize_axes(axis, x.ndim)
-    return _reduce(sum_, x, axes, keepdims) / count(x, axes, x.dtype)  # type: ignore[no-any-return]
+    return _reduce(sum_, x, axes, keepdims) / count(x, axes, x.dtype)
 
 
 @method("var", numpy=(np.var,))
@@ -208,11 +208,11 @@ def var(x: Node, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> No
     x = cast(x, dt.to_float(x.dtype))
     axes = normalize_axes(axis, x.ndim)
     centred = x - mean(x, axes, keepdims=True)
-    return _reduce(sum_, centred * centred, axes, keepdims) / (count(x, axes, x.dtype) - ddof)  # type: ignore[no-any-return]
+    return _reduce(sum_, centred * centred, axes, keepdims) / (count(x, axes, x.dtype) - ddof)
 
 
 @method("std", numpy=(np.std,))
 @lift
 def std(x: Node, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Node:
     """The standard deviation along axes."""
-    return ew.sqrt(var(x, axis, ddof, keepdims))  # type: ignore[no-any-return]
+    return ew.sqrt(var(x, axis, ddof, keepdims))

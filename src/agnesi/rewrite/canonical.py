@@ -12,6 +12,7 @@ from agnesi.ops import elementwise as ew
 from agnesi.ops.reduce import sum_
 from agnesi.rewrite.pattern import Bindings, Pattern, Rule, var
 
+first, then = var("first"), var("then")
 x, y, z = var("x"), var("y"), var("z")
 c, d = var("c", "const"), var("d", "const")
 A = var("axes")
@@ -77,13 +78,13 @@ def power(b: Bindings) -> Node | None:
         k >>= 1
         square = square * square if k else square
     if result is None:
-        return ew.eq(base, base) | True if base.dtype == "bool" else const(1, base.dtype)  # type: ignore[no-any-return]
-    return result if n > 0 else 1 / result  # type: ignore[no-any-return]
+        return ew.eq(base, base) | True if base.dtype == "bool" else const(1, base.dtype)
+    return result if n > 0 else 1 / result
 
 
 def scaled_sum(b: Bindings) -> Node:
     """sum(x * c) -> sum(x) * c"""
-    return sum_(b["x"], axes=b["axes"]) * b["c"]  # type: ignore[no-any-return]
+    return sum_(b["x"], axes=b["axes"]) * b["c"]
 
 
 def finite_product(b: Bindings) -> bool:
@@ -106,7 +107,8 @@ def counted(b: Bindings) -> bool:
 
 def divides_rows(b: Bindings) -> bool:
     """Whether many elements are divided by one square root; its reciprocal neither overflows nor is subnormal."""
-    return sum(not same(d, 1) for d in b["y"].shape) < sum(not same(d, 1) for d in b["x"].shape)
+    divisor, array = (sum(not same(d, 1) for d in b[k].shape) for k in "yx")
+    return divisor < array
 
 
 def widening(b: Bindings) -> bool:
@@ -125,7 +127,7 @@ CANONICAL = [
     Rule("mul_one", x * 1, x, "bitwise"),
     Rule("div_one", x / 1, x, "bitwise"),
     Rule("mul_minus_one", x * -1, -x, "bitwise", is_float),
-    Rule("neg_neg", -(-x), x, "bitwise"),
+    Rule("neg_neg", ew.neg(-x), x, "bitwise"),
     Rule("add_neg", x + (-y), x - y, "bitwise"),
     Rule("sub_neg", x - (-y), x + y, "bitwise"),
     Rule("neg_sub", -(x - y), y - x, "rounding", is_float),
@@ -140,10 +142,10 @@ CANONICAL = [
     Rule("invert_invert", ~~x, x, "bitwise"),
     Rule("where_same", ew.where(x, y, y), y, "bitwise"),
     Rule("where_not", ew.where(~x, y, z), ew.where(x, z, y), "bitwise"),
-    Rule("cast_cast", Pattern(ew.cast, (Pattern(ew.cast, (x,), (("dtype", var("first")),)),), (("dtype", var("then")),)),
+    Rule("cast_cast", ew.cast(ew.cast(x, dtype=first), dtype=then),
          lambda b: ew.cast(b["x"], dtype=b["then"]), "bitwise", widening,
          lambda: ew.cast(ew.cast(const(1.5, "float32"), dtype="float64"), dtype="int64")),
-    Rule("cast_same", Pattern(ew.cast, (x,), (("dtype", var("then")),)),
+    Rule("cast_same", ew.cast(x, dtype=then),
          lambda b: b["x"] if b["x"].dtype == b["then"] else None, "bitwise"),
     Rule("sum_scaled", sum_(x * c, axes=A), scaled_sum, "rounding", is_float),
     Rule("sum_neg", sum_(-x, axes=A), -sum_(x, axes=A), "bitwise"),

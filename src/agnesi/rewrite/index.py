@@ -7,7 +7,16 @@ from agnesi.ir.node import CONST, Node, as_dim, cast, const, dim_node, value_of
 from agnesi.ir.type import same
 from agnesi.ops import elementwise as ew
 from agnesi.ops.index import (
-    broadcast_dims, broadcast_to_, drop, insert, iota, reshape_, reshape_dims, scatter_add, sum_to, transpose_,
+    broadcast_dims,
+    broadcast_to_,
+    drop,
+    insert,
+    iota,
+    reshape_,
+    reshape_dims,
+    scatter_add,
+    sum_to,
+    transpose_,
 )  # fmt: skip
 from agnesi.ops.reduce import sum_
 from agnesi.rewrite.pattern import Bindings, Pattern, Rule, var
@@ -59,7 +68,7 @@ def onehot(b: Bindings) -> Node | None:
     if rows.op is not iota or not same(rows.shape[0], node.shape[0]):
         return None
     hit = ew.eq(insert(columns, axes=(1,)), insert(iota(dim_node(node.shape[1])), axes=(0,)))
-    return ew.where(hit, insert(values, axes=(1,)), 0)  # type: ignore[no-any-return]
+    return ew.where(hit, insert(values, axes=(1,)), 0)
 
 
 def sum_onehot(b: Bindings) -> Node | None:
@@ -98,7 +107,7 @@ def sum_to_known(b: Bindings) -> Node | None:
     axes = tuple(k for k, d in enumerate(node.shape) if same(d, 1) and not same(g.shape[k], 1))
     if not axes:
         return None
-    return sum_to(insert(sum_(g, axes=axes), axes=axes), *node.args[1:])  # type: ignore[no-any-return]
+    return sum_to(insert(sum_(g, axes=axes), axes=axes), *node.args[1:])
 
 
 def checked_range(b: Bindings) -> Node | None:
@@ -129,7 +138,7 @@ def _vector(n: int) -> Node:
 
 
 def _places(n: int, m: int) -> Node:
-    return ew.check_index(ew.mod(iota(dim_node(n)) * 2, dim_node(m)), dim_node(m), site=0)  # type: ignore[no-any-return]
+    return ew.check_index(ew.mod(iota(dim_node(n)) * 2, dim_node(m)), dim_node(m), site=0)
 
 
 INDEX = [
@@ -143,7 +152,8 @@ INDEX = [
     Rule("reshape_reshape", Pattern(reshape_, (Pattern(reshape_, ()),)),
          lambda b: reshape_dims(b["node"].args[0].args[0], b["node"].shape), "bitwise",
          example=lambda: reshape_(reshape_(_vector(6), dim_node(2), dim_node(3)), dim_node(3), dim_node(2))),
-    Rule("reshape_same", Pattern(reshape_, (x,)), nothing, "bitwise", example=lambda: reshape_(_vector(3), dim_node(3))),
+    Rule("reshape_same", Pattern(reshape_, (x,)), nothing, "bitwise",
+         example=lambda: reshape_(_vector(3), dim_node(3))),
     Rule("broadcast_same", Pattern(broadcast_to_, (x,)), nothing, "bitwise",
          example=lambda: broadcast_to_(_vector(3), dim_node(3))),
     Rule("broadcast_broadcast", Pattern(broadcast_to_, (Pattern(broadcast_to_, (x,)),)),

@@ -25,14 +25,14 @@ def left_transposed(b: Bindings) -> Node:
     """The labels take over the order of axes."""
     left, right, out = parts(b["labels"])
     left = "".join(left[b["perm"].index(k)] for k in range(len(left)))
-    return contract(b["x"], b["y"], labels=f"{left},{right}->{out}")  # type: ignore[no-any-return]
+    return contract(b["x"], b["y"], labels=f"{left},{right}->{out}")
 
 
 def right_transposed(b: Bindings) -> Node:
     """The labels take over the order of axes."""
     left, right, out = parts(b["labels"])
     right = "".join(right[b["perm"].index(k)] for k in range(len(right)))
-    return contract(b["x"], b["y"], labels=f"{left},{right}->{out}")  # type: ignore[no-any-return]
+    return contract(b["x"], b["y"], labels=f"{left},{right}->{out}")
 
 
 def scale_of(node: Node) -> tuple[Node | None, Node]:
@@ -58,7 +58,7 @@ def factor_out(b: Bindings) -> Node | None:
     if not factors or not dt.is_float(b["node"].dtype):
         return None
     total = factors[0] if len(factors) == 1 else factors[0] * factors[1]
-    return total * contract(scales[0][1], scales[1][1], labels=b["labels"])  # type: ignore[no-any-return]
+    return total * contract(scales[0][1], scales[1][1], labels=b["labels"])
 
 
 def is_matrix_product(node: Node) -> bool:
@@ -79,7 +79,7 @@ def accumulate(b: Bindings) -> Node | None:
             continue
         alpha = const(s, node.dtype) if factor is None else factor if s == 1 else -factor
         beta = const(t, node.dtype)
-        return gemm(other, *product.args, alpha, beta, labels=product["labels"])  # type: ignore[no-any-return]
+        return gemm(other, *product.args, alpha, beta, labels=product["labels"])
     return None
 
 
@@ -99,10 +99,10 @@ def as_loops(b: Bindings) -> Node | None:
     a, c = aligned(b["x"], left, order), aligned(b["y"], right, order)
     total = a * c
     if not inner:
-        return total  # type: ignore[no-any-return]
+        return total
     axes = tuple(range(len(out), len(order)))
     if node.dtype == "bool":
-        return ew.gt(sum_(cast(total, "int64"), axes=axes), 0)  # type: ignore[no-any-return]
+        return ew.gt(sum_(cast(total, "int64"), axes=axes), 0)
     return natural(a, c, left, right, out, inner)
 
 
@@ -139,8 +139,8 @@ def _transposed(n: int, m: int) -> Node:
 PRODUCTS = [
     Rule("contract_left_transpose", contract(transpose_(x, perm=var("perm")), y, labels=L), left_transposed, "bitwise",
          example=lambda: contract(_transposed(2, 3), _matrix(2, 4), labels="ij,jk->ik")),
-    Rule("contract_right_transpose", contract(x, transpose_(y, perm=var("perm")), labels=L), right_transposed, "bitwise",
-         example=lambda: contract(_matrix(2, 3), _transposed(4, 3), labels="ij,jk->ik")),
+    Rule("contract_right_transpose", contract(x, transpose_(y, perm=var("perm")), labels=L), right_transposed,
+         "bitwise", example=lambda: contract(_matrix(2, 3), _transposed(4, 3), labels="ij,jk->ik")),
     Rule("contract_factor", contract(x, y, labels=L), factor_out, "rounding",
          example=lambda: contract(_matrix(2, 3) * 2, -_matrix(3, 4), labels="ij,jk->ik")),
 ]  # fmt: skip

@@ -9,7 +9,17 @@ from agnesi.ir import dims
 from agnesi.ir.node import Node, index
 from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import (
-    Buffer, Call, Check, For, Program, Stmt, Store, loads, read_buffers, walk, written_buffers,
+    Buffer,
+    Call,
+    Check,
+    For,
+    Program,
+    Stmt,
+    Store,
+    loads,
+    read_buffers,
+    walk,
+    written_buffers,
 )  # fmt: skip
 
 Path = tuple[int, ...]
@@ -46,7 +56,7 @@ def may_donate(program: Program, new: str, old: str, reads: list[set[str]], writ
 
 
 def settle(program: Program, reads: list[set[str]], writes: list[set[str]]) -> None:
-    """Puts temporaries into the memory of what is written, element by element, where they are read for the last time."""
+    """Puts temporaries into the memory of what is written, element by element, where they are read last."""
     used: dict[str, list[int]] = {}
     for k, (read, written) in enumerate(zip(reads, writes, strict=True)):
         for name in read | written:
@@ -69,8 +79,10 @@ def settle(program: Program, reads: list[set[str]], writes: list[set[str]]) -> N
 
 def alike(a: Buffer, b: Buffer) -> bool:
     """Whether two buffers have the same dtype and known equal sizes."""
-    return a.dtype == b.dtype and len(a.shape) == len(b.shape) and all(
-        same(p, q) for p, q in zip(a.shape, b.shape, strict=True)
+    return (
+        a.dtype == b.dtype
+        and len(a.shape) == len(b.shape)
+        and all(same(p, q) for p, q in zip(a.shape, b.shape, strict=True))
     )
 
 
@@ -162,5 +174,3 @@ def without_self_copies(body: tuple[Stmt, ...], program: Program) -> tuple[Stmt,
             stmt = For(stmt.index, stmt.extent, inner, stmt.kind)
         result.append(stmt)
     return tuple(result)
-
-

@@ -69,8 +69,11 @@ class Schedule:
     def local(self, root: Node) -> bool:
         """Whether a root is read only inside its own nest, each element in the iteration that made it."""
         (item, *more) = self.items[root]
-        return not more and item.piece is not None and item.level >= 0 and all(
-            reader.group is item.group and fusable(item, idx, reader) for reader, idx in self.readers[root]
+        return (
+            not more
+            and item.piece is not None
+            and item.level >= 0
+            and all(reader.group is item.group and fusable(item, idx, reader) for reader, idx in self.readers[root])
         )
 
 

@@ -171,7 +171,7 @@ class Placer:
             return ""
         if len(demands) > 1:
             return f"costs {self.weight[node]} and is read {len(demands)} times"
-        (root, piece, idx), = demands
+        ((root, piece, idx),) = demands
         used = frozenset().union(*[dims.levels(i, self.levels) for i in idx])
         depth = len(squeezed(pieces_of(root)[piece].domain)) if root.op.kind != "call" else 0
         if used != frozenset(range(len(used))) and len(used) < depth:
@@ -191,20 +191,20 @@ class Placer:
             for arg in node.args:
                 self.require(arg, node)
             return
-        for k, piece in enumerate(pieces_of(node)):
-            idx = axes_index(piece.domain)
+        for k, part in enumerate(pieces_of(node)):
+            idx = axes_index(part.domain)
             self.result.reads[node, k] = []
-            self.result.costs[node, k] = node.op.cost if piece.source is node else 1
+            self.result.costs[node, k] = node.op.cost if part.source is node else 1
 
             def reader(array: Node, at: Index, k: int = k) -> Node:
                 self.demand(array, (node, k, at))
                 return element(array, at)
 
-            self.scan(piece.target(idx, reader), (node, k))
-            if piece.source is node:
+            self.scan(part.target(idx, reader), (node, k))
+            if part.source is node:
                 self.spread(node, node, k, idx)
             else:
-                self.demand(piece.source, (node, k, idx))
+                self.demand(part.source, (node, k, idx))
 
     def inline(self, node: Node) -> None:
         for root, piece, idx in self.demands[node]:

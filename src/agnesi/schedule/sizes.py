@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agnesi.errors import ShapeError
 from agnesi.ir.graph import Graph
 from agnesi.ir.node import SYMBOL, Node, as_dim, dim_node, make, substitute, temp
 from agnesi.ir.type import Dim, same
@@ -70,13 +71,16 @@ def equations(graph: Graph) -> list[Equation]:
 def assume(graph: Graph, equal: Sequence[Equation], common: bool) -> Graph:
     """The graph with symbols replaced by what they are equal to, as far as this variant assumes it."""
     known: dict[Node, Node] = {}
-    for e in equal:
+    for e in sorted(equal, key=lambda e: e.broadcast or e.guess):
         if common or not (e.broadcast or e.guess):
             solve(e.left, e.right, known, common)
     if not known:
         return graph
     n = len(graph.inputs)
-    new = substitute([*graph.inputs, *graph.outputs], known)
+    try:
+        new = substitute([*graph.inputs, *graph.outputs], known)
+    except ShapeError:
+        return graph  # what was assumed contradicts itself, so the checks at entry will turn to the general variant
     return Graph(new[:n], new[n:])
 
 
@@ -104,9 +108,7 @@ def resolved(dim: Dim, known: dict[Node, Node], common: bool) -> Dim:
     return found
 
 
-def entry_checks(
-    graph: Graph, equal: Sequence[Equation], sites: list[Site], common: bool
-) -> list[EntryCheck]:
+def entry_checks(graph: Graph, equal: Sequence[Equation], sites: list[Site], common: bool) -> list[EntryCheck]:
     """What the compiled function compares at entry; new sites are appended."""
     actual = {s: temp(f"in{k}_d{axis}", "int64") for s, (k, axis) in graph.symbols.items()}
     checks: list[EntryCheck] = []

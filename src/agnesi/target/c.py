@@ -7,7 +7,18 @@ from agnesi.ir import dims
 from agnesi.ir.node import Node, topological
 from agnesi.ir.op import OPS
 from agnesi.loops.stmt import (
-    Call, Check, For, Let, Nest, Program, Set, Stmt, Store, View, walk, written_buffers,
+    Call,
+    Check,
+    For,
+    Let,
+    Nest,
+    Program,
+    Set,
+    Stmt,
+    Store,
+    View,
+    walk,
+    written_buffers,
 )  # fmt: skip
 from agnesi.target.cfamily import CTYPE, Printer, literal, operation
 
