@@ -15,6 +15,8 @@ from agnesi.ir.check import verify as verify_graph
 from agnesi.ir.graph import Graph
 from agnesi.ir.node import Node, make
 from agnesi.ir.show import text as graph_text
+from agnesi.loops.check import verify as verify_program
+from agnesi.loops.interpret import CheckFailed, NeedsGeneral, run as run_program
 from agnesi.loops.stmt import EntryCheck, Program
 from agnesi.lower import Lowering
 from agnesi.ops.elementwise import copy
@@ -232,6 +234,7 @@ class Watch:
 
     def __init__(self, graph: Graph) -> None:
         self.arrays = sample_inputs(graph)
+        self.constants = [n["value"].array for n in graph.arrays]
         self.types = tuple(o.type for o in graph.outputs)
         self.expected = self.values(graph)
 
@@ -241,11 +244,21 @@ class Watch:
         except (ArithmeticError, ValueError, IndexError):
             return None  # random sizes or indices do not fit this graph: nothing to compare with
 
+    def executed(self, program: Program) -> list[np.ndarray] | None:
+        try:
+            return run_program(program, [*self.arrays, *self.constants])
+        except (NeedsGeneral, CheckFailed, ValueError):
+            return None
+
     def after(self, row: Pass, job: Compilation) -> None:
-        if row.level != "values":
+        if row.level == "values":
+            verify_graph(job.graph, self.types)
+            found = self.values(job.graph)
+        elif row.level == "loops" and job.program is not None:
+            verify_program(job.program, planned=row.name == "memory")
+            found = self.executed(job.program)
+        else:
             return
-        verify_graph(job.graph, self.types)
-        found = self.values(job.graph)
         if self.expected is None or found is None:
             return
         for k, (a, b) in enumerate(zip(self.expected, found, strict=True)):

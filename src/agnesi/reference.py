@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -51,19 +53,15 @@ def _value(node: Node, values: dict[Node, np.ndarray], sizes: dict[Node, int]) -
         return node["value"].array
     if node.op is SYMBOL:
         return np.int64(sizes[node])  # type: ignore[return-value]
-    shape = tuple(dims.evaluate(d, sizes | _known(d, values)) for d in node.shape)
+    known: Mapping[Node, Any] = ChainMap(values, sizes)
+    shape = tuple(dims.evaluate(d, known) for d in node.shape)
     for a, b in node.op.equal(node) if node.op.equal else ():
-        left, right = (dims.evaluate(d, sizes | _known(d, values)) for d in (a, b))
+        left, right = dims.evaluate(a, known), dims.evaluate(b, known)
         if left != right:
             raise ShapeError(f"{node.op.name}: {shapes_text(node, values)}: {left} and {right} should be equal"
                              f"{built_at(node)}")  # fmt: skip
     result = np.asarray(node.op.evaluate(*[values[a] for a in node.args], shape=shape, **dict(node.attrs)))
     return result if result.dtype == node.dtype else result.astype(node.dtype)
-
-
-def _known(dim: object, values: dict[Node, np.ndarray]) -> dict[Node, int]:
-    """The value of a dimension that is itself a node of the graph."""
-    return {dim: int(values[dim])} if isinstance(dim, Node) and dim in values else {}
 
 
 def shapes_text(node: Node, values: dict[Node, np.ndarray]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from agnesi.errors import GradientError
 from agnesi.ir import dtype as dt
-from agnesi.ir.node import CONST, Node, cast, const, topological, value_of
+from agnesi.ir.node import CONST, Node, cast, const, input_node, make, substitute, topological, value_of
 from agnesi.ir.variable import line_of
 from agnesi.ops import elementwise as ew
 from agnesi.ops.index import broadcast_dims, sum_to_shape
@@ -120,8 +120,10 @@ def vjp_of(node: Node, g: Node) -> tuple[Node | None, ...]:
     if node.op.vjp is not None:
         return node.op.vjp(node, g)
     if node.op.expand is not None:
-        found = reverse([node.op.expand(node)], [g], node.args)
-        return tuple(found)
+        stand_ins = tuple(input_node("", a.type) for a in node.args)  # an argument may depend on another one
+        found = reverse([node.op.expand(make(node.op, stand_ins, node.attrs))], [g], stand_ins)
+        back = dict(zip(stand_ins, node.args, strict=True))
+        return tuple(None if f is None else substitute([f], back)[0] for f in found)
     raise GradientError(f"the operation {node.op.name} has no derivative{_where_built(node)}")
 
 

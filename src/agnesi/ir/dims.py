@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from agnesi.errors import ShapeError
 from agnesi.ir.node import CONST, INDEX, Node, as_dim, dim_node, make, topological, value_of
@@ -162,18 +163,25 @@ def broadcast(shapes: list[tuple[Dim, ...]]) -> tuple[Dim, ...]:
     return tuple(result)
 
 
-def evaluate(dim: Dim, sizes: dict[Node, int]) -> int:
-    """The value of a dimension, given its symbols."""
+def evaluate(dim: Dim, sizes: Mapping[Node, Any]) -> int:
+    """The value of a dimension, given its symbols or other parts of it."""
     if isinstance(dim, int):
         return dim
-    values = dict(sizes)
-    for node in topological([dim]):
-        if node in values:
+    values: dict[Node, int] = {}
+    stack = [dim]
+    while stack:
+        node = stack[-1]
+        missing = [] if node in sizes else [a for a in node.args if a not in values]
+        if missing:
+            stack += missing
             continue
-        if node.op is CONST:
+        stack.pop()
+        if node in sizes:
+            values[node] = int(sizes[node])
+        elif node.op is CONST:
             values[node] = int(value_of(node))
         else:
-            values[node] = int(node.op.evaluate(*[values[a] for a in node.args], shape=()))
+            values[node] = int(node.op.evaluate(*[values[a] for a in node.args], shape=(), **dict(node.attrs)))
     return values[dim]
 
 

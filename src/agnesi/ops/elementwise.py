@@ -61,7 +61,8 @@ def _pow_d(a: Node, b: Node, y: Node) -> tuple[Any, Any]:
 
 
 pow_ = elementwise(
-    "pow", np.power, numeric, c={"float": "v_pow{f}({0}, {1})", "int": "v_ipow({0}, {1})", "uint": "v_upow({0}, {1})"}, cost=40, sample=positive,
+    "pow", np.power, numeric, cost=40, sample=positive,
+    c={"float": "v_pow{f}({0}, {1})", "int": "v_ipow({0}, {1})", "uint": "v_upow({0}, {1})"},
     d=_pow_d, doc="a to the power b.")  # fmt: skip
 
 

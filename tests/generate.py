@@ -1,0 +1,603 @@
+"""Random whole graphs: a seed gives expressions over all operations, their gradients, and inputs to run them on.
+
+Every value is computed while the graph grows, so that what is drawn next can be kept in range: no overflow, no value
+beside the edge of a discontinuous operation, where rounding would decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import agnesi as ag
+import agnesi.tensor as at
+from agnesi import reference
+from agnesi.errors import AgnesiError, GradientError
+from agnesi.ir import dtype as dt
+from agnesi.ir.graph import Graph, reachable
+from agnesi.ir.node import ARRAY, CONST, INPUT, SYMBOL, Node
+from agnesi.ir.variable import Variable
+
+LARGE = 1e4  # values beyond are thrown away
+EDGE = 1e-7  # nearer to a discontinuity than this counts as beside it
+
+
+class Rejected(Exception):
+    """A draw that is not used: too large, undefined, or beside an edge."""
+
+
+@dataclass
+class Sample:
+    """A graph with inputs; the updated inputs are the last. finite: whether no value in it is infinite or NaN."""
+
+    seed: int
+    graph: Graph
+    updates: tuple[tuple[int, int], ...]
+    arrays: list[np.ndarray]
+    expected: list[np.ndarray]
+    finite: bool
+    scale: float
+    gradient: bool = False
+
+
+@dataclass
+class World:
+    """What a graph grows in: random numbers, sizes, inputs, and the values of all nodes so far."""
+
+    rng: np.random.Generator
+    sizes: list[tuple[str, int]]
+    inputs: list[Node] = field(default_factory=list)
+    arrays: list[np.ndarray] = field(default_factory=list)
+    values: dict[Node, np.ndarray] = field(default_factory=dict)
+    symbols: dict[Node, int] = field(default_factory=dict)
+    pool: list[Variable] = field(default_factory=list)
+
+    # -- leaves ---------------------------------------------------------------------------------------
+
+    def new_input(self, dtype: str, shape: list[tuple[str, int]]) -> Variable:
+        """An input whose sizes are fixed, named or free; a size of 1 may meet a larger one."""
+        declared: list[Any] = []
+        for name, size in shape:
+            declared.append([size, name, None, None][self.rng.integers(4)] if size != 1 or name == "" else size)
+            if name == "" and size == 1:
+                declared[-1] = [1, None][self.rng.integers(2)]
+        actual = tuple(size for _, size in shape)
+        variable = at.tensor(f"x{len(self.inputs)}", dtype, tuple(declared))
+        array = self.fill(dtype, actual)
+        self.inputs.append(variable.node)
+        self.arrays.append(array)
+        self.values[variable.node] = array
+        for dim, size in zip(variable.node.shape, actual, strict=True):
+            if isinstance(dim, Node):
+                self.symbols[dim] = size
+        return variable
+
+    def fill(self, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+        if dt.is_float(dtype):
+            return np.asarray(np.round(self.rng.uniform(-2, 2, size=shape), 3) + 1e-4).astype(dtype)
+        if dtype == "bool":
+            return np.asarray(self.rng.integers(0, 2, size=shape)).astype(dtype)
+        return np.asarray(self.rng.integers(0 if dtype in dt.UNSIGNED else -5, 6, size=shape)).astype(dtype)
+
+    def shape(self, ndim: int) -> list[tuple[str, int]]:
+        """Sizes that fit each other, with ones for run-time broadcasting here and there."""
+        return [("", 1) if self.rng.random() < 0.15 else self.size() for _ in range(ndim)]
+
+    def size(self) -> tuple[str, int]:
+        return self.sizes[self.rng.integers(len(self.sizes))]
+
+    # -- values ---------------------------------------------------------------------------------------
+
+    def value(self, variable: Variable) -> np.ndarray:
+        """The value of an expression, computed as far as it is new; raises Rejected."""
+        fresh: dict[Node, np.ndarray] = {}
+        with np.errstate(all="ignore"):
+            for node in reachable([variable.node]):
+                if node in self.values or node in fresh:
+                    continue
+                known = {**self.symbols}
+                found = self.compute(node, fresh, known)
+                beside_an_edge(node, lambda n: fresh[n] if n in fresh else self.values[n])
+                if found.dtype.kind == "f" and found.size and np.isfinite(found).any():
+                    if np.abs(found[np.isfinite(found)]).max() > LARGE:
+                        raise Rejected(f"{node.op.name} is too large")
+                fresh[node] = found
+        self.values.update(fresh)
+        return self.values[variable.node]
+
+    def compute(self, node: Node, fresh: dict[Node, np.ndarray], sizes: dict[Node, int]) -> np.ndarray:
+        try:
+            values = {**self.values, **fresh} if node.args and len(fresh) < 4 else Both(fresh, self.values)
+            return np.asarray(reference._value(node, values, sizes))
+        except (AgnesiError, ArithmeticError, ValueError, IndexError) as error:
+            raise Rejected(f"{node.op.name}: {error}") from None
+
+    def add(self, variable: Variable) -> bool:
+        """Takes an expression into the pool if its value is of use."""
+        if variable.ndim > 3:
+            return False
+        value = self.value(variable)
+        if value.size > 4000:
+            return False
+        self.pool.append(variable)
+        return True
+
+    # -- draws ----------------------------------------------------------------------------------------
+
+    def pick(self, where: Callable[[Variable], bool] = lambda v: True) -> Variable:
+        """A variable of the pool, later ones more often; raises Rejected when none fits."""
+        fitting = [v for v in self.pool if where(v)]
+        if not fitting:
+            raise Rejected("nothing fits")
+        k = max(self.rng.integers(len(fitting)), self.rng.integers(len(fitting)))
+        return fitting[k]
+
+    def number(self, ndim: int = 0) -> Variable:
+        """A floating variable of at least this rank."""
+        return self.pick(lambda v: dt.is_float(v.dtype) and v.ndim >= ndim)
+
+    def lengths(self, v: Variable) -> tuple[int, ...]:
+        return self.values[v.node].shape
+
+    def partner(self, v: Variable, dtype: str = "") -> Variable:
+        """A variable that broadcasts with v, or a new input that does."""
+        mine = self.lengths(v)
+
+        def fits(w: Variable) -> bool:
+            if dtype and w.dtype != dtype or not dtype and not dt.is_float(w.dtype):
+                return False
+            try:
+                return np.broadcast_shapes(mine, self.lengths(w)) is not None
+            except ValueError:
+                return False
+
+        if self.rng.random() < 0.85:
+            try:
+                return self.pick(fits)
+            except Rejected:
+                pass
+        if len(self.inputs) > 8:
+            raise Rejected("enough inputs")
+        keep = mine[self.rng.integers(0, len(mine) + 1) :]
+        shape = [("", 1) if self.rng.random() < 0.3 else ("", n) for n in keep]
+        made = self.new_input(dtype or "float64", [self.named(n) for _, n in shape])
+        self.pool.append(made)
+        return made
+
+    def named(self, n: int) -> tuple[str, int]:
+        names = [s for s in self.sizes if s[1] == n]
+        return names[self.rng.integers(len(names))] if names and self.rng.random() < 0.7 else ("", n)
+
+    def axes(self, v: Variable) -> tuple[int, ...]:
+        """Some axes of a variable, at least one."""
+        if not v.ndim:
+            raise Rejected("no axes")
+        count = int(self.rng.integers(1, v.ndim + 1))
+        return tuple(sorted(int(k) for k in self.rng.permutation(v.ndim)[:count]))
+
+    def index(self, n: int, length: int) -> Variable:
+        """An integer array of indices into an axis of this size."""
+        if n == 0:
+            raise Rejected("nothing to look up")
+        array = np.asarray(self.rng.integers(-n, n, size=(length,))).astype(["int64", "int32", "int8"][self.rng.integers(3)])
+        declared = [length, None][self.rng.integers(2)]
+        variable = at.tensor(f"x{len(self.inputs)}", array.dtype.name, (declared,))
+        self.inputs.append(variable.node)
+        self.arrays.append(array)
+        self.values[variable.node] = array
+        if isinstance(variable.node.shape[0], Node):
+            self.symbols[variable.node.shape[0]] = length
+        return variable
+
+
+class Both(dict[Any, Any]):
+    """Two dicts read as one, without copies."""
+
+    def __init__(self, first: dict[Any, Any], second: dict[Any, Any]) -> None:
+        self.first, self.second = first, second
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self.first or key in self.second
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.first[key] if key in self.first else self.second[key]
+
+    def items(self) -> Any:
+        return [*self.second.items(), *self.first.items()]
+
+
+# -- edges --------------------------------------------------------------------------------------------------
+
+
+def beside_an_edge(node: Node, value: Callable[[Node], np.ndarray]) -> None:
+    """Raises Rejected where rounding could change a result by more than rounding."""
+    args = [value(a) for a in node.args] if node.args else []
+    name = node.op.name
+    if not args or not any(a.dtype.kind == "f" for a in args):
+        return
+    if name in ("eq", "ne", "lt", "le", "gt", "ge", "maximum", "minimum"):
+        close(np.abs(args[0] - args[1]), name)
+    elif name in ("sign", "abs", "sqrt", "log"):
+        close(np.abs(args[0]), name)
+    elif name == "cast" and node.dtype not in dt.FLOATS:
+        close(np.abs(args[0] - np.round(args[0])), name)
+    elif name in ("floordiv", "mod"):
+        ratio = args[0] / np.where(args[1] == 0, 1, args[1])
+        close(np.abs(ratio - np.round(ratio)), name, exact=False)
+    elif name in ("max", "min", "argmax", "argmin") and args[0].size:
+        axes = node["axes"]
+        moved = np.moveaxis(args[0], axes, range(len(axes)))
+        flat = np.sort(moved.reshape(-1, *moved.shape[len(axes) :]), axis=0)
+        if len(flat) > 1:
+            gap = flat[-1] - flat[-2] if "max" in name else flat[1] - flat[0]
+            close(np.abs(gap), name, exact=name in ("max", "min"))
+
+
+def close(distance: np.ndarray, name: str, exact: bool = True) -> None:
+    """Raises Rejected for small distances; a distance of 0 is exact, and allowed unless told otherwise."""
+    small = distance < EDGE
+    if exact:
+        small &= distance != 0
+    if np.any(small):
+        raise Rejected(f"{name}: beside an edge")
+
+
+# -- moves: each adds one expression ------------------------------------------------------------------------
+
+MOVES: list[tuple[int, Callable[[World], Variable]]] = []
+
+
+def move(weight: int) -> Callable[[Callable[[World], Variable]], Callable[[World], Variable]]:
+    """Registers a way to make a new expression from old ones."""
+
+    def register(function: Callable[[World], Variable]) -> Callable[[World], Variable]:
+        MOVES.append((weight, function))
+        return function
+
+    return register
+
+
+UNARY: list[Callable[[Any], Any]] = [
+    at.tanh, at.sin, at.cos, at.sigmoid, at.softplus, at.negative, at.square, at.abs, at.sign, at.relu,
+    lambda x: at.exp(at.minimum(x, 5.0)), lambda x: at.log(1 + x * x), lambda x: at.log1p(at.abs(x)),
+    lambda x: at.expm1(at.tanh(x)), lambda x: at.sqrt(1 + at.abs(x)), lambda x: at.log(at.sigmoid(x)),
+    lambda x: 1 / (1 + at.exp(-x)), lambda x: at.log(1 + at.exp(x)), lambda x: x**3, lambda x: (1 + x * x) ** -0.5,
+    lambda x: 1 - at.sigmoid(x), lambda x: x * 0.5 + 1, lambda x: 2 - x, lambda x: x / 4, lambda x: -(-x) * -1,
+    lambda x: at.clip(x, -1.0, 1.5), lambda x: at.exp(at.minimum(x, 3.0)) - 1,
+]  # fmt: skip
+BINARY: list[Callable[[Any, Any], Any]] = [
+    at.add, at.subtract, at.multiply, at.maximum, at.minimum, lambda a, b: a / (1 + b * b), lambda a, b: a * -b,
+    lambda a, b: (1.5 + at.tanh(a)) ** b, lambda a, b: at.mod(a, 1 + at.abs(b)), lambda a, b: a // (1 + at.abs(b)),
+    lambda a, b: a - 0.5 * b, lambda a, b: a * b + a, lambda a, b: at.where(a > b, a, b * 2),
+    lambda a, b: at.where(at.isnan(a), b, a + b),
+]  # fmt: skip
+COMPARE: list[Callable[[Any, Any], Any]] = [
+    lambda a, b: a < b, lambda a, b: a <= b, lambda a, b: a > b, lambda a, b: a >= b, at.eq, at.neq,
+]  # fmt: skip
+INTEGER: list[Callable[[Any, Any], Any]] = [
+    at.add, at.subtract, at.multiply, at.maximum, at.minimum, lambda a, b: a // b, at.mod, at.bitwise_and,
+    at.bitwise_or, at.bitwise_xor, lambda a, b: at.where(a > b, at.abs(a), -b), lambda a, b: a**2 + b,
+]  # fmt: skip
+
+
+def one_of(w: World, choices: list[Any]) -> Any:
+    return choices[w.rng.integers(len(choices))]
+
+
+@move(22)
+def unary(w: World) -> Variable:
+    return one_of(w, UNARY)(w.number())
+
+
+@move(22)
+def binary(w: World) -> Variable:
+    a = w.number()
+    b = w.partner(a)
+    return one_of(w, BINARY)(*((a, b) if w.rng.random() < 0.5 else (b, a)))
+
+
+@move(4)
+def choose(w: World) -> Variable:
+    condition = w.pick(lambda v: v.dtype == "bool")
+    a = w.partner(condition)
+    return at.where(condition, a, w.partner(a) if w.rng.random() < 0.7 else 0.25)
+
+
+@move(4)
+def compare(w: World) -> Variable:
+    a = w.number()
+    return one_of(w, COMPARE)(a, w.partner(a) if w.rng.random() < 0.7 else 0.3)
+
+
+@move(2)
+def logic(w: World) -> Variable:
+    a = w.pick(lambda v: v.dtype == "bool")
+    b = w.partner(a, "bool")
+    return one_of(w, [lambda a, b: a & b, lambda a, b: a | b, lambda a, b: a ^ b, lambda a, b: ~a & ~b])(a, b)
+
+
+@move(4)
+def integers(w: World) -> Variable:
+    a = w.pick(lambda v: v.dtype in dt.SIGNED)
+    return one_of(w, INTEGER)(a, w.partner(a, a.dtype) if w.rng.random() < 0.7 else 3)
+
+
+@move(4)
+def cast(w: World) -> Variable:
+    v = w.pick()
+    return v.astype(one_of(w, ["float64", "float64", "float32", "int64", "int32", "bool"]))
+
+
+@move(12)
+def reduce(w: World) -> Variable:
+    v = w.number(1)
+    name = one_of(w, ["sum", "sum", "mean", "max", "min", "prod", "var", "std", "logsumexp"])
+    axis: Any = w.axes(v) if w.rng.random() < 0.7 else None
+    x = at.tanh(v) if name in ("prod", "std") else v
+    result = getattr(at, name)(x + 1.5 if name == "std" else x, axis=axis, keepdims=bool(w.rng.random() < 0.4))
+    return at.sqrt(result * result + 0.1) if name == "std" else result
+
+
+@move(3)
+def reduce_others(w: World) -> Variable:
+    v = w.pick(lambda v: v.dtype not in dt.FLOATS and v.ndim > 0)
+    name = one_of(w, ["any", "all", "sum", "max", "min"])
+    return getattr(at, name)(v, axis=w.axes(v), keepdims=bool(w.rng.random() < 0.4))
+
+
+@move(2)
+def extreme_place(w: World) -> Variable:
+    v = w.number(1)
+    return one_of(w, [at.argmax, at.argmin])(v, axis=int(w.rng.integers(v.ndim)))
+
+
+@move(7)
+def softmax(w: World) -> Variable:
+    v = w.number(1)
+    return one_of(w, [at.nnet.softmax, at.nnet.log_softmax])(v, axis=w.axes(v))
+
+
+@move(6)
+def move_axes(w: World) -> Variable:
+    v = w.pick(lambda v: v.ndim >= 1)
+    choices = [lambda: v.T, lambda: v.transpose(tuple(int(k) for k in w.rng.permutation(v.ndim))), lambda: v.flatten()]
+    if v.ndim < 3:
+        choices += [lambda: v[None], lambda: v[..., None]]
+    if v.ndim >= 2:
+        lengths = w.lengths(v)
+        choices += [lambda: v.reshape((-1, v.shape[-1])) if lengths[-1] else v.T,
+                    lambda: v.reshape((v.shape[1], v.shape[0], *v.shape[2:]))]  # fmt: skip
+    return one_of(w, choices)()
+
+
+@move(3)
+def squeeze(w: World) -> Variable:
+    v = w.pick(lambda v: 1 in w.lengths(v))
+    return at.squeeze(v, w.lengths(v).index(1))
+
+
+@move(8)
+def part(w: World) -> Variable:
+    v = w.pick(lambda v: v.ndim >= 1)
+    key: list[Any] = []
+    for n in w.lengths(v):
+        bounds = [None if w.rng.random() < 0.4 else int(w.rng.integers(-n - 2, n + 3)) for _ in range(2)]
+        choices: list[Any] = [slice(None), slice(*bounds), slice(*bounds, one_of(w, [1, 2, -1, -2, 3]))]
+        if n:
+            choices.append(int(w.rng.integers(-n, n)))
+        key.append(one_of(w, choices))
+    return v[tuple(key)]
+
+
+@move(4)
+def join(w: World) -> Variable:
+    v = w.pick(lambda v: v.ndim >= 1 and dt.is_float(v.dtype))
+    lengths = w.lengths(v)
+    axis = int(w.rng.integers(v.ndim))
+
+    def fits(u: Variable) -> bool:
+        other = w.lengths(u)
+        return len(other) == len(lengths) and all(a == b for k, (a, b) in enumerate(zip(other, lengths)) if k != axis)
+
+    u = w.pick(fits)
+    return at.concatenate([v, u, v] if w.rng.random() < 0.3 else [u, v], axis=axis)
+
+
+@move(3)
+def stack(w: World) -> Variable:
+    v = w.pick(lambda v: v.ndim < 3)
+    u = w.pick(lambda u: w.lengths(u) == w.lengths(v) and u.dtype == v.dtype)
+    return at.stack([v, u], axis=int(w.rng.integers(v.ndim + 1)))
+
+
+@move(6)
+def lookup(w: World) -> Variable:
+    v = w.number(1)
+    lengths = w.lengths(v)
+    count = int(w.rng.integers(1, 5))
+    if v.ndim >= 2 and w.rng.random() < 0.4:
+        if w.rng.random() < 0.5 and len(w.inputs) < 8:
+            return v[at.arange(v.shape[0]), w.index(lengths[1], lengths[0])]
+        return v[w.index(lengths[0], count), w.index(lengths[1], count)]
+    axis = int(w.rng.integers(v.ndim))
+    return v[(slice(None),) * axis + (w.index(lengths[axis], count),)]
+
+
+@move(12)
+def product(w: World) -> Variable:
+    v = w.number(1)
+    n = w.lengths(v)[-1]
+
+    def fits(u: Variable) -> bool:
+        return dt.is_float(u.dtype) and 1 <= u.ndim <= 2 and w.lengths(u)[0] == n and (v.ndim < 3 or u.ndim == 2)
+
+    u = w.pick(fits) if w.rng.random() < 0.8 else w.new_input("float64", [w.named(n), w.size()])
+    y = v @ u if v.ndim < 3 else at.dot(v, u)
+    if w.rng.random() < 0.4:
+        y = one_of(w, [0.5, -2.0]) * y
+    if y.ndim == 2 and w.rng.random() < 0.5:
+        c = w.partner(y)
+        y = one_of(w, [lambda: c + y, lambda: y - c, lambda: c - y])()
+    return y
+
+
+@move(2)
+def batches(w: World) -> Variable:
+    v = w.number(3)
+    return at.matmul(v, v.transpose((0, 2, 1))) * 0.1
+
+
+@move(2)
+def outer(w: World) -> Variable:
+    a, b = (w.pick(lambda v: v.ndim == 1 and dt.is_float(v.dtype)) for _ in range(2))
+    return at.outer(a, b)
+
+
+@move(2)
+def solve(w: World) -> Variable:
+    v = w.number(2)
+    if v.ndim != 2:
+        raise Rejected("not a matrix")
+    square = v @ v.T * 0.2
+    n = v.shape[0]
+    eye = at.eq(at.arange(n)[:, None], at.arange(n)[None, :]).astype("float64")
+    return at.solve(square + 2 * eye, v)
+
+
+@move(3)
+def ranges(w: World) -> Variable:
+    v = w.number(1)
+    k = int(w.rng.integers(v.ndim))
+    return one_of(w, [lambda: at.arange(v.shape[k]) * 0.1 - 0.3, lambda: v * v.shape[k] * 0.1,
+                      lambda: at.ones((v.shape[k],)) * 0.7, lambda: at.zeros_like(v) + 0.3])()  # fmt: skip
+
+
+@move(2)
+def spread(w: World) -> Variable:
+    v = w.number()
+    u = w.partner(v)
+    if np.broadcast_shapes(w.lengths(v), w.lengths(u)) != w.lengths(u):
+        raise Rejected("does not spread")
+    return at.broadcast_to(v, u.shape)
+
+
+# -- whole graphs ---------------------------------------------------------------------------------------------
+
+
+def draw_sizes(rng: np.random.Generator) -> list[tuple[str, int]]:
+    """Two or three sizes; one may be 0 or large enough for vector code."""
+    count = int(rng.integers(2, 4))
+    return [(f"d{k}", int(rng.choice([0, 1, 2, 3, 4, 5, 7, 37], p=[0.04, 0.1, 0.2, 0.25, 0.15, 0.13, 0.07, 0.06])))
+            for k in range(count)]  # fmt: skip
+
+
+def grow(w: World, steps: int) -> None:
+    """Adds expressions to the pool."""
+    weights = np.array([weight for weight, _ in MOVES], float)
+    made = tries = 0
+    while made < steps and tries < 20 * steps:
+        tries += 1
+        number = int(w.rng.choice(len(MOVES), p=weights / weights.sum()))
+        try:
+            made += w.add(MOVES[number][1](w))
+        except Rejected:
+            continue
+
+
+def with_gradients(w: World) -> list[Variable]:
+    """Gradients of a scalar made of a late floating expression, by the floating inputs it depends on."""
+    y = w.number()
+    cost = (y * (0.5 + 0.1 * y)).sum() if y.ndim else y * y
+    w.value(cost)
+    leaves = [n for n in reachable([cost.node]) if n.op is INPUT and dt.is_float(n.dtype)]
+    wrt = [Variable(n) for n in leaves]
+    found = ag.grad(cost, wrt, disconnected_inputs="ignore")
+    if w.rng.random() < 0.15 and wrt:
+        inner = sum((g * g).sum() if g.ndim else g * g for g in found)
+        found = ag.grad(inner, wrt, disconnected_inputs="ignore")
+    for g in found:
+        w.value(g)
+    return found
+
+
+def generate(seed: int) -> Sample:
+    """The random graph of a seed: draws until one is fit for use."""
+    for attempt in range(1000):
+        rng = np.random.default_rng([seed, attempt])
+        try:
+            return _generate(seed, rng)
+        except (Rejected, GradientError):
+            continue
+    raise AssertionError(f"seed {seed} gives no graph")
+
+
+def _generate(seed: int, rng: np.random.Generator) -> Sample:
+    w = World(rng, draw_sizes(rng))
+    for k in range(int(rng.integers(2, 5))):
+        dtype = "float64" if k == 0 or rng.random() < 0.7 else str(rng.choice(["float32", "int64", "int32", "bool", "int8"]))
+        w.pool.append(w.new_input(dtype, w.shape(int(rng.choice([0, 1, 2, 2, 3])))))
+    grow(w, int(rng.integers(8, 26)))
+    gradient = seed % 3 == 0
+    outputs = with_gradients(w) if gradient else []
+    late = w.pool[-max(4, len(w.pool) // 2) :]
+    outputs += [late[k] for k in rng.permutation(len(late))[: rng.integers(1, 5)]]
+    if rng.random() < 0.15:
+        outputs.append(outputs[0])
+    pairs = draw_updates(w, outputs)
+    roots = [o.node for o in outputs] + [new for _, new in pairs]
+    order = reachable(roots)
+    if sum(bool(n.args) for n in order) < 10:
+        raise Rejected("too small")
+    return finish(w, seed, roots, [old for old, _ in pairs], order, gradient)
+
+
+def draw_updates(w: World, outputs: list[Variable]) -> list[tuple[Node, Node]]:
+    """Inputs that get new values: expressions of their dtype and shape."""
+    pairs: list[tuple[Node, Node]] = []
+    if w.rng.random() < 0.6:
+        return pairs
+    for old, array in zip(w.inputs, w.arrays, strict=True):
+        if len(pairs) == 2 or not dt.is_float(old.dtype):
+            continue
+        fitting = [v for v in [*w.pool, *outputs] if v.dtype == old.dtype and w.lengths(v) == array.shape]
+        new = one_of(w, fitting)
+        if w.rng.random() < 0.6:
+            new = Variable(old) - 0.1 * new
+            w.value(new)
+        if all(not (isinstance(a, int) and isinstance(b, int)) or a == b for a, b in zip(new.node.shape, old.shape)):
+            pairs.append((old, new.node))
+    return pairs
+
+
+def finish(w: World, seed: int, roots: list[Node], olds: list[Node], order: list[Node], gradient: bool) -> Sample:
+    """The inputs that are needed, the updated ones last."""
+    used = {n for n in order if n.op is INPUT} | set(olds)
+    needed = {n for n in order if n.op is SYMBOL}
+    used |= {n for n in w.inputs if any(d in needed for d in n.shape)}
+    inputs = [n for n in w.inputs if n in used and n not in olds] + olds
+    place = dict(zip(w.inputs, w.arrays, strict=True))
+    first = len(roots) - len(olds)
+    updates = tuple((first + k, len(inputs) - len(olds) + k) for k in range(len(olds)))
+    graph = Graph(inputs, roots)
+    floats = [w.values[n] for n in order if n in w.values and w.values[n].dtype.kind == "f" and n.op not in (CONST, ARRAY)]
+    finite = all(np.isfinite(v).all() for v in floats)
+    scale = max([1.0, *(float(np.abs(v[np.isfinite(v)]).max(initial=0)) for v in floats)])
+    return Sample(seed, graph, updates, [place[n] for n in inputs], [w.values[r] for r in roots], finite, scale, gradient)
+
+
+def in_memory(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same values, lying in memory in one of several ways."""
+    way = rng.integers(5)
+    if array.ndim == 0 or way == 0:
+        return np.array(array, order="C")
+    if way == 1:
+        return np.asfortranarray(array)
+    if way == 2:
+        return np.flip(np.array(np.flip(array), order="C"))
+    wide = np.zeros([2 * n + 1 for n in array.shape], array.dtype)
+    view = wide[tuple(slice(0, 2 * n, 2) for n in array.shape)]
+    view[...] = array
+    return view if way == 3 else np.flip(np.array(np.flip(view, -1), order="F"), -1)
