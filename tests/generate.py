@@ -98,8 +98,7 @@ class World:
             for node in reachable([variable.node]):
                 if node in self.values or node in fresh:
                     continue
-                known = {**self.symbols}
-                found = self.compute(node, fresh, known)
+                found = self.compute(node, fresh)
                 beside_an_edge(node, lambda n: fresh[n] if n in fresh else self.values[n])
                 if found.dtype.kind == "f" and found.size and np.isfinite(found).any():
                     if np.abs(found[np.isfinite(found)]).max() > LARGE:
@@ -108,10 +107,9 @@ class World:
         self.values.update(fresh)
         return self.values[variable.node]
 
-    def compute(self, node: Node, fresh: dict[Node, np.ndarray], sizes: dict[Node, int]) -> np.ndarray:
+    def compute(self, node: Node, fresh: dict[Node, np.ndarray]) -> np.ndarray:
         try:
-            values = {**self.values, **fresh} if node.args and len(fresh) < 4 else Both(fresh, self.values)
-            return np.asarray(reference._value(node, values, sizes))
+            return np.asarray(reference._value(node, Both(fresh, self.values), self.symbols))
         except (AgnesiError, ArithmeticError, ValueError, IndexError) as error:
             raise Rejected(f"{node.op.name}: {error}") from None
 
@@ -140,7 +138,7 @@ class World:
         return self.pick(lambda v: dt.is_float(v.dtype) and v.ndim >= ndim)
 
     def lengths(self, v: Variable) -> tuple[int, ...]:
-        return self.values[v.node].shape
+        return self.value(v).shape
 
     def partner(self, v: Variable, dtype: str = "") -> Variable:
         """A variable that broadcasts with v, or a new input that does."""
@@ -303,7 +301,14 @@ def binary(w: World) -> Variable:
 def choose(w: World) -> Variable:
     condition = w.pick(lambda v: v.dtype == "bool")
     a = w.partner(condition)
-    return at.where(condition, a, w.partner(a) if w.rng.random() < 0.7 else 0.25)
+    if w.rng.random() < 0.3:
+        return at.where(condition, a, 0.25)
+    b = w.partner(a)
+    try:
+        np.broadcast_shapes(*map(w.lengths, (condition, a, b)))
+    except ValueError:
+        raise Rejected("do not broadcast") from None
+    return at.where(condition, a, b)
 
 
 @move(4)
@@ -563,7 +568,7 @@ def draw_updates(w: World, outputs: list[Variable]) -> list[tuple[Node, Node]]:
         if len(pairs) == 2 or not dt.is_float(old.dtype):
             continue
         fitting = [v for v in [*w.pool, *outputs] if v.dtype == old.dtype and w.lengths(v) == array.shape]
-        new = one_of(w, fitting)
+        new = one_of(w, fitting or [Variable(old)])
         if w.rng.random() < 0.6:
             new = Variable(old) - 0.1 * new
             w.value(new)

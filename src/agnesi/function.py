@@ -159,7 +159,7 @@ class Function(_runtime.Dispatcher):
             meta = {"name": self.name, "donated": list(job.donated), "library": "call->library" in job.text}
             with tempfile.TemporaryDirectory(prefix="agnesi-") as folder:
                 made = Path(folder) / "f.so"
-                toolchain.compile_shared(compiler, [job.text], made)
+                toolchain.compile_shared(compiler, job.units, made)
                 path = store.store(key, made, meta)
         if meta["library"]:
             blas.ensure()

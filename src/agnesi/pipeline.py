@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -52,8 +53,13 @@ class Compilation:
     placement: Placement | None = None
     schedule: Schedule | None = None
     program: Program | None = None
-    text: str = ""
+    units: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The C text, all units one after another."""
+        return "\n".join(self.units)
 
     @property
     def donated(self) -> tuple[bool, ...]:
@@ -145,7 +151,7 @@ def plan_memory(job: Compilation) -> None:
 def print_c(job: Compilation) -> None:
     """Makes the C text."""
     assert job.program is not None
-    job.text = c.module(job.program)
+    job.units = c.units(job.program, os.cpu_count() or 1)
 
 
 # -- the list ---------------------------------------------------------------------------------------------

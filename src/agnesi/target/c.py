@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from agnesi.errors import VerificationError
 from agnesi.ir import dims
 from agnesi.ir.node import Node, topological
@@ -275,21 +277,53 @@ def cost(stmt: Stmt) -> int:
 
 # -- the whole -----------------------------------------------------------------------------------------
 
+UNIT_COST = 1000  # scalar work, in additions, from which it pays to start one more compiler
+HEADERS = '#include "ag_support.h"\n#include "vmath.h"'
 
-def module(program: Program) -> str:
-    """The C text of a program; its entry is `ag_main`."""
-    functions: dict[str, str] = {}
-    calls = []
+
+@dataclass
+class NestFunction:
+    """A nest as C text without its name; alike nests share one."""
+
+    name: str
+    returns: str
+    body: str
+    cost: int
+
+    def head(self) -> str:
+        return f"{self.returns} {self.name}{self.body[: self.body.index(') {') + 1]}"
+
+
+def units(program: Program, most: int = 1) -> list[str]:
+    """The C texts of a program, at most so many, to be compiled side by side; the first holds the entry `ag_main`."""
     start = Entry(program)
+    functions: dict[str, NestFunction] = {}
+    calls = []
     for nest in program.nests:
         printer = NestPrinter(start, nest)
-        text, args = printer.function()
-        kind = "int" if printer.fails else "void"
-        name = functions.setdefault(f"AG_NEST {kind} {{name}}{text}", f"nest{len(functions)}")
-        call = f"{name}({args})"
+        body, args = printer.function()
+        work = sum(cost(s) for s in walk(nest.body))
+        returns = "int" if printer.fails else "void"
+        function = functions.setdefault(body, NestFunction(f"nest{len(functions)}", returns, body, work))
+        call = f"{function.name}({args})"
         calls.append(f"  if ({call}) return AG_CHECK;" if printer.fails else f"  {call};")
-    texts = [key.replace("{name}", name, 1) for key, name in functions.items()]
-    entry = "\n".join([*start.lines(), *calls, "  return AG_OK;"])
-    return "\n\n".join(
-        ['#include "ag_support.h"\n#include "vmath.h"', *texts, f"int ag_main(struct ag_call *call) {{\n{entry}\n}}\n"]
-    )
+    entry = "\n".join(["int ag_main(struct ag_call *call) {", *start.lines(), *calls, "  return AG_OK;\n}"])
+    parts = divide(list(functions.values()), most)
+    qualifier = "AG_NEST" if len(parts) == 1 else "AG_PART"
+    texts = ["\n\n".join([HEADERS, *(f"{qualifier} {f.returns} {f.name}{f.body}" for f in part)]) for part in parts]
+    elsewhere = [f"AG_PART {f.head()};" for part in parts[1:] for f in part]
+    texts[0] = "\n\n".join([texts[0], *(["\n".join(elsewhere)] if elsewhere else []), entry]) + "\n"
+    return texts
+
+
+def divide(functions: list[NestFunction], most: int) -> list[list[NestFunction]]:
+    """The functions in as many parts as their work justifies, about equal ones."""
+    total = sum(f.cost for f in functions)
+    count = max(1, min(most, total // UNIT_COST + 1 if total > UNIT_COST else 1, len(functions)))
+    parts: list[list[NestFunction]] = [[] for _ in range(count)]
+    loads = [0] * count
+    for f in sorted(functions, key=lambda f: -f.cost):
+        k = loads.index(min(loads))
+        parts[k].append(f)
+        loads[k] += f.cost
+    return parts

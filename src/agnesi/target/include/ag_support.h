@@ -13,6 +13,7 @@
 #endif
 
 #define AG_NEST static __attribute__((noinline, unused))
+#define AG_PART __attribute__((noinline, visibility("hidden")))
 #define AG_ALIGN(bytes) (((bytes) + 63) & ~(int64_t)63)
 
 /* Records a failed check; the first one stays. */
