@@ -84,7 +84,9 @@ def special(dtype):
 
 
 def defined(op, arrays):
-    """The combinations of these values that NumPy has a result for, as flat arrays."""
+    """The combinations of these values that NumPy and the op have a result for, as flat arrays."""
+    if np.isfinite(op.limit):
+        arrays = [a[~(np.isfinite(a) & (np.abs(a.astype("f8")) > op.limit))] for a in arrays]
     grid = [np.ascontiguousarray(a).ravel() for a in np.meshgrid(*arrays, indexing="ij")]
     operands = signature(op, tuple(a.dtype.name for a in arrays))[0]
     if not has_value(op, operands, grid):

@@ -24,15 +24,15 @@ from agnesi.errors import (
     UnusedInputError,
 )  # fmt: skip
 from agnesi.explain import report
-from agnesi.ir.graph import Graph, find_inputs
-from agnesi.ir.node import INPUT, Node, substitute
+from agnesi.ir.graph import Graph, find_inputs, reachable
+from agnesi.ir.node import INPUT, Node, substitute, type_nodes
 from agnesi.ir.show import dprint as tree_text, pprint as formula_text
 from agnesi.ir.type import dim_text, same_type
 from agnesi.ir.variable import Variable, as_node, line_of, method
 from agnesi.pipeline import Compilation, compile_graph
 from agnesi.reference import evaluate
 from agnesi.runtime import blas
-from agnesi.schedule.sizes import Site, entry_checks, equations, number
+from agnesi.schedule.sizes import Site, collect
 from agnesi.shared import SharedVariable, is_shared, storage_of
 from agnesi.target import toolchain
 from agnesi.target.cache import Cache, Hit
@@ -185,9 +185,7 @@ class Function(_runtime.Dispatcher):
 
     def _sites(self, common: bool) -> list[Site]:
         """What the check numbers of a variant stand for."""
-        graph, sites = number(self.graph)
-        entry_checks(graph, equations(graph), sites, common)
-        return sites
+        return collect(self.graph, self.updates, common)[1]
 
     # -- for people ---------------------------------------------------------------------------------------
 
@@ -334,7 +332,7 @@ def function(
     for (old, _), new in zip(pairs, roots[len(wanted) :], strict=True):
         check_update(old, new)
     found = find_inputs(roots)
-    unused(given, found, on_unused_input)
+    unused(given, roots, on_unused_input)
     shared = list(dict.fromkeys([n for n in found if n not in nodes and is_shared(n)] + [s for s, _ in pairs]))
     unknown = [n for n in found if n not in nodes and not is_shared(n)]
     if unknown:
@@ -426,10 +424,10 @@ def replaced(roots: list[Node], givens: Any) -> list[Node]:
     return substitute(roots, mapping) if mapping else roots
 
 
-def unused(given: list[In], found: list[Node], action: str) -> None:
-    """Complains about inputs that nothing depends on."""
-    used = set(found)
-    idle = [i for i in given if i.variable.node not in used]
+def unused(given: list[In], roots: list[Node], action: str) -> None:
+    """Complains about inputs of which neither values nor sizes are needed."""
+    used = set(reachable(roots))
+    idle = [i for i in given if i.variable.node not in used and not used.intersection(type_nodes(i.variable.node))]
     if not idle or action == "ignore":
         return
     message = (

@@ -73,6 +73,7 @@ class Lowering:
         self.entry = Scope()
         self.counter = 0
         self.level_of: dict[Node, int] = {}
+        self.sized: dict[Node, Node] = {}
 
     # -- the whole ----------------------------------------------------------------------------------
 
@@ -138,6 +139,10 @@ class Lowering:
         """A dimension that is known before any loop: a number, a symbol, or a name given to it at entry."""
         if isinstance(dim, int) or dim.op in (SYMBOL, TEMP):
             return dim
+        if (dim, ()) not in self.entry.memo:
+            for part in topological([dim]):  # in this order nothing below recurses deeply
+                if part.op.kind == "elementwise" and part.ndim == 0:
+                    self.at(part, (), [self.entry])
         return self.at(dim, (), [self.entry])
 
     # -- nests --------------------------------------------------------------------------------------
@@ -308,13 +313,23 @@ class Lowering:
             return idx[0]
         if node.op.kind in ("index", "gather"):
             ((arg, at),) = operands(node, idx, self._reader(scopes))
-            return self.at(arg, at, scopes)
+            return self.at(arg, tuple(self._index_name(i, scopes) for i in at), scopes)
         if node.op.kind != "elementwise":
             raise AssertionError(f"{node!r} is not computed element by element")
         args = tuple(self.at(a, i, scopes) for a, i in operands(node, idx, self._reader(scopes)))
         if node.op is ew.check_index:
             return self._checked(node, args, scopes)
         return make(node.op, args, node.attrs)
+
+    def _index_name(self, i: Node, scopes: list[Scope]) -> Node:
+        """An index; one that takes divisions or choices gets a name, since further indices may use it several times."""
+        terms, _ = dims.linear(i)
+        if all(t.op.kind == "leaf" or t.op.name == "mul" for t in terms):
+            return i
+        here = scopes[: self._depth((i,)) + 1]
+        if (i, ()) not in here[-1].memo:
+            here[-1].memo[i, ()] = self._let(self._scalar_index(i, here), here)
+        return here[-1].memo[i, ()]
 
     def _checked(self, node: Node, args: tuple[Node, ...], scopes: list[Scope]) -> Node:
         """A wrapped index, and the check that it lies inside."""
@@ -325,8 +340,25 @@ class Lowering:
 
     def _scalar_index(self, i: Node, scopes: list[Scope]) -> Node:
         """An index expression with the scalars of the graph in it replaced by their names."""
+        if not i.args:
+            return i
         named = {n: self.at(n, (), scopes) for n in frontier(i)}
-        return substitute([i], named)[0] if named else i
+        return self._sized(substitute([i], named)[0] if named else i)
+
+    def _sized(self, i: Node) -> Node:
+        """An index expression in which sizes of more than one operation are named at entry: they may share parts."""
+        found = self.sized.get(i)
+        if found is None:
+            fixed: dict[Node, bool] = {}
+            done: dict[Node, Node] = {}
+            for n in topological([i]):
+                fixed[n] = n.op in (CONST, SYMBOL) or (bool(n.args) and all(fixed[a] for a in n.args))
+                done[n] = n
+                if n.args and not fixed[n]:
+                    args = (dim_node(self.size(a)) if fixed[a] and is_long(a) else done[a] for a in n.args)
+                    done[n] = make(n.op, tuple(args), n.attrs)
+            found = self.sized[i] = dim_node(self.size(i)) if fixed[i] and is_long(i) else done[i]
+        return found
 
     # -- library calls --------------------------------------------------------------------------------
 
@@ -418,6 +450,11 @@ class Lowering:
     def strides(buffer: Buffer) -> tuple[Dim, ...]:
         """The strides of a buffer in elements."""
         return buffer.strides or row_major(buffer.shape)
+
+
+def is_long(size: Node) -> bool:
+    """Whether a size takes more than one operation."""
+    return any(a.args for a in size.args)
 
 
 def row_major(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:

@@ -30,7 +30,7 @@ from agnesi.rewrite.stable import RECOGNIZE, STABLE
 from agnesi.schedule import memory
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, place
-from agnesi.schedule.sizes import Equation, Site, assume, entry_checks, equations, number
+from agnesi.schedule.sizes import Equation, Site, assume, collect, equations
 from agnesi.target import c
 
 
@@ -73,12 +73,7 @@ class Compilation:
 
 def find_sizes(job: Compilation) -> None:
     """Numbers what can fail, and collects what must hold of sizes."""
-    job.graph, job.sites = number(job.graph)
-    job.equal = equations(job.graph)
-    for new, old in job.updates:
-        pairs = zip(job.graph.outputs[new].shape, job.graph.inputs[old].shape, strict=True)
-        job.equal += [Equation(a, b, -1 - old) for a, b in pairs if a is not b and a != b]
-    job.checks = entry_checks(job.graph, job.equal, job.sites, job.common)
+    job.graph, job.sites, job.equal, job.checks = collect(job.graph, job.updates, job.common)
 
 
 def assume_sizes(job: Compilation) -> None:

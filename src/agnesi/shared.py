@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from agnesi import _runtime, config
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dtype as dt
+from agnesi.ir.graph import Graph
 from agnesi.ir.node import INPUT, Node, Tag, make, symbol
 from agnesi.ir.type import Dim, Type
 from agnesi.ir.variable import Variable
@@ -59,6 +61,17 @@ class SharedVariable(Variable):
             )
         keep = borrow and array.dtype == self.dtype and array.flags.c_contiguous and array.flags.writeable
         self.storage.array = array if keep else np.array(array, self.dtype, order="C")
+
+
+def _load_shared(graph: Graph, name: str) -> SharedVariable:
+    return SharedVariable(graph.outputs[0], name)
+
+
+def _save_shared(variable: SharedVariable) -> tuple[Any, ...]:
+    return _load_shared, (Graph([variable.node], [variable.node]), variable.name)
+
+
+copyreg.pickle(SharedVariable, _save_shared)
 
 
 def storage_of(node: Node) -> _runtime.Storage:

@@ -108,9 +108,14 @@ def product(dims: Iterable[Dim]) -> Dim:
 
 
 def maximum(a: Dim, b: Dim) -> Dim:
-    """max(a, b)"""
+    """max(a, b), where max(max(c, 0) - 1, 0) is max(c - 1, 0)"""
     if isinstance(a, int) and isinstance(b, int):
         return max(a, b)
+    if isinstance(a, Node) and isinstance(b, int):
+        terms, total = linear(a)
+        inner, factor = next(iter(terms.items()))
+        if len(terms) == 1 and factor == 1 and inner.op.name == "maximum" and inner.args[1].op is CONST:
+            return maximum(add(as_dim(inner.args[0]), total), max(int(value_of(inner.args[1])) + total, b))
     return a if same(a, b) else _op("maximum", dim_node(a), dim_node(b))
 
 

@@ -134,13 +134,11 @@ def _steps(length: Dim, step: int) -> Dim:
 
 def _clamp(bound: Dim, size: Dim, low: Dim, high: Dim) -> Dim:
     """A bound from the start, within [low, high]; negative ones count from the end."""
-    if isinstance(bound, int):
-        wrapped = dims.add(size, bound) if bound < 0 else bound
-    else:
-        wrapped = ew.where(bound < 0, dim_node(dims.add(bound, size)), bound)
-    if bound is not wrapped or not isinstance(bound, int):
-        wrapped = dims.maximum(wrapped, low)
-    return dims.minimum(wrapped, high)
+    if isinstance(bound, int) and bound >= 0:
+        return dims.minimum(bound, high)
+    from_start = dims.add(bound, size)
+    wrapped = from_start if isinstance(bound, int) else ew.where(bound < 0, dim_node(from_start), bound)
+    return dims.minimum(dims.maximum(wrapped, low), high)
 
 
 def _lookup(x: Node, arrays: list[Node | None]) -> Node:

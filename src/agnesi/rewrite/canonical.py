@@ -62,7 +62,8 @@ def any_of(op: Op) -> Pattern:
     return Pattern(op, ())
 
 
-ELEMENTWISE = [op for op in OPS.values() if op.kind == "elementwise" and op.name != "check_index"]
+FOLDING = [op for op in OPS.values() if op.kind == "elementwise" and op not in (ew.check_index, ew.cast, ew.copy)]
+BROADCASTING = [op for op in FOLDING if op.arity > 1 and op is not ew.meet]
 
 
 def power(b: Bindings) -> Node | None:
@@ -118,9 +119,9 @@ def widening(b: Bindings) -> bool:
 
 
 CANONICAL = [
-    *(Rule(f"fold_{op.name}", any_of(op), fold, "rounding") for op in ELEMENTWISE),
-    *(Rule(f"fill_cut_{op.name}", any_of(op), fill_cut, "bitwise") for op in ELEMENTWISE),
-    *(Rule(f"lead_cut_{op.name}", any_of(op), lead_cut, "bitwise") for op in ELEMENTWISE),
+    *(Rule(f"fold_{op.name}", any_of(op), fold, "rounding") for op in FOLDING),
+    *(Rule(f"fill_cut_{op.name}", any_of(op), fill_cut, "bitwise") for op in BROADCASTING),
+    *(Rule(f"lead_cut_{op.name}", any_of(op), lead_cut, "bitwise") for op in BROADCASTING),
     Rule("add_zero", x + 0, x, "rounding"),
     Rule("sub_zero", x - 0, x, "bitwise"),
     Rule("zero_sub", ew.sub(0, x), -x, "rounding"),
@@ -148,7 +149,7 @@ CANONICAL = [
     Rule("cast_same", ew.cast(x, dtype=then),
          lambda b: b["x"] if b["x"].dtype == b["then"] else None, "bitwise"),
     Rule("sum_scaled", sum_(x * c, axes=A), scaled_sum, "rounding", is_float),
-    Rule("sum_neg", sum_(-x, axes=A), -sum_(x, axes=A), "bitwise"),
+    Rule("sum_neg", sum_(-x, axes=A), -sum_(x, axes=A), "rounding"),
 ]  # fmt: skip
 
 

@@ -132,6 +132,10 @@ def _matrix(n: int, m: int) -> Node:
     return reshape_dims(cast(iota(dim_node(n * m)), "float64"), (n, m))
 
 
+def _cube(n: int, m: int) -> Node:
+    return reshape_dims(_matrix(2 * n, m), (2, n, m))
+
+
 def _transposed(n: int, m: int) -> Node:
     return transpose_(_matrix(n, m), perm=(1, 0))
 
@@ -154,5 +158,5 @@ ACCUMULATE = [
 
 LOOPS = [
     Rule("contract_loops", contract(x, y, labels=L), as_loops, "rounding",
-         example=lambda: contract(_matrix(3, 3), cast(_matrix(3, 4), "float64"), labels="ij,ik->jk") * 1),
+         example=lambda: contract(_cube(2, 3), _cube(3, 2), labels="bij,bjk->bik")),
 ]  # fmt: skip

@@ -66,29 +66,6 @@ static bool NAME(multiply_vector)(int64_t rows, int64_t columns, REAL alpha, con
   return true;
 }
 
-/* c += alpha * a b by blocked loops, for any strides: what remains when there is no memory for anything better. */
-static void NAME(multiply)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *a, int64_t a_row, int64_t a_col,
-                           const REAL *b, int64_t b_row, int64_t b_col, REAL *c, int64_t c_row) {
-  enum { DEPTH = 64, WIDTH = 256 };
-  REAL tile[WIDTH];
-  for (int64_t j0 = 0; j0 < n; j0 += WIDTH)
-    for (int64_t p0 = 0; p0 < k; p0 += DEPTH) {
-      int64_t j1 = j0 + WIDTH < n ? j0 + WIDTH : n, p1 = p0 + DEPTH < k ? p0 + DEPTH : k;
-      for (int64_t i = 0; i < m; i++) {
-        for (int64_t j = j0; j < j1; j++) tile[j - j0] = 0;
-        for (int64_t p = p0; p < p1; p++) {
-          REAL factor = a[i * a_row + p * a_col];
-          const REAL *from = b + p * b_row;
-          if (b_col == 1)
-            for (int64_t j = j0; j < j1; j++) tile[j - j0] += factor * from[j];
-          else
-            for (int64_t j = j0; j < j1; j++) tile[j - j0] += factor * from[j * b_col];
-        }
-        for (int64_t j = j0; j < j1; j++) c[i * c_row + j] += alpha * tile[j - j0];
-      }
-    }
-}
-
 static void NAME(gemm)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *a, int64_t a_row, int64_t a_col,
                        const REAL *b, int64_t b_row, int64_t b_col, REAL beta, REAL *c, int64_t c_row);
 
@@ -120,22 +97,19 @@ static void NAME(gemm)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *
   bool fits = m <= LONGEST && n <= LONGEST && k <= LONGEST && (m == 1 || c_row <= MOST);
   if (fits && n == 1 && NAME(multiply_vector)(m, k, alpha, a, a_row, a_col, b, b_row, beta, c, c_row)) return;
   if (fits && m == 1 && NAME(multiply_vector)(n, k, alpha, b, b_col, b_row, a, a_col, beta, c, 1)) return;
-  if ((GEMM == NULL || ag_product->preferred) &&
-      ag_product->NAME(multiply)(m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row))
-    return;
-  if (GEMM != NULL && !fits) {
+  bool by_blas = GEMM != NULL && !ag_product->preferred;
+  if (by_blas && !fits) {
     NAME(halve)(m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
     return;
   }
   struct NAME(factor) left = {0}, right = {0};
-  if (GEMM != NULL && NAME(present)(&left, m, k, a, a_row, a_col) && NAME(present)(&right, k, n, b, b_row, b_col)) {
+  if (by_blas && NAME(present)(&left, m, k, a, a_row, a_col) && NAME(present)(&right, k, n, b, b_row, b_col)) {
     /* BLAS counts columns first: it computes the transpose of c from the transposes of b and a. */
     int rows = (int)n, columns = (int)m, depth = (int)k, leading = (int)(m == 1 ? n : c_row);
     GEMM(&right.transposed, &left.transposed, &rows, &columns, &depth, &alpha, right.data, &right.leading, left.data,
          &left.leading, &beta, c, &leading);
   } else {
-    if (beta != 1) NAME(scale)(m, n, beta, c, c_row);
-    NAME(multiply)(m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, c, c_row);
+    ag_product->NAME(multiply)(m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
   }
   free(left.packed);
   free(right.packed);

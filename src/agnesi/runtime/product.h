@@ -9,12 +9,12 @@
 #include <stdint.h>
 
 /* The code for one instruction set.
- * c = alpha * a b + beta * c with any strides, for m, n, k > 0.  False: no memory, and c is as it was. */
+ * c = alpha * a b + beta * c with any strides, c with unit column stride, for m, n, k > 0. */
 struct ag_product {
   const char *name;
-  bool (*multiply_f32)(int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t a_row, int64_t a_col,
+  void (*multiply_f32)(int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t a_row, int64_t a_col,
                        const float *b, int64_t b_row, int64_t b_col, float beta, float *c, int64_t c_row);
-  bool (*multiply_f64)(int64_t m, int64_t n, int64_t k, double alpha, const double *a, int64_t a_row, int64_t a_col,
+  void (*multiply_f64)(int64_t m, int64_t n, int64_t k, double alpha, const double *a, int64_t a_row, int64_t a_col,
                        const double *b, int64_t b_row, int64_t b_col, double beta, double *c, int64_t c_row);
   bool preferred; /* to BLAS */
 };
@@ -36,21 +36,5 @@ enum {
 
 /* PANEL_BYTES of memory that belong to this thread, or NULL. */
 void *ag_panels(void);
-
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-#define JOIN_WORDS(word, type, code) word##_##type##_##code
-#define JOIN(word, type, code) JOIN_WORDS(word, type, code)
-#define NAME(word) JOIN(word, TYPE, CODE)
-
-#define UP_TO_2(K, vectors) K(1, vectors) K(2, vectors)
-#define UP_TO_4(K, vectors) UP_TO_2(K, vectors) K(3, vectors) K(4, vectors)
-#define UP_TO_6(K, vectors) UP_TO_4(K, vectors) K(5, vectors) K(6, vectors)
-#define UP_TO_9(K, vectors) UP_TO_6(K, vectors) K(7, vectors) K(8, vectors) K(9, vectors)
-#define UP_TO_12(K, vectors) UP_TO_9(K, vectors) K(10, vectors) K(11, vectors) K(12, vectors)
-#define UP_TO_14(K, vectors) UP_TO_12(K, vectors) K(13, vectors) K(14, vectors)
 
 #endif

@@ -9,6 +9,7 @@
 
 /* Tiles for 16 registers. */
 #define KERNELS(K) UP_TO_12(K, 1) UP_TO_6(K, 2) UP_TO_4(K, 3) UP_TO_2(K, 4)
+#define PACKING_KERNELS(K) K(4, 2) K(5, 2) K(6, 2)
 enum { ROWS_1 = 12, ROWS_2 = 6, ROWS_3 = 4, ROWS_4 = 2, WIDE = 2 };
 
 typedef float floats __attribute__((vector_size(32), aligned(4), may_alias));
@@ -27,6 +28,7 @@ typedef double doubles __attribute__((vector_size(32), aligned(8), may_alias));
     else                                                      \
       _mm256_maskstore_ps(p, MASK(count), (__m256)(value));   \
   } while (0)
+#define FUSED(x, factor, y) ((VECTOR)_mm256_fmadd_ps((__m256)(x), _mm256_set1_ps(factor), (__m256)(y)))
 #include "tiles.h"
 #undef TYPE
 #undef REAL
@@ -34,6 +36,7 @@ typedef double doubles __attribute__((vector_size(32), aligned(8), may_alias));
 #undef MASK
 #undef LOAD_SOME
 #undef STORE_SOME
+#undef FUSED
 
 #define TYPE f64
 #define REAL double
@@ -47,6 +50,7 @@ typedef double doubles __attribute__((vector_size(32), aligned(8), may_alias));
     else                                                      \
       _mm256_maskstore_pd(p, MASK(count), (__m256d)(value));  \
   } while (0)
+#define FUSED(x, factor, y) ((VECTOR)_mm256_fmadd_pd((__m256d)(x), _mm256_set1_pd(factor), (__m256d)(y)))
 #include "tiles.h"
 
 const struct ag_product ag_product_avx2 = {"avx2", multiply_f32_avx2, multiply_f64_avx2, true};

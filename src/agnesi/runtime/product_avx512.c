@@ -9,6 +9,7 @@
 
 /* Tiles for 32 registers. */
 #define KERNELS(K) UP_TO_14(K, 1) UP_TO_14(K, 2) UP_TO_9(K, 3) UP_TO_6(K, 4)
+#define PACKING_KERNELS(K) K(10, 2) K(11, 2) K(12, 2) K(13, 2) K(14, 2)
 enum { ROWS_1 = 14, ROWS_2 = 14, ROWS_3 = 9, ROWS_4 = 6, WIDE = 2 };
 
 typedef float floats __attribute__((vector_size(64), aligned(4), may_alias));
@@ -20,6 +21,7 @@ typedef double doubles __attribute__((vector_size(64), aligned(8), may_alias));
 #define MASK(count) ((__mmask16)(0xffff >> (16 - (count))))
 #define LOAD_SOME(p, count) ((VECTOR)_mm512_maskz_loadu_ps(MASK(count), p))
 #define STORE_SOME(p, count, value) _mm512_mask_storeu_ps(p, MASK(count), (__m512)(value))
+#define FUSED(x, factor, y) ((VECTOR)_mm512_fmadd_ps((__m512)(x), _mm512_set1_ps(factor), (__m512)(y)))
 #include "tiles.h"
 #undef TYPE
 #undef REAL
@@ -27,6 +29,7 @@ typedef double doubles __attribute__((vector_size(64), aligned(8), may_alias));
 #undef MASK
 #undef LOAD_SOME
 #undef STORE_SOME
+#undef FUSED
 
 #define TYPE f64
 #define REAL double
@@ -34,6 +37,7 @@ typedef double doubles __attribute__((vector_size(64), aligned(8), may_alias));
 #define MASK(count) ((__mmask8)(0xff >> (8 - (count))))
 #define LOAD_SOME(p, count) ((VECTOR)_mm512_maskz_loadu_pd(MASK(count), p))
 #define STORE_SOME(p, count, value) _mm512_mask_storeu_pd(p, MASK(count), (__m512d)(value))
+#define FUSED(x, factor, y) ((VECTOR)_mm512_fmadd_pd((__m512d)(x), _mm512_set1_pd(factor), (__m512d)(y)))
 #include "tiles.h"
 
 const struct ag_product ag_product_avx512 = {"avx512", multiply_f32_avx512, multiply_f64_avx512, true};

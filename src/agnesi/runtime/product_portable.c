@@ -7,8 +7,10 @@
 #define CODE portable
 #define TARGET
 #define MASKED 0
+#define PACKING_KERNELS(K)
 
 #ifdef __aarch64__ /* 32 registers */
+#include <arm_neon.h>
 #define KERNELS(K) UP_TO_14(K, 1) UP_TO_14(K, 2) UP_TO_9(K, 3) UP_TO_6(K, 4)
 enum { ROWS_1 = 14, ROWS_2 = 14, ROWS_3 = 9, ROWS_4 = 6, WIDE = 3 };
 #else
@@ -44,18 +46,29 @@ static inline void store_doubles(double *p, int count, doubles value) {
 #define VECTOR floats
 #define LOAD_SOME load_floats
 #define STORE_SOME store_floats
+#ifdef __aarch64__
+#define FUSED(x, factor, y) ((VECTOR)vfmaq_n_f32((float32x4_t)(y), (float32x4_t)(x), factor))
+#else
+#define FUSED(x, factor, y) ((x) * (factor) + (y))
+#endif
 #include "tiles.h"
 #undef TYPE
 #undef REAL
 #undef VECTOR
 #undef LOAD_SOME
 #undef STORE_SOME
+#undef FUSED
 
 #define TYPE f64
 #define REAL double
 #define VECTOR doubles
 #define LOAD_SOME load_doubles
 #define STORE_SOME store_doubles
+#ifdef __aarch64__
+#define FUSED(x, factor, y) ((VECTOR)vfmaq_n_f64((float64x2_t)(y), (float64x2_t)(x), factor))
+#else
+#define FUSED(x, factor, y) ((x) * (factor) + (y))
+#endif
 #include "tiles.h"
 
 const struct ag_product ag_product_portable = {"portable", multiply_f32_portable, multiply_f64_portable, false};

@@ -3,7 +3,8 @@
  * REAL: the type.  VECTOR: as many of them as a register holds, anywhere in memory.  NAME(word): the word with the
  * suffixes of type and instruction set.  TARGET: the attribute that selects the instructions.  LOAD_SOME(p, count),
  * STORE_SOME(p, count, value): the first `count` lanes; nothing beyond them is touched.  MASKED: whether LOAD_SOME is
- * as good as a load.  KERNELS(K): K(rows, vectors) for each tile that fits the registers, ROWS_1 to ROWS_4: the
+ * as good as a load.  FUSED(x, factor, y): x * factor + y with one rounding if there are instructions for that; written
+ * out where a compiler could choose which of two products to fuse, and would choose differently from tile to tile.  KERNELS(K): K(rows, vectors) for each tile that fits the registers, ROWS_1 to ROWS_4: the
  * tallest of 1 to 4 vectors, WIDE: the width of tiles when there is room.
  *
  * c is computed in tiles that stay in registers while k runs.  Elements of a are read where they are, whatever the
@@ -14,6 +15,33 @@
  * row of a, its column of b and k; not on strides, alignment, or the rest of the product.
  */
 
+#ifndef AG_TILES_H
+#define AG_TILES_H
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+enum { SHALLOW = 4 }; /* the depth up to which rows of c are written from end to end */
+#define JOIN_WORDS(word, type, code) word##_##type##_##code
+#define JOIN(word, type, code) JOIN_WORDS(word, type, code)
+#define NAME(word) JOIN(word, TYPE, CODE)
+
+#if defined __clang__ || __GNUC__ >= 12
+#define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (__typeof__((x) == (y))){__VA_ARGS__})
+#endif
+
+/* Tiles of 1 to so many rows. */
+#define UP_TO_2(K, vectors) K(1, vectors) K(2, vectors)
+#define UP_TO_4(K, vectors) UP_TO_2(K, vectors) K(3, vectors) K(4, vectors)
+#define UP_TO_6(K, vectors) UP_TO_4(K, vectors) K(5, vectors) K(6, vectors)
+#define UP_TO_9(K, vectors) UP_TO_6(K, vectors) K(7, vectors) K(8, vectors) K(9, vectors)
+#define UP_TO_12(K, vectors) UP_TO_9(K, vectors) K(10, vectors) K(11, vectors) K(12, vectors)
+#define UP_TO_14(K, vectors) UP_TO_12(K, vectors) K(13, vectors) K(14, vectors)
+#endif
+
 enum { NAME(lanes) = sizeof(VECTOR) / sizeof(REAL) };
 
 /* One tile of c and what it is made of. */
@@ -23,17 +51,19 @@ struct NAME(tile) {
   int64_t a_row, a_col, b_row, c_row;
   int64_t depth;
   REAL alpha, beta;
-  int last; /* columns in the last vector */
+  REAL *panel; /* where b goes as it is read, for kernels that pack */
+  int last;    /* columns in the last vector */
 };
 
-/* Computes a tile; both sizes are constants where this is used.  The loops unroll, so the arrays become registers. */
+/* Computes a tile, and packs its part of b on the way if it shall: that hides the time which b takes to arrive.
+ * The last three arguments are constants where this is used; the loops unroll, so the arrays become registers. */
 static inline __attribute__((always_inline)) TARGET void NAME(compute)(const struct NAME(tile) *tile, const int rows,
-                                                                       const int vectors) {
+                                                                       const int vectors, const bool packs) {
   enum { LANES = NAME(lanes), LONG = 32 };
   const int64_t a_row = tile->a_row, a_col = tile->a_col, b_row = tile->b_row, c_row = tile->c_row;
   const int last = tile->last;
   const REAL *b = tile->b;
-  REAL *c = tile->c;
+  REAL *c = tile->c, *panel = tile->panel;
   const REAL *a[4]; /* every fourth row: addressing modes reach the others */
   for (int i = 0; i < 4; i++) a[i] = tile->a + 4 * i * a_row;
   if (tile->depth >= LONG) /* there is time to fetch what is added to at the end */
@@ -45,6 +75,12 @@ static inline __attribute__((always_inline)) TARGET void NAME(compute)(const str
     VECTOR right[4];
     UNROLL for (int j = 0; j < vectors; j++) right[j] =
         MASKED && j == vectors - 1 ? LOAD_SOME(b + j * LANES, last) : *(const VECTOR *)(b + j * LANES);
+    /* What the next tile needs, or, in a panel, the next row. */
+    UNROLL for (int j = 0; j < vectors; j++) __builtin_prefetch(b + (vectors + j) * LANES);
+    if (packs) {
+      UNROLL for (int j = 0; j < vectors; j++) *(VECTOR *)(panel + j * LANES) = right[j];
+      panel += vectors * LANES;
+    }
     UNROLL for (int i = 0; i < rows; i++) {
       const REAL left = a[i / 4][i % 4 * a_row];
       UNROLL for (int j = 0; j < vectors; j++) sum[i][j] += right[j] * left; /* contracted to fma where there is one */
@@ -58,7 +94,7 @@ static inline __attribute__((always_inline)) TARGET void NAME(compute)(const str
   if (beta != 0)
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) {
       const REAL *from = c + i * c_row + j * LANES;
-      sum[i][j] += beta * (j < vectors - 1 ? *(const VECTOR *)from : LOAD_SOME(from, last));
+      sum[i][j] = FUSED(j < vectors - 1 ? *(const VECTOR *)from : LOAD_SOME(from, last), beta, sum[i][j]);
     }
   UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) {
     REAL *to = c + i * c_row + j * LANES;
@@ -71,14 +107,57 @@ static inline __attribute__((always_inline)) TARGET void NAME(compute)(const str
 
 #define KERNEL(rows, vectors)                                                                                   \
   static __attribute__((noinline)) TARGET void NAME(kernel_##rows##_##vectors)(const struct NAME(tile) *tile) { \
-    NAME(compute)(tile, rows, vectors);                                                                         \
+    NAME(compute)(tile, rows, vectors, false);                                                                  \
   }
 KERNELS(KERNEL)
 #undef KERNEL
-
-#define KERNEL(rows, vectors) [vectors][rows] = NAME(kernel_##rows##_##vectors),
-static void (*const NAME(kernels)[5][16])(const struct NAME(tile) *) = {KERNELS(KERNEL)};
+#define KERNEL(rows, vectors)                                                                                    \
+  static __attribute__((noinline)) TARGET void NAME(packing_##rows##_##vectors)(const struct NAME(tile) *tile) { \
+    NAME(compute)(tile, rows, vectors, true);                                                                    \
+  }
+PACKING_KERNELS(KERNEL)
 #undef KERNEL
+
+typedef void (*NAME(kernel))(const struct NAME(tile) *);
+#define KERNEL(rows, vectors) [vectors][rows] = NAME(kernel_##rows##_##vectors),
+static const NAME(kernel) NAME(kernels)[5][16] = {KERNELS(KERNEL)};
+#undef KERNEL
+#define KERNEL(rows, vectors) [vectors][rows] = NAME(packing_##rows##_##vectors),
+static const NAME(kernel) NAME(packing_kernels)[5][16] = {PACKING_KERNELS(KERNEL)}; /* NULL: pack first */
+#undef KERNEL
+
+/* Copies b[depth, width], of contiguous columns, into a panel with rows of `full`, filled up with zeros. */
+static TARGET void NAME(pack_transposed)(REAL *to, int64_t depth, int64_t width, int64_t full, const REAL *b,
+                                         int64_t b_col) {
+  typedef REAL four __attribute__((vector_size(4 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
+  enum { LINE = 64 / sizeof(REAL) }; /* so much of a column at once: next to it lie other columns, far away */
+  const int64_t whole = width / 4 * 4;
+  if (width < full)
+    for (int64_t p = 1; p <= depth; p++) *(VECTOR *)(to + p * full - NAME(lanes)) = (VECTOR){0};
+  for (int64_t p0 = 0; p0 < depth; p0 += LINE) {
+    const int64_t p1 = p0 + LINE < depth ? p0 + LINE : depth;
+    for (int64_t j = 0; j < whole; j += 4) {
+      int64_t p = p0;
+      for (; p + 4 <= p1; p += 4) {
+        const REAL *from = b + p + j * b_col;
+        REAL *at = to + p * full + j;
+        four w = *(four *)from, x = *(four *)(from + b_col), y = *(four *)(from + 2 * b_col),
+             z = *(four *)(from + 3 * b_col);
+        four wx = SHUFFLE(w, x, 0, 4, 1, 5), yz = SHUFFLE(y, z, 0, 4, 1, 5);
+        *(four *)at = SHUFFLE(wx, yz, 0, 1, 4, 5);
+        *(four *)(at + full) = SHUFFLE(wx, yz, 2, 3, 6, 7);
+        wx = SHUFFLE(w, x, 2, 6, 3, 7);
+        yz = SHUFFLE(y, z, 2, 6, 3, 7);
+        *(four *)(at + 2 * full) = SHUFFLE(wx, yz, 0, 1, 4, 5);
+        *(four *)(at + 3 * full) = SHUFFLE(wx, yz, 2, 3, 6, 7);
+      }
+      for (; p < p1; p++)
+        for (int i = 0; i < 4; i++) to[p * full + j + i] = b[p + (j + i) * b_col];
+    }
+    for (int64_t j = whole; j < width; j++)
+      for (int64_t p = p0; p < p1; p++) to[p * full + j] = b[p + j * b_col];
+  }
+}
 
 /* Copies b[depth, width] into a panel of `vectors`, filled up with zeros. */
 static TARGET void NAME(pack_panel)(REAL *to, int64_t depth, int64_t width, int64_t vectors, const REAL *b,
@@ -93,11 +172,12 @@ static TARGET void NAME(pack_panel)(REAL *to, int64_t depth, int64_t width, int6
     }
     return;
   }
-  for (int64_t p0 = 0; p0 < depth; p0 += LANES) { /* square pieces: each line of b is read once */
-    const int64_t p1 = p0 + LANES < depth ? p0 + LANES : depth;
-    for (int64_t j = 0; j < full; j++)
-      for (int64_t p = p0; p < p1; p++) to[p * full + j] = j < width ? b[p * b_row + j * b_col] : 0;
+  if (b_row == 1) {
+    NAME(pack_transposed)(to, depth, width, full, b, b_col);
+    return;
   }
+  for (int64_t p = 0; p < depth; p++, to += full)
+    for (int64_t j = 0; j < full; j++) to[j] = j < width ? b[p * b_row + j * b_col] : 0;
 }
 
 /* The tiles for m rows and n columns: vectors, and rows, the latter about equal from tile to tile. */
@@ -110,18 +190,69 @@ static void NAME(choose)(int64_t m, int64_t n, int *rows, int *vectors) {
   *rows = (int)((m + count - 1) / count);
 }
 
-/* c = alpha * a b + beta * c for m, n, k > 0.  False: no memory, and c is as it was. */
-static TARGET bool NAME(multiply)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *a, int64_t a_row,
+/* One vector of a row of c, from `depth` rows of b. */
+static inline __attribute__((always_inline)) TARGET void NAME(combine)(const int depth, const REAL *left,
+                                                                       const REAL *b, int64_t b_row, REAL alpha,
+                                                                       REAL beta, REAL *c, int count) {
+  VECTOR sum = {0};
+  UNROLL for (int p = 0; p < depth; p++) sum += LOAD_SOME(b + p * b_row, count) * left[p];
+  sum *= alpha;
+  if (beta != 0) sum = FUSED(LOAD_SOME(c, count), beta, sum);
+  STORE_SOME(c, count, sum);
+}
+
+/* The product for a small depth, a constant where this is used.  All the time goes into c, so its rows are written
+ * from end to end, as memory likes it.  Rounds like tiles. */
+static inline __attribute__((always_inline)) TARGET void NAME(sweep)(const int depth, int64_t m, int64_t n, REAL alpha,
+                                                                     const REAL *a, int64_t a_row, int64_t a_col,
+                                                                     const REAL *b, int64_t b_row, REAL beta, REAL *c,
+                                                                     int64_t c_row) {
+  enum { LANES = NAME(lanes) };
+  for (int64_t i = 0; i < m; i++, a += a_row, c += c_row) {
+    REAL left[SHALLOW];
+    UNROLL for (int p = 0; p < depth; p++) left[p] = a[p * a_col];
+    int64_t j = 0;
+    for (; j < n - LANES; j += LANES) NAME(combine)(depth, left, b + j, b_row, alpha, beta, c + j, LANES);
+    NAME(combine)(depth, left, b + j, b_row, alpha, beta, c + j, (int)(n - j));
+  }
+}
+
+#define SWEEP(depth)                                                                                                 \
+  static __attribute__((noinline)) TARGET void NAME(sweep_##depth)(                                                  \
+      int64_t m, int64_t n, REAL alpha, const REAL *a, int64_t a_row, int64_t a_col, const REAL *b, int64_t b_row,   \
+      REAL beta, REAL *c, int64_t c_row) {                                                                           \
+    NAME(sweep)(depth, m, n, alpha, a, a_row, a_col, b, b_row, beta, c, c_row);                                      \
+  }
+SWEEP(1)
+SWEEP(2)
+SWEEP(3)
+SWEEP(4)
+#undef SWEEP
+
+/* c = alpha * a b + beta * c for m, n, k > 0. */
+static TARGET void NAME(multiply)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *a, int64_t a_row,
                                   int64_t a_col, const REAL *b, int64_t b_row, int64_t b_col, REAL beta, REAL *c,
                                   int64_t c_row) {
-  enum { LANES = NAME(lanes) };
+  enum { LANES = NAME(lanes), SPARE_BYTES = 16 << 10 };
+  static void (*const sweeps[SHALLOW])(int64_t, int64_t, REAL, const REAL *, int64_t, int64_t, const REAL *, int64_t,
+                                       REAL, REAL *, int64_t) = {NAME(sweep_1), NAME(sweep_2), NAME(sweep_3),
+                                                                 NAME(sweep_4)};
+  if (k <= SHALLOW && b_col == 1) {
+    sweeps[k - 1](m, n, alpha, a, a_row, a_col, b, b_row, beta, c, c_row);
+    return;
+  }
   int rows, vectors;
   NAME(choose)(m, n, &rows, &vectors);
-  const int64_t wide = (int64_t)vectors * LANES, parts = (k + DEPTH - 1) / DEPTH, deep = (k + parts - 1) / parts;
+  const int64_t wide = (int64_t)vectors * LANES;
   const bool packed = b_col != 1 || m > REUSED * rows || (!MASKED && n % LANES != 0);
-  const int64_t columns = packed ? PANEL_BYTES / (int64_t)sizeof(REAL) / deep / wide * wide : n;
-  REAL *panels = packed ? ag_panels() : NULL;
-  if (packed && panels == NULL) return false;
+  REAL spare[SPARE_BYTES / sizeof(REAL)], *panels = packed ? ag_panels() : NULL;
+  int64_t room = PANEL_BYTES / sizeof(REAL), deepest = DEPTH;
+  if (packed && panels == NULL) { /* no memory: slower, and rounded differently */
+    panels = spare;
+    room = SPARE_BYTES / sizeof(REAL);
+    deepest = room / wide;
+  }
+  const int64_t parts = (k + deepest - 1) / deepest, deep = (k + parts - 1) / parts, columns = room / deep / wide * wide;
   struct NAME(tile) tile = {.a_row = a_row, .a_col = a_col, .b_row = b_row, .c_row = c_row, .alpha = alpha};
   for (int64_t j0 = 0; j0 < n; j0 += columns)
     for (int64_t p0 = 0; p0 < k; p0 += deep) {
@@ -134,18 +265,24 @@ static TARGET bool NAME(multiply)(int64_t m, int64_t n, int64_t k, REAL alpha, c
         for (int64_t j = j0; j < j1; j += wide) {
           const int64_t width = j + wide < j1 ? wide : j1 - j, used = (width + LANES - 1) / LANES;
           const REAL *from = b + p0 * b_row + j * b_col;
-          if (packed) {
-            REAL *panel = panels + (j - j0) * tile.depth;
-            if (i == 0) NAME(pack_panel)(panel, tile.depth, width, used, from, b_row, b_col);
-            tile.b_row = used * LANES;
-            from = panel;
-          }
+          NAME(kernel) kernel = NAME(kernels)[used][height];
           tile.b = from;
+          tile.b_row = b_row;
           tile.c = c + i * c_row + j;
           tile.last = (int)(width - (used - 1) * LANES);
-          NAME(kernels)[used][height](&tile);
+          if (packed) {
+            const NAME(kernel) packing = b_col == 1 && i == 0 ? NAME(packing_kernels)[used][height] : NULL;
+            tile.panel = panels + (j - j0) * tile.depth;
+            if (packing != NULL) {
+              kernel = packing;
+            } else {
+              if (i == 0) NAME(pack_panel)(tile.panel, tile.depth, width, used, from, b_row, b_col);
+              tile.b = tile.panel;
+              tile.b_row = used * LANES;
+            }
+          }
+          kernel(&tile);
         }
       }
     }
-  return true;
 }

@@ -130,6 +130,13 @@ def weights(graph: Graph) -> dict[Node, int]:
     return result
 
 
+def burden(node: Node) -> int:
+    """What an inlined node adds to its nest: work, and for ops that move elements, depth of the index expressions."""
+    if node.op.kind == "elementwise":
+        return max(2, node.op.cost)
+    return 2 if node.op.name in ("transpose", "insert", "drop", "broadcast_to") else 8
+
+
 class Placer:
     """The state of the pass: demands on each node, and how much work each root has taken in."""
 
@@ -162,9 +169,11 @@ class Placer:
             return f"{node.op.name} has loops of its own"
         if node in self.forced:
             return self.forced[node]
-        if node.op.kind in ("index", "gather") or not node.args:
-            return ""
         demands = self.demands[node]
+        if any(self.result.costs[root, piece] + burden(node) > NEST_COST for root, piece, _ in demands):
+            return "its nest is full"
+        if node.op.kind in ("index", "gather"):
+            return ""
         if len(demands) > MANY_READERS:
             return f"{len(demands)} readers"
         if self.weight[node] <= CHEAP:
@@ -176,8 +185,6 @@ class Placer:
         depth = len(squeezed(pieces_of(root)[piece].domain)) if root.op.kind != "call" else 0
         if used != frozenset(range(len(used))) and len(used) < depth:
             return f"costs {self.weight[node]} and is repeated along an outer loop"
-        if self.result.costs[root, piece] + node.op.cost > NEST_COST:
-            return "its nest is full"
         return ""
 
     def keep(self, node: Node, reason: str) -> None:
@@ -208,7 +215,7 @@ class Placer:
 
     def inline(self, node: Node) -> None:
         for root, piece, idx in self.demands[node]:
-            self.result.costs[root, piece] += node.op.cost
+            self.result.costs[root, piece] += burden(node)
             self.spread(node, root, piece, idx)
 
     def spread(self, node: Node, root: Node, piece: int, idx: Index) -> None:

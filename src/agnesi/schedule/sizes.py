@@ -38,6 +38,19 @@ class Site:
     axis: int = 0
 
 
+def collect(
+    graph: Graph, updates: Sequence[tuple[int, int]], common: bool
+) -> tuple[Graph, list[Site], list[Equation], list[EntryCheck]]:
+    """The graph with numbered checks, what the numbers mean, what must hold of sizes, and the checks at entry."""
+    numbered, sites = number(graph)
+    equal = equations(numbered)
+    for new, old in updates:
+        pairs = zip(graph.outputs[new].shape, graph.inputs[old].shape, strict=True)
+        equal += [Equation(a, b, -1 - old) for a, b in pairs if not same(a, b)]
+    checks = entry_checks(numbered, equal, sites, common)
+    return numbered, sites, equal, checks
+
+
 def number(graph: Graph) -> tuple[Graph, list[Site]]:
     """The graph with a number on every op that may fail, and what the numbers mean (1 is the first)."""
     sites: list[Site] = []
@@ -63,6 +76,8 @@ def equations(graph: Graph) -> list[Equation]:
             for arg in node.args if node.op.kind == "elementwise" else node.args[:1]:
                 pairs = zip(arg.shape, node.shape[node.ndim - arg.ndim :], strict=True)
                 found += [Equation(a, b, position, True) for a, b in pairs if not same(a, b) and not same(a, 1)]
+        if node.op is ew.meet:
+            found.append(Equation(as_dim(node.args[0]), as_dim(node.args[1]), position, True))
         if node.op is ew.check_index and node.args[0].op is iota:
             found.append(Equation(node.shape[0], as_dim(node.args[1]), position, guess=True))
     return list(dict.fromkeys(found))

@@ -1,0 +1,518 @@
+"""function(): inputs and outputs, updates, modes, threads and processes, and what people look at."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import warnings
+
+import numpy as np
+import pytest
+
+import agnesi as ag
+import agnesi.tensor as at
+from agnesi import config
+from agnesi.function import Function, Interpreted
+from agnesi.ir.show import parse, text
+
+x, y = at.vector("x"), at.vector("y")
+V = np.array([1.0, 2.0, 3.0])
+
+
+class TestInputs:
+    def test_positions_and_names(self):
+        f = ag.function([x, y], x - y)
+        for result in (f(V, V), f(V, y=V), f(y=V, x=V)):
+            np.testing.assert_array_equal(result, 0 * V)
+
+    def test_defaults(self):
+        f = ag.function([x, ag.In(y, value=[1.0, 1.0, 1.0])], x + y)
+        np.testing.assert_array_equal(f(V), V + 1)
+        np.testing.assert_array_equal(f(V, V), 2 * V)
+
+    def test_another_name(self):
+        f = ag.function([ag.In(x, name="left"), y], x - y)
+        np.testing.assert_array_equal(f(left=V, y=V), 0 * V)
+        with pytest.raises(TypeError, match="no input named 'x'"):
+            f(x=V, y=V)
+
+    def test_scalars_lists_and_integers(self):
+        s = at.scalar("s")
+        f = ag.function([x, s], x * s)
+        np.testing.assert_array_equal(f([1, 2], 3), [3, 6])
+        np.testing.assert_array_equal(f(np.array([1, 2], "i4"), np.float32(0.5)), [0.5, 1])
+        assert f(V, True).dtype == "float64"
+
+    def test_downcast(self):
+        v = at.fvector("v")
+        third = np.array([1 / 3])
+        with pytest.raises(TypeError, match="would lose precision"):
+            ag.function([v], v + 0)(third)
+        assert ag.function([v], v + 0, allow_input_downcast=True)(third).dtype == "float32"
+        assert ag.function([ag.In(v, allow_downcast=True)], v + 0)(third)[0] == np.float32(1 / 3)
+        assert ag.function([at.fscalar("u")], at.constant(1.0), on_unused_input="ignore")(0.1) == 1
+
+    def test_unused(self):
+        with pytest.raises(ag_error("UnusedInputError"), match="do not depend on y"):
+            ag.function([x, y], x)
+        with pytest.warns(UserWarning, match="do not depend on y"):
+            ag.function([x, y], x + 1, on_unused_input="warn")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert ag.function([x, y], x, on_unused_input="ignore")(V, V).tolist() == V.tolist()
+
+    def test_an_input_that_gives_only_a_size(self):
+        f = ag.function([x], x.shape[0] * 2)
+        assert f(V) == 6
+        assert f(V).dtype == "int64"
+
+    def test_inputs_are_never_changed(self):
+        f = ag.function([x], [x[::-1] * 2, x + 1])
+        value = V.copy()
+        f(value)
+        np.testing.assert_array_equal(value, V)
+
+
+def ag_error(name):
+    return getattr(sys.modules["agnesi.errors"], name)
+
+
+class TestOutputs:
+    def test_forms(self):
+        np.testing.assert_array_equal(ag.function([x], x + 1)(V), V + 1)
+        assert [o.tolist() for o in ag.function([x], [x + 1, x * 2])(V)] == [[2, 3, 4], [2, 4, 6]]
+        assert ag.function([x], [x + 1])(V)[0].tolist() == [2, 3, 4]
+        found = ag.function([x], {"a": x + 1, "b": x.sum()})(V)
+        assert list(found) == ["a", "b"]
+        assert found["b"] == 6
+        assert ag.function([], [])() == []
+        w = ag.shared(V)
+        assert ag.function([], updates={w: w + 1})() is None
+        assert w.get_value().tolist() == [2, 3, 4]
+
+    def test_constants_and_inputs_as_outputs(self):
+        a, b, c = ag.function([x], [x, at.constant(2.0), at.constant([1, 2])])(V)
+        assert (a.tolist(), float(b), c.tolist()) == ([1, 2, 3], 2.0, [1, 2])
+
+    def test_outputs_share_no_memory(self):
+        value, w = V.copy(), ag.shared(V)
+        outputs = ag.function([x], [x, x, w, w[:2], x.T, x + 0])(value)
+        arrays = [value, w.get_value(borrow=True), *outputs]
+        for k, a in enumerate(arrays):
+            for b in arrays[:k]:
+                assert not np.shares_memory(a, b)
+        outputs[0][:] = 7
+        assert outputs[1].tolist() == [1, 2, 3]
+        again = ag.function([x], x * 2)
+        first = again(V)
+        second = again(V + 1)
+        assert first.tolist() == [2, 4, 6]
+        assert second.tolist() == [4, 6, 8]
+
+    def test_out_is_taken(self):
+        assert ag.function([x], ag.Out(x + 1, borrow=True))(V).tolist() == [2, 3, 4]
+
+
+class TestUpdates:
+    def test_all_see_the_old_values(self):
+        a, b = ag.shared(V, "a"), ag.shared(V * 10, "b")
+        swap = ag.function([], a + b, updates={a: b, b: a})
+        assert swap().tolist() == [11, 22, 33]
+        assert a.get_value().tolist() == [10, 20, 30]
+        assert b.get_value().tolist() == [1, 2, 3]
+        ag.function([], updates=[(a, a + b), (b, a - b)])()
+        assert a.get_value().tolist() == [11, 22, 33]
+        assert b.get_value().tolist() == [9, 18, 27]
+
+    def test_values_are_read_before_they_are_replaced(self):
+        a = ag.shared(V)
+        outputs = ag.function([], [a, a * 2, a[::-1]], updates={a: a + 1})()
+        assert [o.tolist() for o in outputs] == [[1, 2, 3], [2, 4, 6], [3, 2, 1]]
+        assert a.get_value().tolist() == [2, 3, 4]
+
+    def test_rotations(self):
+        a = ag.shared(np.arange(4.0).reshape(2, 2), shape=(None, None))
+        ag.function([], updates={a: a.T})()
+        assert a.get_value().tolist() == [[0, 2], [1, 3]]
+        b = ag.shared(np.arange(5.0))
+        ag.function([], updates={b: b[::-1]})()
+        assert b.get_value().tolist() == [4, 3, 2, 1, 0]
+        ag.function([], updates={b: at.concatenate([b[1:], b[:1]])})()
+        assert b.get_value().tolist() == [3, 2, 1, 0, 4]
+
+    def test_a_product_of_itself(self):
+        a = ag.shared(np.array([[1.0, 1.0], [1.0, 0.0]]))
+        f = ag.function([], updates={a: a @ a + a})
+        f()
+        assert a.get_value().tolist() == [[3, 2], [2, 1]]
+
+    def test_aliases_do_not_see_it(self):
+        a = ag.shared(V)
+        seen = ag.function([], a)()
+        kept = a.get_value()
+        ag.function([], updates={a: a * 2})()
+        assert seen.tolist() == kept.tolist() == [1, 2, 3]
+
+    def test_borrowed_values(self):
+        mine = V.copy()
+        a = ag.shared(mine, borrow=True)
+        assert a.get_value(borrow=True) is mine
+        ag.function([], updates={a: a + 1})()
+        assert a.get_value().tolist() == [2, 3, 4]
+        b = ag.shared(V, borrow=False)
+        ag.function([], updates={b: b + 1})()
+        assert V.tolist() == [1, 2, 3]
+
+    def test_an_argument_that_is_the_shared_array(self):
+        a = ag.shared(V)
+        f = ag.function([x], x * 10, updates={a: a + x[::-1]})
+        assert f(a.get_value(borrow=True)).tolist() == [10, 20, 30]
+        assert a.get_value().tolist() == [4, 4, 4]
+
+    def test_sizes_stay(self):
+        a = ag.shared(V, "a", shape=(None,))
+        f = ag.function([x], updates={a: x})
+        f(V + 1)
+        with pytest.raises(ValueError, match="the update of a: .* has size 2 where 3 is needed"):
+            f(np.ones(2))
+        assert a.get_value().tolist() == [2, 3, 4]
+        a.set_value([5.0, 6.0])
+        f(np.ones(2))
+        assert a.get_value().tolist() == [1, 1]
+
+    def test_one_array_in_two_shared_variables(self):
+        mine = V.copy()
+        a, b = ag.shared(mine, borrow=True), ag.shared(mine, borrow=True)
+        ag.function([], updates={a: b + 1, b: a * 10})()
+        assert a.get_value().tolist() == [2, 3, 4]
+        assert b.get_value().tolist() == [10, 20, 30]
+
+    def test_training_goes_down(self):
+        rng = np.random.default_rng(0)
+        data, target = at.matrix("data"), at.vector("target")
+        w = ag.shared(np.zeros(4), "w")
+        cost = ((data @ w - target) ** 2).mean()
+        step = ag.function([data, target], cost, updates={w: w - 0.1 * ag.grad(cost, w)})
+        points = rng.normal(size=(50, 4))
+        wanted = np.array([1.0, -2, 3, 0])
+        for _ in range(200):
+            last = step(points, points @ wanted)
+        assert last < 1e-8
+        np.testing.assert_allclose(w.get_value(), wanted, atol=1e-3)
+
+
+class TestShared:
+    def test_values(self):
+        a = ag.shared(2.5, "a")
+        assert a.dtype == config.settings().floatX
+        assert a.get_value() == 2.5
+        a.set_value(3)
+        assert ag.function([], a * 2)() == 6
+        b = ag.shared(np.arange(3, dtype="int32"))
+        assert b.dtype == "int32"
+        with pytest.raises(TypeError, match="cannot take a value of dtype"):
+            b.set_value(np.zeros(3))
+        with pytest.raises(TypeError, match="cannot take a value of shape"):
+            b.set_value(np.zeros(4, "int32"))
+
+    def test_a_change_is_seen(self):
+        a = ag.shared(V, shape=(None,))
+        f = ag.function([], a.sum())
+        assert f() == 6
+        a.set_value([1.0])
+        assert f() == 1
+
+    def test_it_is_copied(self):
+        mine = V.copy()
+        a = ag.shared(mine)
+        mine[0] = 9
+        a.get_value()[0] = 9
+        assert a.get_value().tolist() == [1, 2, 3]
+
+
+class TestReplacements:
+    def test_givens(self):
+        f = ag.function([y], x.sum(), givens={x: y * 2})
+        assert f(V) == 12
+        w = ag.shared(V)
+        assert ag.function([], x.sum(), givens={x: w})() == 6
+        assert ag.function([], (x * 2).sum(), givens=[(x, np.ones(4))])() == 8
+
+    def test_shared_is_replaced(self):
+        w = ag.shared(V)
+        assert ag.function([x], (w * 2).sum(), givens={w: x})(np.ones(3)) == 6
+
+    def test_inner_expressions_are_replaced(self):
+        inner = x * 2
+        assert ag.function([x], inner + 1, givens={inner: x * 3})(V).tolist() == [4, 7, 10]
+
+    def test_clone(self):
+        twice = ag.clone(x + y, {y: x})
+        assert ag.function([x], twice)(V).tolist() == [2, 4, 6]
+        first, second = ag.clone([x + 1, y + 1], {x: y})
+        assert ag.pprint(first) == ag.pprint(second)
+
+    def test_eval(self):
+        assert (x + y).eval({x: V, y: V}).tolist() == [2, 4, 6]
+        assert at.constant([1, 2]).sum().eval() == 3
+        assert (x * 2).eval({x: [1, 2], y: V}).tolist() == [2, 4]
+
+
+class TestModes:
+    @pytest.mark.parametrize("mode", config.MODES)
+    def test_all_agree(self, mode):
+        w = ag.shared(np.eye(3))
+        m = at.matrix("m")
+        p = at.nnet.softmax(m @ w)
+        cost = -at.log(p)[at.arange(m.shape[0]), at.arange(m.shape[0])].mean()
+        f = ag.function([m], [cost, ag.grad(cost, m)], updates={w: w - ag.grad(cost, w)}, mode=mode, name=mode)
+        value = np.arange(9.0).reshape(3, 3) / 7
+        first = f(value)
+        reference = np.log(np.exp(value) / np.exp(value).sum(1, keepdims=True))
+        np.testing.assert_allclose(first[0], -np.trace(reference) / 3)
+        assert abs(w.get_value() - np.eye(3)).max() > 0.01
+        assert f.mode == mode
+        assert isinstance(f, Interpreted) == (mode == "reference")
+
+    def test_the_setting_decides(self):
+        with config.change(mode="reference"):
+            assert isinstance(ag.function([x], x + 1), Interpreted)
+        assert not isinstance(ag.function([x], x + 1), Interpreted)
+        with pytest.raises(ValueError, match="mode is one of"):
+            ag.function([x], x + 1, mode="fastest")
+
+    def test_no_compiler(self):
+        program = """
+import warnings
+import numpy as np, agnesi as ag, agnesi.tensor as at
+x, w = at.vector("x"), ag.shared(np.ones(3), "w")
+with warnings.catch_warnings(record=True) as found:
+    warnings.simplefilter("always")
+    f = ag.function([x], (x * w).sum(), updates={w: w * 2}, name="f")
+    g = ag.function([x], x + 1)
+assert len(found) == 1 and "found no C compiler" in str(found[0].message), found
+assert (f([1.0, 2.0, 3.0]), f(x=[1.0, 2.0, 3.0])) == (6, 12)
+assert w.get_value().tolist() == [4, 4, 4]
+assert g([1.0]).tolist() == [2.0]
+"""
+        environment = {k: v for k, v in os.environ.items() if k != "CC"} | {"PATH": "/nowhere"}
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+        if "ziglang" not in sys.modules:
+            assert done.returncode == 0, done.stderr
+
+    def test_none_asked_for(self):
+        with config.change(compiler="none"), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert ag.function([x], x + 1)(V).tolist() == [2, 3, 4]
+
+
+class TestSizes:
+    def test_one_function_serves_all(self):
+        m, v = at.matrix("m"), at.vector("v")
+        f = ag.function([m, v], m * v + 1)
+        rng = np.random.default_rng(0)
+        for shape, n in (((3, 4), 4), ((3, 1), 4), ((3, 4), 1), ((0, 4), 4), ((1, 1), 1), ((5, 0), 1), ((2, 100), 100)):
+            a, b = rng.normal(size=shape), rng.normal(size=n)
+            np.testing.assert_array_equal(f(a, b), a * b + 1)
+            np.testing.assert_array_equal(f(a[::-1], b[::-1]), a[::-1] * b[::-1] + 1)
+
+    def test_sizes_that_meet_in_a_shape_only(self):
+        f = ag.function([x, y], [y * 0.5 + 1, at.dot(x, at.arange((x + y).shape[0]) * 1.0)])
+        found = f(np.arange(3.0), np.ones(1))
+        assert found[0].tolist() == [1.5]
+        assert found[1] == 5
+
+    def test_named_sizes(self):
+        a, b = at.tensor("a", shape=("n",)), at.tensor("b", shape=("n", 2))
+        f = ag.function([a, b], a + b.sum(1))
+        assert f([1.0, 2.0], np.ones((2, 2))).tolist() == [3, 4]
+        with pytest.raises(ValueError, match="'n'"):
+            f([1.0], np.ones((2, 2)))
+
+
+class TestCopies:
+    def test_functions_are_pickled(self):
+        w = ag.shared(V, "w")
+        f = ag.function([x, ag.In(y, value=V)], {"s": x + y * w}, updates={w: w + 1}, name="named")
+        for g in (pickle.loads(pickle.dumps(f)), copy.deepcopy(f)):
+            assert g(V)["s"].tolist() == [2, 6, 12]
+            assert g(V)["s"].tolist() == [3, 8, 15]
+            assert g.name == "named"
+        assert w.get_value().tolist() == [1, 2, 3]
+        h = pickle.loads(pickle.dumps(ag.function([x], x.sum(), mode="reference")))
+        assert isinstance(h, Interpreted)
+        assert h(V) == 6
+
+    def test_variables_and_graphs_are_pickled(self):
+        expression = at.tanh(x) + at.constant([1.0, 2.0, 3.0]) * x.shape[0]
+        again = pickle.loads(pickle.dumps(expression))
+        assert ag.pprint(again) == ag.pprint(expression)
+        a, b = pickle.loads(pickle.dumps((x, x + y)))
+        leaf = next(n for n in ag.Graph([a.node], [a.node]).inputs)
+        assert leaf is a.node
+        graph = ag.Graph([x.node, y.node], [(x + y).node, x.node])
+        assert text(pickle.loads(pickle.dumps(graph))) == text(graph) == text(parse(text(graph)))
+
+    def test_shared_values_are_pickled(self):
+        a = pickle.loads(pickle.dumps(ag.shared(V, "a")))
+        assert a.name == "a"
+        assert (a * 2).eval().tolist() == [2, 4, 6]
+        assert a.get_value().tolist() == [1, 2, 3]
+
+
+class TestConcurrency:
+    def test_threads(self):
+        m = at.matrix("m")
+        f = ag.function([m], [at.tanh(m @ m).sum(0), m * 2])
+        rng = np.random.default_rng(0)
+        values = [rng.normal(size=(n, n)) / n for n in (3, 60, 120, 31)]
+        wanted = [f(v) for v in values]
+        failures = []
+
+        def work(k):
+            for _ in range(60):
+                found = f(values[k % 4])
+                if not all(np.array_equal(a, b) for a, b in zip(found, wanted[k % 4], strict=True)):
+                    failures.append(k)
+
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert not failures
+
+    def test_threads_build_one_function(self):
+        results = []
+        threads = [threading.Thread(target=lambda: results.append((x * 3 + 1).eval({x: V}).tolist())) for _ in range(6)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert results == [[4, 7, 10]] * 6
+
+    def test_updates_from_threads_are_not_lost(self):
+        w = ag.shared(np.zeros(2000))
+        f = ag.function([], updates={w: w + 1})
+        threads = [threading.Thread(target=lambda: [f() for _ in range(200)]) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert (w.get_value() == 800).all()
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+    def test_fork(self):
+        f = ag.function([x], at.exp(x).sum())
+        wanted = float(f(V))
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if float(f(V)) == wanted and float((x + 1).sum().eval({x: V})) == 9 else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+class TestNumPy:
+    def test_functions(self):
+        m = at.matrix("m")
+        value = np.arange(6.0).reshape(2, 3) / 5
+        for made, wanted in [
+            (np.exp(m), np.exp(value)), (np.sum(m, axis=0), value.sum(0)), (np.add(m, 1), value + 1), (2 - m, 2 - value),
+            (np.maximum(m, 0.5), np.maximum(value, 0.5)), (np.mean(m), value.mean()), (np.transpose(m), value.T),
+            (np.where(m > 0.5, m, 0), np.where(value > 0.5, value, 0)), (np.ones((2, 3)) * m, value), (abs(-m), value),
+            (np.dot(m, value.T), value @ value.T), (value.T @ m, value.T @ value), (np.argmax(m, axis=1), [2, 2]),
+            (np.reshape(m, (3, 2)), value.reshape(3, 2)), (np.clip(m, 0.1, 0.5), value.clip(0.1, 0.5)),
+            (np.float64(2) * m, 2 * value), (np.var(m), value.var()), (np.square(m), value**2),
+        ]:  # fmt: skip
+            assert isinstance(made, at.Variable)
+            np.testing.assert_allclose(made.eval({m: value}), wanted, rtol=1e-14)
+
+    def test_what_is_not_known_raises(self):
+        with pytest.raises(TypeError):
+            np.linalg.svd(x)
+        with pytest.raises(TypeError):
+            np.add.reduce(x)
+
+    def test_namespace(self):
+        assert x.__array_namespace__() is at
+        assert {"exp", "sum", "matmul", "where", "reshape"} <= set(dir(at))
+
+    def test_handles(self):
+        assert len({x, y, x}) == 2
+        assert isinstance(x == y, at.Variable)
+        assert "sum" in dir(x)
+        assert repr(x + 1).startswith("add: float64[")
+        with pytest.raises(AttributeError, match="no attribute 'frobnicate'"):
+            x.frobnicate()
+        a, b = at.constant([1.0, 2.0])
+        assert (float(a.eval()), float(b.eval())) == (1, 2)
+
+
+class TestSettings:
+    def test_change(self):
+        with config.change(floatX="float32"):
+            assert at.vector("v").dtype == "float32"
+            with config.change(floatX="float64"):
+                assert at.vector("v").dtype == "float64"
+            assert at.zeros((2,)).dtype == "float32"
+        assert at.vector("v").dtype == "float64"
+        assert config.floatX == "float64"
+        with pytest.raises(ValueError, match="floatX"):
+            config.set(floatX="float16")
+        with pytest.raises(AttributeError, match="no setting 'colour'"):
+            config.colour  # noqa: B018
+
+    def test_environment(self):
+        program = "from agnesi import config as c; print(c.floatX, c.fuel, c.check, c.mode)"
+        environment = os.environ | {"AGNESI_FLOATX": "float32", "AGNESI_FUEL": "7", "AGNESI_CHECK": "1"}
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == ["float32", "7", "True", "fast_run"]
+
+    def test_dump(self, capsys):
+        with config.change(dump="canonical,place,order,lower,print"):
+            ag.function([x], at.log(1 + x), name="dumped").compiled()
+        shown = capsys.readouterr().err
+        assert "-- canonical" in shown
+        assert "log1p" in shown
+        assert "ag_main" in shown
+
+
+class TestText:
+    def test_pprint(self):
+        e = (x + 1) * y
+        assert ag.pprint(e) == "(x + 1.0) * y"
+        assert ag.pprint(at.exp(e) / e) == "t1 = (x + 1.0) * y\nexp(t1) / t1"
+        assert ag.pprint(ag.function([x], at.log(1 + at.exp(x)))) == "softplus(x)"
+        assert ag.pprint(x.sum()) == "sum(x, axes=(0,))"
+
+    def test_dprint(self):
+        n = at.tensor("n", shape=("k",))
+        e = at.exp(n) * at.exp(n)
+        assert ag.dprint(e) == "mul float64[k]\n  [1] exp float64[k]\n    n float64[k]\n  [1]"
+
+    def test_text(self):
+        n = at.tensor("n", shape=("k", 2))
+        graph = ag.Graph([n.node], [(n.sum(0) * 2).node])
+        assert text(graph) == (
+            "%0 = input n float64[k, 2]\n%1 = sum %0 axes=(0,)\n%2 = const 2.0 float64\n%3 = mul %1 %2\nreturn %3"
+        )
+
+    def test_functions(self):
+        w = ag.shared(V, "w")
+        f = ag.function([x], (x * w).sum(), updates={w: w + 1}, name="f")
+        assert repr(f).startswith("<agnesi function f(x: float64[")
+        assert "1 updates" in repr(f) or "1 update" in repr(f)
+        assert "ag_main" in f.text
+        assert isinstance(f, Function)
+
+
+def test_the_cache_is_used():
+    v = at.vector("v")
+    first = ag.function([v], at.tanh(v) * 1.2345)
+    second = ag.function([x], at.tanh(x) * 1.2345)
+    first(V), second(V)
+    assert first.verdicts[0].startswith("miss")
+    assert second.verdicts[0] == "hit"
