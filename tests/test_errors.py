@@ -60,7 +60,7 @@ def build_errors():
         ("booleans", lambda: b - b, TypeMismatch, r"not defined for booleans; use & \| \^ ~ or at.where"),
         ("too few arguments", lambda: at.maximum(x), TypeMismatch, "maximum takes 2 arguments, not 1"),
         ("integer that does not fit", lambda: at.tensor("u", "int8", ()) + 300, TypeMismatch, "300 does not fit int8"),
-        ("crossentropy", lambda: at.nnet.categorical_crossentropy(m, fixed[None]), TypeMismatch, "a matrix and a vector"),
+        ("crossentropy", lambda: at.nnet.categorical_crossentropy(m, fixed[None]), TypeMismatch, "takes a matrix and"),
         # -- indices
         ("too many indices", lambda: x[0, 0], TypeMismatch, r"2 indices for float64\[\w+\], which has 1 axes"),
         ("ellipses", lambda: m[..., ...], TypeMismatch, "one Ellipsis only"),
@@ -86,7 +86,7 @@ def build_errors():
         ("size", lambda: at.tensor("x", shape=(1.5,)), TypeMismatch, "a number, a name or None, not 1.5"),
         ("shared shape", lambda: ag.shared(np.zeros(3), shape=(None, None)), TypeMismatch, "does not fit a value of 1 axes"),
         ("shared dtype", lambda: w.set_value(np.array(["a"] * 3)), TypeMismatch, "cannot take a value of dtype"),
-        ("shared sizes", lambda: w.set_value(np.zeros(4)), TypeMismatch, r"of shape \(4,\); sizes are free with shape=\(None"),
+        ("shared sizes", lambda: w.set_value(np.zeros(4)), TypeMismatch, r"of shape \(4,\); sizes are free with .*shape=\(None"),
         # -- derivatives
         ("cost is an array", lambda: ag.grad(x * 2, x), GradientError, r"scalar cost, not float64\[.*take a sum or mean, or use ag.jacobian or ag.vjp"),
         ("cost is an integer", lambda: ag.grad(i.sum(), x), GradientError, "floating cost, not int64"),
@@ -95,14 +95,14 @@ def build_errors():
         ("disconnected by its dtype", lambda: ag.grad((x > 0).sum().astype("float64"), x), DisconnectedInputError, "x"),
         ("cotangent", lambda: ag.vjp(x, x, fixed), GradientError, r"float64\[3, 4\] does not fit"),
         ("tangent", lambda: ag.jvp(x, x, fixed), GradientError, r"float64\[3, 4\] does not fit"),
-        ("verify_grad", lambda: ag.verify_grad(lambda v: at.abs(v), [np.zeros(1)]), GradientError, "mode gives .*, central differences"),
+        ("verify_grad", lambda: ag.verify_grad(at.sign, [np.zeros(1)]), GradientError, "mode gives .*, central differences"),
         # -- functions
         ("unknown input", lambda: ag.function([x], x + y), UnknownInputError, "the outputs need y: float64.*add it to the inputs, give it a value by givens=, or make it a shared"),
         ("unknown in an update", lambda: ag.function([], updates={w: w * s}), UnknownInputError, "need s: float64"),
         ("unknown in a graph", lambda: ag.Graph([x.node], [y.node]), UnknownInputError, "need y"),
         ("unused input", lambda: ag.function([x, y], x), UnusedInputError, "do not depend on y; leave it out, or pass on_unused_input='ignore'"),
         ("repeated input", lambda: ag.function([x, x], x), TypeMismatch, "x stands twice among the inputs"),
-        ("input expression", lambda: ag.function([x + 1], x), TypeMismatch, "without inputs of its own"),
+        ("input expression", lambda: ag.function([x + 1], x), TypeMismatch, "an input of a function is a variable"),
         ("input number", lambda: ag.function([1.0], x), TypeMismatch, "an input of a function is a variable"),
         ("shared input", lambda: ag.function([w], w), TypeMismatch, "is shared.*use givens"),
         ("update of no shared", lambda: ag.function([x], updates={x: x}), TypeMismatch, "only shared variables can be updated"),
@@ -170,7 +170,7 @@ class TestLines:
         x, y = at.vector("x"), at.vector("y")
         z = x + y; line = here()  # noqa: E702
         f = ag.function([x, y], z, mode=mode)
-        with pytest.raises(ShapeError, match=re.compile(f"3 and 4.*built at {line}", re.S)):
+        with pytest.raises(ShapeError, match=re.compile(f"(3 and 4|4 and 3).*built at {line}", re.S)):
             f(np.ones(3), np.ones(4))
 
     @pytest.mark.parametrize("mode", MODES)

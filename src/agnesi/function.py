@@ -227,6 +227,8 @@ class Interpreted(Function):
         found = evaluate(self.graph, values)
         n = len(self.graph.outputs) - len(self.updates)
         for (_, old), value in zip(self.updates, found[n:], strict=True):
+            check_size(self.graph.inputs[old], values[old].shape, value.shape)
+        for (_, old), value in zip(self.updates, found[n:], strict=True):
             storage_of(self.graph.inputs[old]).array = np.array(value, order="C")
         outputs = [np.array(v) for v in found[:n]]
         if self.result == "none":
@@ -312,11 +314,13 @@ def function(
     >>> f([1.0, 2.0]).tolist()
     [2.0, 4.0]
     """
+    for wrong in (i for i in inputs if not isinstance(i, (In, Variable))):
+        raise TypeMismatch(f"an input of a function is a variable made by at.tensor and its like, not {wrong!r}")
     given = [i if isinstance(i, In) else In(i) for i in inputs]
     for option in given:
         if option.allow_downcast is None:
             option.allow_downcast = allow_input_downcast
-        if not isinstance(option.variable, Variable) or option.variable.node.op is not INPUT:
+        if option.variable.node.op is not INPUT:
             raise TypeMismatch(
                 f"an input of a function is a variable made by at.tensor and its like, not {option.variable!r}"
             )
@@ -408,6 +412,12 @@ def check_update(old: Node, new: Node) -> None:
         )
     if not same_type(old.type, new.type):
         raise ShapeError(f"the update of {old['tag']}: {old.type} has type {new.type}")
+
+
+def check_size(old: Node, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+    """Raises ShapeError when an update would change the sizes of its variable."""
+    if before != after:
+        raise ShapeError(f"the update of {old['tag']}: {old.type} has shape {after} where {before} is needed")
 
 
 def replaced(roots: list[Node], givens: Any) -> list[Node]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from agnesi.errors import ShapeError
+from agnesi.errors import AgnesiError, ShapeError
 from agnesi.ir import dims
 from agnesi.ir.graph import Graph
 from agnesi.ir.node import ARRAY, CONST, SYMBOL, Node, value_of
@@ -53,15 +53,21 @@ def _value(node: Node, values: dict[Node, np.ndarray], sizes: dict[Node, int]) -
         return node["value"].array
     if node.op is SYMBOL:
         return np.int64(sizes[node])  # type: ignore[return-value]
-    known: Mapping[Node, Any] = ChainMap(values, sizes)
+    try:
+        result = np.asarray(_apply(node, values, ChainMap(values, sizes)))
+    except AgnesiError as error:
+        raise type(error)(f"{error}{built_at(node)}") from None
+    return result if result.dtype == node.dtype else result.astype(node.dtype)
+
+
+def _apply(node: Node, values: dict[Node, np.ndarray], known: Mapping[Node, Any]) -> Any:
+    """The result of an op on whole arrays, after a look at the sizes that must be equal."""
     shape = tuple(dims.evaluate(d, known) for d in node.shape)
     for a, b in node.op.equal(node) if node.op.equal else ():
         left, right = dims.evaluate(a, known), dims.evaluate(b, known)
         if left != right:
-            raise ShapeError(f"{node.op.name}: {shapes_text(node, values)}: {left} and {right} should be equal"
-                             f"{built_at(node)}")  # fmt: skip
-    result = np.asarray(node.op.evaluate(*[values[a] for a in node.args], shape=shape, **dict(node.attrs)))
-    return result if result.dtype == node.dtype else result.astype(node.dtype)
+            raise ShapeError(f"{node.op.name}: {shapes_text(node, values)}: {left} and {right} should be equal")
+    return node.op.evaluate(*[values[a] for a in node.args], shape=shape, **dict(node.attrs))
 
 
 def shapes_text(node: Node, values: dict[Node, np.ndarray]) -> str:

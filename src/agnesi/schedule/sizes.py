@@ -77,7 +77,7 @@ def equations(graph: Graph) -> list[Equation]:
                 pairs = zip(arg.shape, node.shape[node.ndim - arg.ndim :], strict=True)
                 found += [Equation(a, b, position, True) for a, b in pairs if not same(a, b) and not same(a, 1)]
         if node.op is ew.meet:
-            found.append(Equation(as_dim(node.args[0]), as_dim(node.args[1]), position, True))
+            found += [Equation(as_dim(a), node, position, True) for a in node.args]
         if node.op is ew.check_index and node.args[0].op is iota:
             found.append(Equation(node.shape[0], as_dim(node.args[1]), position, guess=True))
     return list(dict.fromkeys(found))
