@@ -8,10 +8,10 @@ from typing import Any
 import mpmath
 import numpy as np
 
+from agnesi.ir import dims
 from agnesi.ir.graph import Graph, reachable
 from agnesi.ir.node import CONST, Node, value_of
 from agnesi.reference import bind
-from agnesi.ir import dims
 
 DIGITS = 800  # 1 - sigmoid(800) still has most of its digits
 
@@ -115,5 +115,7 @@ def distance(found: float, exact: Any) -> float:
     if mpmath.isinf(exact):
         return 0.0 if float(exact) == found else np.inf
     if np.isinf(found):
-        return 0.0 if abs(exact) > mpmath.mpf(float(np.finfo(np.float64).max)) and (exact > 0) == (found > 0) else np.inf
+        return (
+            0.0 if abs(exact) > mpmath.mpf(float(np.finfo(np.float64).max)) and (exact > 0) == (found > 0) else np.inf
+        )
     return float(abs(mpmath.mpf(float(found)) - exact))

@@ -69,7 +69,9 @@ def solvable(n: int) -> np.ndarray:
     return np.roll(array(n, n) / n + 2 * np.eye(n), 1, 0)
 
 
-def row(op: str, label: str, make: Callable[..., Any], *arrays: Any, shapes: Any = (), smooth: bool = True) -> Expression:
+def row(
+    op: str, label: str, make: Callable[..., Any], *arrays: Any, shapes: Any = (), smooth: bool = True
+) -> Expression:
     """A row of the table."""
     return Expression(op, label, make, [np.asarray(a) for a in arrays], list(shapes), smooth)
 
@@ -151,7 +153,8 @@ EXPRESSIONS = [
     row("contract", "empty", lambda x, y: [x @ y, y @ x], np.zeros((3, 0)), np.zeros((0, 3))),
     row("contract", "one", lambda x, y: x @ y, array(1, 1), array(1, 1)),
     row("gemm", "sum", lambda c, x, y: c + 2 * (x @ y), array(3, 2), array(3, 4), array(4, 2)),
-    row("gemm", "difference", lambda c, x, y: [c - x @ y, (y.T @ x.T).T * -3 - c], array(3, 2), array(3, 4), array(4, 2)),
+    row("gemm", "difference", lambda c, x, y: [c - x @ y, (y.T @ x.T).T * -3 - c],
+        array(3, 2), array(3, 4), array(4, 2)),
     row("contract", "bias", lambda c, x, y: c + x @ y, array(2), array(3, 4), array(4, 2)),
     row("gemm", "empty", lambda c, x, y: c + x @ y, array(3, 2), np.zeros((3, 0)), np.zeros((0, 2))),
     row("solve", "matrix", lambda a, b: at.solve(a, b), solvable(3), array(3, 2)),

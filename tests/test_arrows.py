@@ -95,7 +95,9 @@ def test_the_table_is_there():
     assert len(set(LEVELS.values())) > 8, "ARCHITECTURE.md has no table of levels"
     known = {module_name(p) for p in FILES}
     for name in LEVELS:
-        assert name == "_runtime" or any(m == name or m.startswith(name + ".") for m in known), f"{name} stands in the table but does not exist"
+        assert name == "_runtime" or any(m == name or m.startswith(name + ".") for m in known), (
+            f"{name} stands in the table but does not exist"
+        )
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)
@@ -107,7 +109,9 @@ def test_arrows(path):
                 continue
             where = f"{relative(path)}:{statement.lineno} imports {target}"
             other = place(target)
-            assert other is not None, f"{where}: the public names are for users"
+            if other is None:
+                assert mine[1] > LEVELS["function"], f"{where}: the public names are for users"
+                continue
             assert other[1] < mine[1] or other[0] == mine[0], f"{where}: level {mine[1]} to {other[1]}"
 
 

@@ -201,7 +201,9 @@ def has_value(node: Node, inputs: list[Node]) -> bool:
 def opened(node: Node) -> Left:
     """An example with inputs in place of the floating arrays that it makes from integers."""
     order = reachable([node])
-    sources = [n for n in order if dt.is_float(n.dtype) and n.ndim and n.args and not any(dt.is_float(a.dtype) for a in n.args)]
+    sources = [
+        n for n in order if dt.is_float(n.dtype) and n.ndim and n.args and not any(dt.is_float(a.dtype) for a in n.args)
+    ]
     inputs = [input_node(f"x{k}", Type(n.dtype, n.shape)) for k, n in enumerate(sources)]
     replaced = substitute([node], dict(zip(sources, inputs, strict=True)))[0]
     return Left(replaced, inputs)
@@ -216,6 +218,14 @@ NUMBERS = {
 }
 
 
+RANGES = {
+    "bitwise": ("moderate", "special", "extreme"),
+    "rounding": ("moderate", "special"),
+    "stable": ("moderate",),
+    "real": ("moderate",),
+}
+
+
 def draw(rng: np.random.Generator, node: Node, kinds: tuple[str, ...]) -> np.ndarray:
     """Random numbers, a third of them from these lists."""
     if not dt.is_float(node.dtype):
@@ -223,7 +233,9 @@ def draw(rng: np.random.Generator, node: Node, kinds: tuple[str, ...]) -> np.nda
         return np.asarray(values).astype(node.dtype)
     numbers = rng.choice(np.concatenate([NUMBERS[k] for k in kinds]), size=node.shape)
     with np.errstate(all="ignore"):
-        return np.asarray(np.where(rng.random(node.shape) < 0.3, numbers, rng.normal(size=node.shape))).astype(node.dtype)
+        return np.asarray(np.where(rng.random(node.shape) < 0.3, numbers, rng.normal(size=node.shape))).astype(
+            node.dtype
+        )
 
 
 def both(left: Left, new: Node, arrays: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -253,8 +265,7 @@ def check(rule: Rule, left: Left, rng: np.random.Generator) -> None:
     new = left.new(rule)
     assert new is not None
     assert (new.dtype, new.ndim) == (left.node.dtype, left.node.ndim)
-    kinds = {"bitwise": ("moderate", "special", "extreme"), "rounding": ("moderate", "special"), "stable": ("moderate",),
-             "real": ("moderate",)}[rule.kind]  # fmt: skip
+    kinds = RANGES[rule.kind]
     for _ in range(3):
         arrays = [draw(rng, n, kinds) for n in left.inputs]
         try:

@@ -49,9 +49,7 @@ def dtypes_of(op, dtype):
     return tuple("bool" if w == "bool" != dtype and op.arity == 3 else dtype for w in wanted)
 
 
-ROWS = [
-    (op, dtypes_of(op, dtype)) for op in ELEMENTWISE for dtype in dt.DTYPES if accepts(op, (dtype,) * op.arity)
-]
+ROWS = [(op, dtypes_of(op, dtype)) for op in ELEMENTWISE for dtype in dt.DTYPES if accepts(op, (dtype,) * op.arity)]
 
 
 def identify(row):
@@ -158,7 +156,11 @@ def test_dtypes_are_numpys(op):
     assert found
 
 
-DIFFERENTIABLE = [op for op in ELEMENTWISE if accepts(op, ("float64",) * op.arity) and signature(op, ("float64",) * op.arity)[1] == "float64"]
+DIFFERENTIABLE = [
+    op
+    for op in ELEMENTWISE
+    if accepts(op, ("float64",) * op.arity) and signature(op, ("float64",) * op.arity)[1] == "float64"
+]
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE, ids=repr)
@@ -328,7 +330,9 @@ class TestExpressions:
         case, name = expressions[index], EXPRESSIONS[index].op
         if isinstance(case, Exception):
             raise case
-        assert name in {n.op.name for g in (case.graph, case.compiled(COMMON).graph, case.compiled(GENERAL).graph) for n in g.order}
+        assert name in {
+            n.op.name for g in (case.graph, case.compiled(COMMON).graph, case.compiled(GENERAL).graph) for n in g.order
+        }
 
     def test_values(self, index, expressions):
         case, arrays = expressions[index], EXPRESSIONS[index].arrays
@@ -336,7 +340,11 @@ class TestExpressions:
             raise case
         wanted = evaluate(case.graph, arrays)
         tolerance = 1e-4 if any(w.dtype == "float32" for w in wanted) else 1e-12
-        for variant, given in ((COMMON, arrays), (GENERAL, arrays), *((COMMON, g) for g in zip(*map(layouts, arrays), strict=True))):
+        for variant, given in (
+            (COMMON, arrays),
+            (GENERAL, arrays),
+            *((COMMON, g) for g in zip(*map(layouts, arrays), strict=True)),
+        ):
             for a, b in zip(case.run(given, variant), wanted, strict=True):
                 assert (a.dtype, a.shape) == (b.dtype, b.shape)
                 np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=str(variant))

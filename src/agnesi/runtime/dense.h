@@ -97,7 +97,7 @@ static void NAME(gemm)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *
   bool fits = m <= LONGEST && n <= LONGEST && k <= LONGEST && (m == 1 || c_row <= MOST);
   if (fits && n == 1 && NAME(multiply_vector)(m, k, alpha, a, a_row, a_col, b, b_row, beta, c, c_row)) return;
   if (fits && m == 1 && NAME(multiply_vector)(n, k, alpha, b, b_col, b_row, a, a_col, beta, c, 1)) return;
-  bool by_blas = GEMM != NULL && !ag_product->preferred;
+  bool by_blas = GEMM != NULL && m > ag_product->tall && (double)m * n * k > ag_product->large;
   if (by_blas && !fits) {
     NAME(halve)(m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
     return;

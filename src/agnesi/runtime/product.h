@@ -16,7 +16,8 @@ struct ag_product {
                        const float *b, int64_t b_row, int64_t b_col, float beta, float *c, int64_t c_row);
   void (*multiply_f64)(int64_t m, int64_t n, int64_t k, double alpha, const double *a, int64_t a_row, int64_t a_col,
                        const double *b, int64_t b_row, int64_t b_col, double beta, double *c, int64_t c_row);
-  bool preferred; /* to BLAS */
+  /* Products with more rows than `tall` and more multiplications than `large` are left to BLAS, where there is one. */
+  int64_t tall, large;
 };
 
 #ifdef __x86_64__

@@ -40,5 +40,6 @@ typedef double doubles __attribute__((vector_size(64), aligned(8), may_alias));
 #define FUSED(x, factor, y) ((VECTOR)_mm512_fmadd_pd((__m512d)(x), _mm512_set1_pd(factor), (__m512d)(y)))
 #include "tiles.h"
 
-const struct ag_product ag_product_avx512 = {"avx512", multiply_f32_avx512, multiply_f64_avx512, true};
+/* Nearly always faster than OpenBLAS; twice as fast where vectors of 64 bytes are computed in one go. */
+const struct ag_product ag_product_avx512 = {"avx512", multiply_f32_avx512, multiply_f64_avx512, INT64_MAX, INT64_MAX};
 #endif

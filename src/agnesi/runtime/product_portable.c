@@ -71,4 +71,4 @@ static inline void store_doubles(double *p, int count, doubles value) {
 #endif
 #include "tiles.h"
 
-const struct ag_product ag_product_portable = {"portable", multiply_f32_portable, multiply_f64_portable, false};
+const struct ag_product ag_product_portable = {"portable", multiply_f32_portable, multiply_f64_portable, 0, 0};

@@ -1,11 +1,12 @@
-/* A dense product for one element type and one instruction set; product.c includes this once for each pair.
+/* A dense product for one element type and one instruction set; each product_*.c includes this for both types.
  *
  * REAL: the type.  VECTOR: as many of them as a register holds, anywhere in memory.  NAME(word): the word with the
  * suffixes of type and instruction set.  TARGET: the attribute that selects the instructions.  LOAD_SOME(p, count),
  * STORE_SOME(p, count, value): the first `count` lanes; nothing beyond them is touched.  MASKED: whether LOAD_SOME is
- * as good as a load.  FUSED(x, factor, y): x * factor + y with one rounding if there are instructions for that; written
- * out where a compiler could choose which of two products to fuse, and would choose differently from tile to tile.  KERNELS(K): K(rows, vectors) for each tile that fits the registers, ROWS_1 to ROWS_4: the
- * tallest of 1 to 4 vectors, WIDE: the width of tiles when there is room.
+ * as good as a load.  FUSED(x, factor, y): x * factor + y, with one rounding where there are instructions for that;
+ * used where compilers could contract either of two products, and would do so differently from tile to tile.
+ * KERNELS(K), PACKING_KERNELS(K): K(rows, vectors) for each tile that fits the registers, and for those that may have
+ * to pack b.  ROWS_1 to ROWS_4: the tallest of 1 to 4 vectors.  WIDE: the vectors of a tile when there is room.
  *
  * c is computed in tiles that stay in registers while k runs.  Elements of a are read where they are, whatever the
  * strides; so are rows of b that serve few rows of c, otherwise a block of b is first copied into panels as wide as a
@@ -252,7 +253,8 @@ static TARGET void NAME(multiply)(int64_t m, int64_t n, int64_t k, REAL alpha, c
     room = SPARE_BYTES / sizeof(REAL);
     deepest = room / wide;
   }
-  const int64_t parts = (k + deepest - 1) / deepest, deep = (k + parts - 1) / parts, columns = room / deep / wide * wide;
+  const int64_t parts = (k + deepest - 1) / deepest, deep = (k + parts - 1) / parts;
+  const int64_t columns = room / deep / wide * wide; /* of b and c at a time */
   struct NAME(tile) tile = {.a_row = a_row, .a_col = a_col, .b_row = b_row, .c_row = c_row, .alpha = alpha};
   for (int64_t j0 = 0; j0 < n; j0 += columns)
     for (int64_t p0 = 0; p0 < k; p0 += deep) {

@@ -1,0 +1,264 @@
+"""What random graphs grow by: each move makes a new expression from old ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import agnesi.tensor as at
+from agnesi.ir import dtype as dt
+from agnesi.ir.variable import Variable
+
+World = Any  # generate.World, which imports this file
+
+
+class Rejected(Exception):
+    """A draw that is not used: too large, undefined, or beside an edge."""
+
+
+MOVES: list[tuple[int, Callable[[World], Variable]]] = []
+
+
+def move(weight: int) -> Callable[[Callable[[World], Variable]], Callable[[World], Variable]]:
+    """Registers a way to make a new expression from old ones."""
+
+    def register(function: Callable[[World], Variable]) -> Callable[[World], Variable]:
+        MOVES.append((weight, function))
+        return function
+
+    return register
+
+
+UNARY: list[Callable[[Any], Any]] = [
+    at.tanh, at.sin, at.cos, at.sigmoid, at.softplus, at.negative, at.square, at.abs, at.sign, at.relu,
+    lambda x: at.exp(at.minimum(x, 5.0)), lambda x: at.log(1 + x * x), lambda x: at.log1p(at.abs(x)),
+    lambda x: at.expm1(at.tanh(x)), lambda x: at.sqrt(1 + at.abs(x)), lambda x: at.log(at.sigmoid(x)),
+    lambda x: 1 / (1 + at.exp(-x)), lambda x: at.log(1 + at.exp(x)), lambda x: x**3, lambda x: (1 + x * x) ** -0.5,
+    lambda x: 1 - at.sigmoid(x), lambda x: x * 0.5 + 1, lambda x: 2 - x, lambda x: x / 4, lambda x: at.negative(-x) * -1,
+    lambda x: at.clip(x, -1.0, 1.5), lambda x: at.exp(at.minimum(x, 3.0)) - 1,
+]  # fmt: skip
+BINARY: list[Callable[[Any, Any], Any]] = [
+    at.add, at.subtract, at.multiply, at.maximum, at.minimum, lambda a, b: a / (1 + b * b), lambda a, b: a * -b,
+    lambda a, b: (1.5 + at.tanh(a)) ** b, lambda a, b: at.mod(a, 1 + at.abs(b)), lambda a, b: a // (1 + at.abs(b)),
+    lambda a, b: a - 0.5 * b, lambda a, b: a * b + a, lambda a, b: at.where(a > b, a, b * 2),
+    lambda a, b: at.where(at.isnan(a), b, a + b),
+]  # fmt: skip
+COMPARE: list[Callable[[Any, Any], Any]] = [
+    lambda a, b: a < b, lambda a, b: a <= b, lambda a, b: a > b, lambda a, b: a >= b, at.eq, at.neq,
+]  # fmt: skip
+INTEGER: list[Callable[[Any, Any], Any]] = [
+    at.add, at.subtract, at.multiply, at.maximum, at.minimum, lambda a, b: a // b, at.mod, at.bitwise_and,
+    at.bitwise_or, at.bitwise_xor, lambda a, b: at.where(a > b, at.abs(a), -b), lambda a, b: a**2 + b,
+]  # fmt: skip
+
+
+def one_of(w: World, choices: list[Any]) -> Any:
+    return choices[w.rng.integers(len(choices))]
+
+
+@move(22)
+def unary(w: World) -> Variable:
+    return one_of(w, UNARY)(w.number())
+
+
+@move(22)
+def binary(w: World) -> Variable:
+    a = w.number()
+    b = w.partner(a)
+    return one_of(w, BINARY)(*((a, b) if w.rng.random() < 0.5 else (b, a)))
+
+
+@move(4)
+def choose(w: World) -> Variable:
+    condition = w.pick(lambda v: v.dtype == "bool")
+    a = w.partner(condition)
+    if w.rng.random() < 0.3:
+        return at.where(condition, a, 0.25)
+    b = w.partner(a)
+    try:
+        np.broadcast_shapes(*map(w.lengths, (condition, a, b)))
+    except ValueError:
+        raise Rejected("do not broadcast") from None
+    return at.where(condition, a, b)
+
+
+@move(4)
+def compare(w: World) -> Variable:
+    a = w.number()
+    return one_of(w, COMPARE)(a, w.partner(a) if w.rng.random() < 0.7 else 0.3)
+
+
+@move(2)
+def logic(w: World) -> Variable:
+    a = w.pick(lambda v: v.dtype == "bool")
+    b = w.partner(a, "bool")
+    return one_of(w, [lambda a, b: a & b, lambda a, b: a | b, lambda a, b: a ^ b, lambda a, b: ~a & ~b])(a, b)
+
+
+@move(4)
+def integers(w: World) -> Variable:
+    a = w.pick(lambda v: v.dtype in dt.SIGNED)
+    return one_of(w, INTEGER)(a, w.partner(a, a.dtype) if w.rng.random() < 0.7 else 3)
+
+
+@move(4)
+def cast(w: World) -> Variable:
+    v = w.pick()
+    return v.astype(one_of(w, ["float64", "float64", "float32", "int64", "int32", "bool"]))
+
+
+@move(12)
+def reduce(w: World) -> Variable:
+    v = w.number(1)
+    name = one_of(w, ["sum", "sum", "mean", "max", "min", "prod", "var", "std", "logsumexp"])
+    axis: Any = w.axes(v) if w.rng.random() < 0.7 else None
+    x = at.tanh(v) if name in ("prod", "std") else v
+    result = getattr(at, name)(x + 1.5 if name == "std" else x, axis=axis, keepdims=bool(w.rng.random() < 0.4))
+    return at.sqrt(result * result + 0.1) if name == "std" else result
+
+
+@move(3)
+def reduce_others(w: World) -> Variable:
+    v = w.pick(lambda v: v.dtype not in dt.FLOATS and v.ndim > 0)
+    name = one_of(w, ["any", "all", "sum", "max", "min"])
+    return getattr(at, name)(v, axis=w.axes(v), keepdims=bool(w.rng.random() < 0.4))
+
+
+@move(2)
+def extreme_place(w: World) -> Variable:
+    v = w.number(1)
+    return one_of(w, [at.argmax, at.argmin])(v, axis=int(w.rng.integers(v.ndim)))
+
+
+@move(7)
+def softmax(w: World) -> Variable:
+    v = w.number(1)
+    return one_of(w, [at.nnet.softmax, at.nnet.log_softmax])(v, axis=w.axes(v))
+
+
+@move(6)
+def move_axes(w: World) -> Variable:
+    v = w.pick(lambda v: v.ndim >= 1)
+    choices = [lambda: v.T, lambda: v.transpose(tuple(int(k) for k in w.rng.permutation(v.ndim))), lambda: v.flatten()]
+    if v.ndim < 3:
+        choices += [lambda: v[None], lambda: v[..., None]]
+    if v.ndim >= 2:
+        lengths = w.lengths(v)
+        choices += [lambda: v.reshape((-1, v.shape[-1])) if lengths[-1] else v.T,
+                    lambda: v.reshape((v.shape[1], v.shape[0], *v.shape[2:]))]  # fmt: skip
+    return one_of(w, choices)()
+
+
+@move(3)
+def squeeze(w: World) -> Variable:
+    v = w.pick(lambda v: 1 in w.lengths(v))
+    return at.squeeze(v, w.lengths(v).index(1))
+
+
+@move(8)
+def part(w: World) -> Variable:
+    v = w.pick(lambda v: v.ndim >= 1)
+    key: list[Any] = []
+    for n in w.lengths(v):
+        bounds = [None if w.rng.random() < 0.4 else int(w.rng.integers(-n - 2, n + 3)) for _ in range(2)]
+        choices: list[Any] = [slice(None), slice(*bounds), slice(*bounds, one_of(w, [1, 2, -1, -2, 3]))]
+        if n:
+            choices.append(int(w.rng.integers(-n, n)))
+        key.append(one_of(w, choices))
+    return v[tuple(key)]
+
+
+@move(4)
+def join(w: World) -> Variable:
+    v = w.pick(lambda v: v.ndim >= 1 and dt.is_float(v.dtype))
+    lengths = w.lengths(v)
+    axis = int(w.rng.integers(v.ndim))
+
+    def fits(u: Variable) -> bool:
+        other = w.lengths(u)
+        return len(other) == len(lengths) and all(
+            a == b for k, (a, b) in enumerate(zip(other, lengths, strict=True)) if k != axis
+        )
+
+    u = w.pick(fits)
+    return at.concatenate([v, u, v] if w.rng.random() < 0.3 else [u, v], axis=axis)
+
+
+@move(3)
+def stack(w: World) -> Variable:
+    v = w.pick(lambda v: v.ndim < 3)
+    u = w.pick(lambda u: w.lengths(u) == w.lengths(v) and u.dtype == v.dtype)
+    return at.stack([v, u], axis=int(w.rng.integers(v.ndim + 1)))
+
+
+@move(6)
+def lookup(w: World) -> Variable:
+    v = w.number(1)
+    lengths = w.lengths(v)
+    count = int(w.rng.integers(1, 5))
+    if v.ndim >= 2 and w.rng.random() < 0.4:
+        if w.rng.random() < 0.5 and len(w.inputs) < 8:
+            return v[at.arange(v.shape[0]), w.index(lengths[1], lengths[0])]
+        return v[w.index(lengths[0], count), w.index(lengths[1], count)]
+    axis = int(w.rng.integers(v.ndim))
+    return v[(slice(None),) * axis + (w.index(lengths[axis], count),)]
+
+
+@move(12)
+def product(w: World) -> Variable:
+    v = w.number(1)
+    n = w.lengths(v)[-1]
+
+    def fits(u: Variable) -> bool:
+        return dt.is_float(u.dtype) and 1 <= u.ndim <= 2 and w.lengths(u)[0] == n and (v.ndim < 3 or u.ndim == 2)
+
+    u = w.pick(fits) if w.rng.random() < 0.8 else w.new_input("float64", [w.named(n), w.size()])
+    y = v @ u if v.ndim < 3 else at.dot(v, u)
+    if w.rng.random() < 0.4:
+        y = one_of(w, [0.5, -2.0]) * y
+    if y.ndim == 2 and w.rng.random() < 0.5:
+        c = w.partner(y)
+        y = one_of(w, [lambda: c + y, lambda: y - c, lambda: c - y])()
+    return y
+
+
+@move(2)
+def batches(w: World) -> Variable:
+    v = w.number(3)
+    return at.matmul(v, v.transpose((0, 2, 1))) * 0.1
+
+
+@move(2)
+def outer(w: World) -> Variable:
+    a, b = (w.pick(lambda v: v.ndim == 1 and dt.is_float(v.dtype)) for _ in range(2))
+    return at.outer(a, b)
+
+
+@move(2)
+def solve(w: World) -> Variable:
+    v = w.number(2)
+    if v.ndim != 2:
+        raise Rejected("not a matrix")
+    square = v @ v.T * 0.2
+    n = v.shape[0]
+    eye = at.eq(at.arange(n)[:, None], at.arange(n)[None, :]).astype("float64")
+    return at.solve(square + 2 * eye, v)
+
+
+@move(3)
+def ranges(w: World) -> Variable:
+    v = w.number(1)
+    k = int(w.rng.integers(v.ndim))
+    return one_of(w, [lambda: at.arange(v.shape[k]) * 0.1 - 0.3, lambda: v * v.shape[k] * 0.1,
+                      lambda: at.ones((v.shape[k],)) * 0.7, lambda: at.zeros_like(v) + 0.3])()  # fmt: skip
+
+
+@move(2)
+def spread(w: World) -> Variable:
+    v = w.number()
+    u = w.partner(v)
+    if np.broadcast_shapes(w.lengths(v), w.lengths(u)) != w.lengths(u):
+        raise Rejected("does not spread")
+    return at.broadcast_to(v, u.shape)

@@ -1,0 +1,136 @@
+"""Generated code under the address and undefined-behaviour sanitizers, on random whole graphs.
+
+A process of its own loads the sanitizers' libraries first, so that the memory of NumPy arrays and of calls is theirs:
+a read or write beyond a buffer is found even where the result happens to be right.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agnesi import _runtime
+from agnesi.runtime import blas
+from agnesi.target import toolchain
+from generate import generate, in_memory
+from helpers import COMMON, GENERAL, Case, build_library
+
+FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1", "-fno-tree-vectorize", "-fno-wrapv")
+# Wrapping of integers is what NumPy does and what -fwrapv defines; it is no error here.
+WRAPPING = ("-fno-sanitize=signed-integer-overflow,shift,float-cast-overflow",)
+OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0:exitcode=77:halt_on_error=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=78",
+    "PYTHONMALLOC": "malloc",
+}
+BATCH = 50
+QUICK, ALL = 3, 20  # batches
+
+
+def libraries() -> str:
+    """The paths of the sanitizers' libraries; skips where gcc or they are missing."""
+    compiler = toolchain.find_compiler()
+    if compiler is None or compiler.kind != "gcc" or not sys.platform.startswith("linux"):
+        pytest.skip("gcc on Linux is needed")
+    found = []
+    for name in ("libasan.so", "libubsan.so"):
+        done = subprocess.run([*compiler.command, f"-print-file-name={name}"], capture_output=True, text=True, check=True)
+        path = done.stdout.strip()
+        if not Path(path).is_absolute():
+            pytest.skip(f"{name} is missing")
+        found.append(path)
+    return " ".join(found)
+
+
+def cases(seeds: range) -> list[tuple[Case, list[np.ndarray]]]:
+    """The graphs of seeds, each with its inputs."""
+    samples = [generate(seed) for seed in seeds]
+    return [(Case(s.graph, s.updates, s.finite), s.arrays) for s in samples]
+
+
+def tight(array: np.ndarray) -> np.ndarray:
+    """A copy in memory that is not a byte longer, so that the next byte is poisoned."""
+    return np.frombuffer(bytearray(array.tobytes()), array.dtype).reshape(array.shape) if array.size else array.copy()
+
+
+def run_all(library: str, seeds: range) -> None:
+    """Runs every case in both variants; the sanitizers end the process at the first report."""
+    blas.ensure()
+    for number, (case, arrays) in enumerate(cases(seeds)):
+        rng = np.random.default_rng(number)
+        for variant in (COMMON, GENERAL):
+            case.addresses[variant] = _runtime.load(library, f"ag_main_{number}_{variant}")
+        print(f"seed {seeds[number]}", file=sys.stderr, flush=True)
+        case.run([tight(a) for a in arrays], COMMON)
+        case.run([tight(a) for a in arrays], GENERAL)
+        case.run([in_memory(a, rng) for a in arrays], GENERAL)
+    print("all cases ran")
+
+
+def start(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """This file as a program, with the sanitizers loaded first."""
+    environment = os.environ | OPTIONS | {"LD_PRELOAD": libraries()}
+    command = [sys.executable, __file__, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
+
+
+def check(first: int, folder: Path) -> None:
+    seeds = range(first, first + BATCH)
+    libraries()
+    path = build_library([case for case, _ in cases(seeds)], folder, (*FLAGS, *WRAPPING))
+    done = start([str(path), pickle.dumps(seeds).hex()])
+    last = [line for line in done.stderr.splitlines() if line.startswith("seed ")][-1:]
+    assert done.returncode == 0, f"after {last}: {done.stderr[-4000:]}"
+    assert "all cases ran" in done.stdout
+
+
+@pytest.mark.parametrize("batch", range(QUICK))
+def test_nothing_is_found(batch, tmp_path):
+    check(BATCH * batch, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", range(QUICK, ALL))
+def test_nothing_is_found_in_more(batch, tmp_path):
+    check(BATCH * batch, tmp_path)
+
+
+def test_errors_would_be_found(tmp_path):
+    """The method itself: a function that writes one element too many is reported."""
+    text = (
+        '#include "ag_support.h"\n#include "vmath.h"\nint ag_main_0_0(struct ag_call *call) {\n'
+        "  double *x = call->data[0];\n  volatile int64_t n = call->dims[0];\n  return x[n] > 1e300;\n}\n"
+    )
+    compiler = toolchain.find_compiler()
+    libraries()
+    path = tmp_path / "wrong.so"
+    toolchain.compile_shared(compiler, [text], path, FLAGS)
+    done = start([str(path), "wrong"])
+    assert done.returncode != 0
+    assert "heap-buffer-overflow" in done.stderr
+
+
+def run_wrong(library: str) -> None:
+    """Calls a function that reads beyond its input."""
+
+    class Wrong(_runtime.Dispatcher):
+        def __init__(self):
+            self._bind((("x", np.dtype("f8"), 1, _runtime.NO_DEFAULT),), (), (), (), (), "list")
+
+        def _build(self, variant):
+            return _runtime.load(library, "ag_main_0_0"), ()
+
+    Wrong()(tight(np.ones(5)))
+
+
+if __name__ == "__main__":
+    if sys.argv[2] == "wrong":
+        run_wrong(sys.argv[1])
+    else:
+        run_all(sys.argv[1], pickle.loads(bytes.fromhex(sys.argv[2])))
