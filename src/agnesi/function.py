@@ -16,18 +16,17 @@ import numpy as np
 from agnesi import _runtime, config
 from agnesi.errors import (
     AgnesiError,
-    IndexOutOfRange,
     ShapeError,
-    SingularMatrixError,
     TypeMismatch,
     UnknownInputError,
     UnusedInputError,
 )  # fmt: skip
 from agnesi.explain import report
+from agnesi.failures import explain_failure
 from agnesi.ir.graph import Graph, find_inputs, reachable
 from agnesi.ir.node import INPUT, Node, substitute, type_nodes
 from agnesi.ir.show import dprint as tree_text, pprint as formula_text
-from agnesi.ir.type import dim_text, same_type
+from agnesi.ir.type import same_type
 from agnesi.ir.variable import Variable, as_node, line_of, method
 from agnesi.pipeline import Compilation, compile_graph
 from agnesi.reference import evaluate
@@ -255,33 +254,6 @@ class Interpreted(Function):
 def _load(graph: Graph, options: Any, updates: Any, result: Any, mode: str, name: str) -> Function:
     inputs = [In(Variable(n, o[0]), *o) for n, o in zip(graph.inputs, options, strict=False)]
     return _make(graph, inputs, [n for n in graph.inputs if is_shared(n)], updates, result, mode, name)
-
-
-def explain_failure(graph: Graph, site: Site, values: tuple[int, ...], name: str) -> Exception:
-    """The exception for a failed check."""
-    prefix = f"{name}: " if name else ""
-    if site.kind == "input":
-        node = graph.inputs[site.position]
-        dim = node.shape[site.axis]
-        what = f"dimension {dim_text(dim)!r}" if isinstance(dim, Node) else f"axis {site.axis}"
-        return ShapeError(
-            f"{prefix}input {site.position} ({node['tag']}: {node.type}): "
-            f"{what} is {values[0]}, and should be {values[1]}"
-        )
-    if site.position < 0:
-        node = graph.inputs[-1 - site.position]
-        have, want = values[:2]
-        return ShapeError(f"{prefix}the update of {node['tag']}: {node.type} has size {have} where {want} is needed")
-    node = graph.order[site.position]
-    line = line_of(node) or next((line_of(n) for n in graph.order[site.position :] if line_of(n)), "")
-    where = f"\n  built at {line}" if line else ""
-    if site.kind == "index":
-        return IndexOutOfRange(f"{prefix}index {values[0]} is out of range for an axis of size {values[1]}{where}")
-    if site.kind == "singular":
-        column, size = values[:2]
-        return SingularMatrixError(f"{prefix}solve: the {size}x{size} matrix is singular at column {column}{where}")
-    shapes = ", ".join(str(a.type) for a in node.args)
-    return ShapeError(f"{prefix}{node.op.name}({shapes}): sizes {values[0]} and {values[1]} should be equal{where}")
 
 
 # -- the way in -----------------------------------------------------------------------------------------

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from agnesi.ir import dims
 from agnesi.ir.graph import Graph
@@ -38,9 +37,8 @@ from agnesi.loops.stmt import (
     Stmt,
     Store,
     View,
-    values,
-    walk,
 )  # fmt: skip
+from agnesi.loops.tidy import tidy
 from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import Index
 from agnesi.ops.index import iota
@@ -465,81 +463,3 @@ def row_major(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
         result.append(step)
         step = dims.mul(step, dim)
     return tuple(reversed(result))
-
-
-# -- tidying ------------------------------------------------------------------------------------------
-
-
-TALL = 8  # operations nested in one line of text; more is hard to read
-
-
-def tidy(body: list[Stmt]) -> list[Stmt]:
-    """Names used once, in the block that gives them, become part of the expression; unused ones go."""
-    uses: Counter[Node] = Counter()
-    for stmt in walk(body):
-        for value in values(stmt):
-            uses.update(names_in(value))
-        if isinstance(stmt, Set):
-            uses[stmt.var] += 2
-    return list(_tidy_block(tuple(body), uses))
-
-
-def names_in(value: Node) -> list[Node]:
-    """The names in an expression, each as often as it will be printed."""
-    found = []
-    stack = [value]
-    while stack:
-        node = stack.pop()
-        if node.op is TEMP:
-            found.append(node)
-        stack.extend(node.args)
-    return found
-
-
-def _tidy_block(body: tuple[Stmt, ...], uses: Counter[Node]) -> tuple[Stmt, ...]:
-    """A value waits in `pending` for its one use; a store or loop that comes first forces it out, since it may load."""
-    used_here = {n for s in body for v in values(s) for n in names_in(v)}
-    pending: dict[Node, Node] = {}
-    height: dict[Node, int] = {}
-    result: list[Stmt] = []
-    for stmt in body:
-        mentioned = {n for v in values(stmt) for n in names_in(v)} if pending else set()
-        ready = {n: pending.pop(n) for n in mentioned if n in pending}
-        stmt = _replace(stmt, ready) if ready else stmt
-        if isinstance(stmt, Let) and not stmt.mutable:
-            if uses[stmt.var] == 0:
-                continue
-            height[stmt.var] = 1 + max((height[n] for n in ready), default=0)
-            if uses[stmt.var] == 1 and stmt.var in used_here and height[stmt.var] < TALL:
-                pending[stmt.var] = stmt.value
-                continue
-        elif not isinstance(stmt, (Let, Set)):
-            result += [Let(name, value) for name, value in pending.items()]
-            pending.clear()
-        if isinstance(stmt, For):
-            stmt = For(stmt.index, stmt.extent, _tidy_block(stmt.body, uses), stmt.kind)
-        result.append(stmt)
-    return tuple(result)
-
-
-def _replace(stmt: Stmt, named: dict[Node, Node]) -> Stmt:
-    """The statement with names replaced by their expressions."""
-
-    def sub(node: Node) -> Node:
-        return substitute([node], named)[0]
-
-    match stmt:
-        case For(index, extent, body, kind):
-            return For(index, sub(extent) if isinstance(extent, Node) else extent, body, kind)
-        case Let(var, value, mutable):
-            return Let(var, sub(value), mutable)
-        case Set(var, value, combine):
-            return Set(var, sub(value), combine)
-        case Store(buffer, idx, value, combine):
-            return Store(buffer, tuple(map(sub, idx)), sub(value), combine)
-        case Check(value, bound, site, shown):
-            return Check(sub(value), sub(bound), site, (sub(shown[0]), sub(shown[1])))
-        case Call():
-            reads = tuple(replace(v, offset=sub(v.offset)) for v in stmt.reads)
-            writes = replace(stmt.writes, offset=sub(stmt.writes.offset))
-            return replace(stmt, reads=reads, writes=writes, scalars=tuple(map(sub, stmt.scalars)))

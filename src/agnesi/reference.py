@@ -10,9 +10,8 @@ import numpy as np
 
 from agnesi.errors import AgnesiError, ShapeError
 from agnesi.ir import dims
-from agnesi.ir.graph import Graph
+from agnesi.ir.graph import Graph, line_near
 from agnesi.ir.node import ARRAY, CONST, SYMBOL, Node, value_of
-from agnesi.ir.variable import line_of
 
 
 def bind(graph: Graph, arrays: Sequence[np.ndarray]) -> dict[Node, int]:
@@ -40,9 +39,13 @@ def evaluate(graph: Graph, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     sizes = bind(graph, arrays)
     values: dict[Node, np.ndarray] = dict(zip(graph.inputs, map(np.asarray, arrays), strict=True))
     with np.errstate(all="ignore"):
-        for node in graph.order:
-            if node not in values:
-                values[node] = _value(node, values, sizes)
+        for position, node in enumerate(graph.order):
+            try:
+                if node not in values:
+                    values[node] = _value(node, values, sizes)
+            except AgnesiError as error:
+                line = line_near(graph, position)
+                raise type(error)(f"{error}{f' (built at {line})' if line else ''}") from None
     return [values[n] for n in graph.outputs]
 
 
@@ -53,10 +56,7 @@ def _value(node: Node, values: dict[Node, np.ndarray], sizes: dict[Node, int]) -
         return node["value"].array
     if node.op is SYMBOL:
         return np.int64(sizes[node])  # type: ignore[return-value]
-    try:
-        result = np.asarray(_apply(node, values, ChainMap(values, sizes)))
-    except AgnesiError as error:
-        raise type(error)(f"{error}{built_at(node)}") from None
+    result = np.asarray(_apply(node, values, ChainMap(values, sizes)))
     return result if result.dtype == node.dtype else result.astype(node.dtype)
 
 
@@ -73,9 +73,3 @@ def _apply(node: Node, values: dict[Node, np.ndarray], known: Mapping[Node, Any]
 def shapes_text(node: Node, values: dict[Node, np.ndarray]) -> str:
     """The shapes of the arguments at this call."""
     return ", ".join(str(np.shape(values[a])) for a in node.args)
-
-
-def built_at(node: Node) -> str:
-    """The user's line, as the end of a message."""
-    line = line_of(node)
-    return f" (built at {line})" if line else ""

@@ -9,7 +9,8 @@ from agnesi.ir import dims
 from agnesi.ir.node import Node, dim_node, make, topological
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
-from agnesi.ops.index import broadcast_dims, insert, iota, reshape_dims, take, transpose_
+from agnesi.ops.gather import take
+from agnesi.ops.index import broadcast_dims, insert, iota, reshape_dims, transpose_
 
 Args = list[Node]
 Flags = list[bool]

@@ -98,6 +98,11 @@ class Graph:
         return from_rows, (self.rows(), tags, keys, arrays)
 
 
+def line_near(graph: Graph, position: int) -> str:
+    """Where the user built the node at this position, or the first one behind it that he built himself."""
+    return next((line for node in graph.order[position:] if (line := line_of(node))), "")
+
+
 def reachable(outputs: Iterable[Node]) -> list[Node]:
     """Every node that the outputs or the dimensions of their types need, arguments first."""
     outputs = list(outputs)

@@ -10,7 +10,20 @@ import numpy as np
 from agnesi.errors import GraphTextError
 from agnesi.ir.dtype import normalize
 from agnesi.ir.graph import Graph, reachable
-from agnesi.ir.node import ARRAY, CONST, INPUT, SYMBOL, ArrayValue, Node, Tag, const, make, topological, value_of
+from agnesi.ir.node import (
+    ARRAY,
+    CONST,
+    INPUT,
+    SYMBOL,
+    ArrayValue,
+    Node,
+    Tag,
+    const,
+    make,
+    symbol,
+    topological,
+    value_of,
+)
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, Type
 
@@ -39,9 +52,9 @@ def text(graph: Graph) -> str:
 
 def _symbol_names(graph: Graph) -> dict[Node, str]:
     names: dict[Node, str] = {}
-    for number, symbol in enumerate(graph.symbols):
-        key = symbol["key"]
-        names[symbol] = key if isinstance(key, str) else "nmkpqr"[number] if number < 6 else f"n{number}"
+    for number, size in enumerate(graph.symbols):
+        key = size["key"]
+        names[size] = repr(key) if isinstance(key, str) else "nmkpqr"[number] if number < 6 else f"n{number}"
     return names
 
 
@@ -115,7 +128,7 @@ def _parse_dim(text: str, symbols: dict[str, Node]) -> Dim:
     if text.isdigit():
         return int(text)
     if text not in symbols:
-        symbols[text] = make(SYMBOL, (), (("key", Tag(text)), ("name", text)), Type("int64"))
+        symbols[text] = symbol(ast.literal_eval(text) if text.startswith(("'", '"')) else "")
     return symbols[text]
 
 

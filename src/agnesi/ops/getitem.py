@@ -10,7 +10,8 @@ from agnesi.ir.node import Node, as_dim, cast, dim_node
 from agnesi.ir.type import Dim
 from agnesi.ir.variable import Variable, as_node, lift, method, unwrap
 from agnesi.ops import elementwise as ew
-from agnesi.ops.index import broadcast_dims, drop, insert, slice_, take, transpose_
+from agnesi.ops.gather import take
+from agnesi.ops.index import broadcast_dims, drop, insert, slice_, transpose_
 
 
 @method("getitem")

@@ -6,6 +6,7 @@ from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import CONST, Node, as_dim, cast, const, dim_node, value_of
 from agnesi.ir.type import same
 from agnesi.ops import elementwise as ew
+from agnesi.ops.gather import scatter_add
 from agnesi.ops.index import (
     broadcast_dims,
     broadcast_to_,
@@ -14,7 +15,6 @@ from agnesi.ops.index import (
     iota,
     reshape_,
     reshape_dims,
-    scatter_add,
     sum_to,
     transpose_,
 )  # fmt: skip
