@@ -36,7 +36,8 @@ UNARY: list[Callable[[Any], Any]] = [
     lambda x: at.exp(at.minimum(x, 5.0)), lambda x: at.log(1 + x * x), lambda x: at.log1p(at.abs(x)),
     lambda x: at.expm1(at.tanh(x)), lambda x: at.sqrt(1 + at.abs(x)), lambda x: at.log(at.sigmoid(x)),
     lambda x: 1 / (1 + at.exp(-x)), lambda x: at.log(1 + at.exp(x)), lambda x: x**3, lambda x: (1 + x * x) ** -0.5,
-    lambda x: 1 - at.sigmoid(x), lambda x: x * 0.5 + 1, lambda x: 2 - x, lambda x: x / 4, lambda x: at.negative(-x) * -1,
+    lambda x: 1 - at.sigmoid(x),
+    lambda x: x * 0.5 + 1, lambda x: 2 - x, lambda x: x / 4, lambda x: at.negative(-x) * -1,
     lambda x: at.clip(x, -1.0, 1.5), lambda x: at.exp(at.minimum(x, 3.0)) - 1,
 ]  # fmt: skip
 BINARY: list[Callable[[Any, Any], Any]] = [

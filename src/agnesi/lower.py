@@ -29,7 +29,6 @@ from agnesi.loops.stmt import (
     Check,
     EntryCheck,
     For,
-    Kind,
     Let,
     Nest,
     Program,
@@ -37,6 +36,7 @@ from agnesi.loops.stmt import (
     Stmt,
     Store,
     View,
+    row_major,
 )  # fmt: skip
 from agnesi.loops.tidy import tidy
 from agnesi.ops import elementwise as ew
@@ -163,8 +163,7 @@ class Lowering:
         idx = axes_index(root.shape)
         body: Stmt = Store(self.home[root], idx, const(root.op.init(root.dtype), root.dtype))
         for level, dim in reversed(list(enumerate(squeezed(root.shape)))):
-            innermost = isinstance(body, Store)
-            body = For(index(level), self.size(dim), (body,), "simd" if innermost else "seq")
+            body = For(index(level), self.size(dim), (body,))
         scope.body.append(body)
 
     def _block(self, group: Group, items: list[Item], level: int, scopes: list[Scope]) -> None:
@@ -190,10 +189,7 @@ class Lowering:
                 here.memo[item.root, (index(-1 - level),)] = acc
                 here.body.append(Let(acc, const(item.root.op.init(item.root.dtype), item.root.dtype), True))
         self._block(group, items, level + 1, [*scopes, inner])
-        innermost = not any(isinstance(s, For) for s in inner.body)
-        plain = not any(isinstance(s, (Check, Call)) for s in inner.body)
-        kind: Kind = "simd" if innermost and plain else "seq"
-        here.body.append(For(index(level), self.size(group.space[level]), tuple(inner.body), kind))
+        here.body.append(For(index(level), self.size(group.space[level]), tuple(inner.body)))
         for item in sums:
             self._finish(item, level, scopes)
 
@@ -405,8 +401,7 @@ class Lowering:
         inner = [scope, *(Scope() for _ in domain)]
         inner[-1].body.append(Store(target, idx, self.at(source, idx, inner)))
         for level, dim in reversed(list(enumerate(domain))):
-            kind: Kind = "simd" if level == len(domain) - 1 else "seq"
-            inner[level].body.append(For(index(level), self.size(dim), tuple(inner[level + 1].body), kind))
+            inner[level].body.append(For(index(level), self.size(dim), tuple(inner[level + 1].body)))
 
     @staticmethod
     def _matrices(a: View, b: View, labels: str) -> tuple[View, View]:
@@ -453,13 +448,3 @@ class Lowering:
 def is_long(size: Node) -> bool:
     """Whether a size takes more than one operation."""
     return any(a.args for a in size.args)
-
-
-def row_major(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
-    """The strides of an array without gaps."""
-    result: list[Dim] = []
-    step: Dim = 1
-    for dim in reversed(shape):
-        result.append(step)
-        step = dims.mul(step, dim)
-    return tuple(reversed(result))

@@ -27,7 +27,7 @@ from agnesi.rewrite.index import INDEX
 from agnesi.rewrite.pattern import Report, Rewriter, Rule
 from agnesi.rewrite.products import ACCUMULATE, LOOPS, PRODUCTS
 from agnesi.rewrite.stable import RECOGNIZE, STABLE
-from agnesi.schedule import memory
+from agnesi.schedule import kinds, memory
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, place
 from agnesi.schedule.sizes import Equation, Site, assume, collect, equations
@@ -143,6 +143,12 @@ def plan_memory(job: Compilation) -> None:
     memory.plan(job.program, [(f"out{new}", f"in{old}") for new, old in job.updates])
 
 
+def mark_loops(job: Compilation) -> None:
+    """Decides the kinds of loops."""
+    assert job.program is not None
+    kinds.mark(job.program)
+
+
 def print_c(job: Compilation) -> None:
     """Makes the C text."""
     assert job.program is not None
@@ -179,7 +185,8 @@ PASSES = [
     Pass("order", order_nests, "schedule", ("place",)),
     Pass("lower", lower, "loops", ("order",)),
     Pass("memory", plan_memory, "loops", ("lower",)),
-    Pass("print", print_c, "text", ("memory",)),
+    Pass("kinds", mark_loops, "loops", ("memory",)),
+    Pass("print", print_c, "text", ("kinds",)),
 ]
 
 
@@ -256,7 +263,7 @@ class Watch:
             verify_graph(job.graph, self.types)
             found = self.values(job.graph)
         elif row.level == "loops" and job.program is not None:
-            verify_program(job.program, planned=row.name == "memory")
+            verify_program(job.program, planned=row.name != "lower")
             found = self.executed(job.program)
         else:
             return

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from agnesi.ir import dims
 from agnesi.ir.node import LOAD, Node, topological
 from agnesi.ir.type import Dim
 
@@ -136,6 +137,16 @@ class Program:
         while name in self.aliases:
             name = self.aliases[name]
         return name
+
+
+def row_major(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
+    """The strides of an array without gaps."""
+    result: list[Dim] = []
+    step: Dim = 1
+    for dim in reversed(shape):
+        result.append(step)
+        step = dims.mul(step, dim)
+    return tuple(reversed(result))
 
 
 def walk(body: list[Stmt] | tuple[Stmt, ...]) -> Iterator[Stmt]:

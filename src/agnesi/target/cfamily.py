@@ -8,8 +8,7 @@ from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
-from agnesi.loops.stmt import Buffer
-from agnesi.lower import row_major
+from agnesi.loops.stmt import Buffer, row_major
 
 CTYPE = {
     "bool": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t",
