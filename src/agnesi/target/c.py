@@ -58,11 +58,13 @@ class Entry(Printer):
         for let in program.sizes:
             self.local[let.var] = let.var["name"]
             lines.append(f"  const {CTYPE[let.var.dtype]} {let.var['name']} = {self.expression(let.value)};")
+        checks = []
         for check in program.checks:
             left, right = self.dim(check.left), self.dim(check.right)
-            action = "return AG_GENERAL;" if check.general else f"return ag_fail(call, {check.site}, {left}, {right});"
+            action = "return AG_GENERAL" if check.general else f"return ag_fail(call, {check.site}, {left}, {right})"
             if left != right:
-                lines.append(f"  if ({left} != {right}) {action}")
+                checks.append(f"  if ({left} != {right}) {action};")
+        lines += dict.fromkeys(checks)
         lines += self.outputs(place)
         lines += self.arena()
         return lines
