@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 SOURCES := pyproject.toml meson.build $(shell find src ! -path '*/__pycache__*' ! -name '*.so')
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: help demo test test-all lint examples docs-check format clean
+.PHONY: help demo test test-all lint examples docs-check pages format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make test        style, types, documentation and tests; make test-all adds the long ones"
 	@echo "make lint        style and types only"
 	@echo "make docs-check  the examples in the documentation only"
+	@echo "make pages       the reference pages of the operations, from the table"
 	@echo "make format      lay out the code"
 	@echo "make clean       remove $(VENV) and what tools leave behind"
 
@@ -47,6 +48,9 @@ examples: $(VENV)/installed-test
 
 docs-check: examples
 	@$(PYTEST) tests/test_docs.py
+
+pages: $(VENV)/installed-test
+	@$(BIN)/python -m agnesi.tools.pages docs/ops
 
 format: $(VENV)/installed-test
 	@$(BIN)/ruff check --quiet --fix

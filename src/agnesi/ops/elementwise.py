@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -114,6 +116,14 @@ def softplus_reference(x: Array) -> Array:
     return np.logaddexp(x, np.zeros_like(x))
 
 
+TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
+
+
+def special(function: Callable[[float], float]) -> Callable[[Array], Array]:
+    """A function of Python's math module, element by element."""
+    return np.vectorize(function, otypes=["float64"])
+
+
 sqrt = elementwise(
     "sqrt", np.sqrt, floating, c="v_sqrt{f}({0})", cost=8, sample=positive,
     d=lambda x, y: (1 / (2 * y),), doc="The non-negative square root.")  # fmt: skip
@@ -143,6 +153,28 @@ sin: Op = elementwise(
 cos: Op = elementwise(
     "cos", np.cos, floating, c="v_cos{f}({0})", cost=20, d=lambda x, y: (-sin(x),), limit=2.0**50,
     doc="The cosine; NaN beyond 2**50.")  # fmt: skip
+
+erf = elementwise(
+    "erf", special(math.erf), floating, c="v_erf{f}({0})", cost=20,
+    d=lambda x, y: (TWO_OVER_SQRT_PI * exp(-(x * x)),), doc="The error function.")  # fmt: skip
+erfc = elementwise(
+    "erfc", special(math.erfc), floating, c="v_erfc{f}({0})", cost=20,
+    d=lambda x, y: (-TWO_OVER_SQRT_PI * exp(-(x * x)),), doc="1 - erf(x), accurate for large x.")  # fmt: skip
+
+# -- rounding -----------------------------------------------------------------------------------------
+
+floor = elementwise(
+    "floor", np.floor, promoting, c={"float": "v_floor{f}({0})", "": "({0})"},
+    d=lambda x, y: (0,), doc="The greatest whole number not above x.")  # fmt: skip
+ceil = elementwise(
+    "ceil", np.ceil, promoting, c={"float": "v_ceil{f}({0})", "": "({0})"},
+    d=lambda x, y: (0,), doc="The smallest whole number not below x.")  # fmt: skip
+trunc = elementwise(
+    "trunc", np.trunc, promoting, c={"float": "v_trunc{f}({0})", "": "({0})"},
+    d=lambda x, y: (0,), doc="The whole number next to x towards 0.")  # fmt: skip
+rint = elementwise(
+    "rint", np.rint, promoting, c={"float": "v_rint{f}({0})", "": "({0})"},
+    d=lambda x, y: (0,), doc="The nearest whole number; halves go to the even one.")  # fmt: skip
 
 # -- casts and sizes ------------------------------------------------------------------------------------
 

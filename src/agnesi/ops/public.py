@@ -16,6 +16,7 @@ from agnesi.ir.type import Dim, Type
 from agnesi.ir.variable import METHODS, NUMPY, Variable, as_node, lift, method
 from agnesi.ops import elementwise as ew
 from agnesi.ops.index import broadcast_dims, full
+from agnesi.ops.reduce import cast_bool
 
 # -- constructors -----------------------------------------------------------------------------------------
 
@@ -112,6 +113,60 @@ sigmoid = public(ew.sigmoid)
 softplus = public(ew.softplus)
 sin = public(ew.sin, np.sin)
 cos = public(ew.cos, np.cos)
+erf = public(ew.erf)
+erfc = public(ew.erfc)
+floor = public(ew.floor, np.floor)
+ceil = public(ew.ceil, np.ceil)
+trunc = public(ew.trunc, np.trunc)
+rint = public(ew.rint, np.rint)
+
+
+@lift
+def isinf(x: Node) -> Node:
+    """Whether x is infinite."""
+    return ew.eq(ew.abs_(as_node(x)), np.inf) if dt.is_float(as_node(x).dtype) else ew.isnan(as_node(x))
+
+
+@lift
+def isfinite(x: Node) -> Node:
+    """Whether x is neither infinite nor NaN."""
+    return ~(isinf(x) | ew.isnan(as_node(x)))
+
+
+@lift
+def logical_and(a: Node, b: Node) -> Node:
+    """Whether both are not zero."""
+    return cast_bool(as_node(a)) & cast_bool(as_node(b))
+
+
+@lift
+def logical_or(a: Node, b: Node) -> Node:
+    """Whether one is not zero."""
+    return cast_bool(as_node(a)) | cast_bool(as_node(b))
+
+
+@lift
+def logical_xor(a: Node, b: Node) -> Node:
+    """Whether exactly one is not zero."""
+    return cast_bool(as_node(a)) ^ cast_bool(as_node(b))
+
+
+@lift
+def logical_not(x: Node) -> Node:
+    """Whether x is zero."""
+    return ~cast_bool(as_node(x))
+
+
+@lift
+def reciprocal(x: Node) -> Node:
+    """1 / x, in floating point."""
+    return 1 / as_node(x)
+
+
+NUMPY |= {
+    np.isinf: isinf, np.isfinite: isfinite, np.logical_and: logical_and, np.logical_or: logical_or,
+    np.logical_xor: logical_xor, np.logical_not: logical_not, np.reciprocal: reciprocal,
+}  # fmt: skip
 
 
 @lift
