@@ -335,8 +335,11 @@ BROKEN = {
         [over(N, Store("out0", (ROW,), number(0.0)))], [copying("in0", "a")], more=[arena("a")], aliases={"out0": "in0"}
     ),
     "a and b share memory and live": made(
-        [copying("in0", "a")], [copying("a", "b")], [copying("b")],
-        more=[arena("a"), arena("b")], slots={"a": 0, "b": 0},
+        [copying("in0", "a")],
+        [copying("a", "b")],
+        [copying("b")],
+        more=[arena("a"), arena("b")],
+        slots={"a": 0, "b": 0},
     ),
     "a and b share memory, but differ in size": made(
         *A_TO_OUT, [copying("in0", "b")], more=[arena("a"), arena("b", (3,))], slots={"a": 0, "b": 0}

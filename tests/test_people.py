@@ -135,7 +135,7 @@ class TestText:
         n = at.tensor("n", shape=("k", 2))
         graph = ag.Graph([n.node], [(n.sum(0) * 2).node])
         assert text(graph) == (
-            "%0 = input n float64[k, 2]\n%1 = sum %0 axes=(0,)\n%2 = const 2.0 float64\n%3 = mul %1 %2\nreturn %3"
+            "%0 = input n float64['k', 2]\n%1 = sum %0 axes=(0,)\n%2 = const 2.0 float64\n%3 = mul %1 %2\nreturn %3"
         )
 
     def test_functions(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import time
 
@@ -81,8 +82,13 @@ class TestChain:
         x, y = long
         graph = Graph([x.node], [y.node])
         assert text(parse(text(graph))) == text(graph)
-        assert ag.dprint(y).count("\n") > CHAIN
         assert ag.pprint(y)
+
+    def test_tree(self, long):
+        x, y = long
+        short = ag.dprint(chain(4000, x))
+        assert len(short) < 300 * short.count("\n"), "lines grow with depth"
+        assert ag.dprint(y).count("\n") > CHAIN
 
     def test_pickles(self, long):
         x, y = long
@@ -117,7 +123,7 @@ def test_a_wide_sum():
     x = at.vector("x")
     terms = [x * (k + 0.5) for k in range(4000)]
     while len(terms) > 1:
-        terms = [a + b for a, b in zip(terms[::2], terms[1::2], strict=True)] + terms[len(terms) // 2 * 2 :]
+        terms = [a + b for a, b in itertools.zip_longest(terms[::2], terms[1::2], fillvalue=x)]
     g = ag.grad(terms[0].sum(), x)
     assert compile_graph(Graph([x.node], [g.node, terms[0].node])).text
 
@@ -135,7 +141,7 @@ def passes_of_network(n: int) -> tuple[float, int]:
 
 @pytest.mark.slow
 def test_a_network_of_20_000_nodes_takes_less_than_10_seconds():
-    took, nodes = passes_of_network(NETWORK // 4)
+    took, nodes = passes_of_network(NETWORK * 5 // 9)
     assert nodes >= NETWORK
     assert took < 10, f"{nodes} nodes took {took:.1f} s"
 
@@ -158,7 +164,7 @@ def test_time_for_each_operation_of_a_chain_is_constant(what):
         return {
             "build": lambda: chain(n, at.vector("x")),
             "grad": lambda: ag.grad(y.sum(), x),
-            "text": lambda: (text(graph), ag.pprint(y), ag.dprint(y)),
+            "text": lambda: (text(graph), ag.pprint(y)),
             "pickle": lambda: pickle.loads(pickle.dumps(graph)),
             "rewrite": lambda: compile_graph(graph),
         }[what]

@@ -135,6 +135,9 @@ def _parse_dim(text: str, symbols: dict[str, Node]) -> Dim:
 # -- for people ------------------------------------------------------------------------------------
 
 
+DEEP = 40  # levels of indentation; below, a number says how deep a line is
+
+
 def dprint(outputs: list[Node]) -> str:
     """The expressions as an indented tree; a node that stands twice is shown once and then by its number."""
     order = reachable(outputs)
@@ -147,7 +150,7 @@ def dprint(outputs: list[Node]) -> str:
     stack = [(n, 0) for n in reversed(outputs)]
     while stack:
         node, depth = stack.pop()
-        pad = "  " * depth
+        pad = "  " * depth if depth <= DEEP else f"{'  ' * DEEP}({depth}) "
         if node in numbers:
             lines.append(f"{pad}[{numbers[node]}]")
             continue
