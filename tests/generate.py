@@ -219,11 +219,10 @@ def beside_an_edge(node: Node, value: Callable[[Node], np.ndarray]) -> None:
         close(np.abs(args[0] - args[1]), name)
     elif name in ("sign", "abs", "sqrt", "log"):
         close(np.abs(args[0]), name)
+    elif node.op.kind == "elementwise" and node.op.signature is not None and name not in ("where", "isnan"):
+        jumps(node, args)
     elif name == "cast" and node.dtype not in dt.FLOATS:
         close(np.abs(args[0] - np.round(args[0])), name)
-    elif name in ("floordiv", "mod"):
-        ratio = args[0] / np.where(args[1] == 0, 1, args[1])
-        close(np.abs(ratio - np.round(ratio)), name, exact=False)
     elif name in ("max", "min", "argmax", "argmin") and args[0].size:
         axes = node["axes"]
         moved = np.moveaxis(args[0], axes, range(len(axes)))
@@ -231,6 +230,21 @@ def beside_an_edge(node: Node, value: Callable[[Node], np.ndarray]) -> None:
         if len(flat) > 1:
             gap = flat[-1] - flat[-2] if "max" in name else flat[1] - flat[0]
             close(np.abs(gap), name, exact=name in ("max", "min"))
+
+
+def jumps(node: Node, args: list[np.ndarray]) -> None:
+    """Raises Rejected where a small change of an argument changes the result much."""
+    values = []
+    for change in (-EDGE, 0, EDGE):
+        moved = [a + change * (1 + np.abs(a)) if a.dtype.kind == "f" else a for a in args]
+        values.append(np.asarray(node.op.evaluate(*moved, shape=node.shape)))
+    below, here, above = values
+    if here.dtype.kind != "f":
+        wrong = (below != here) | (above != here)
+    else:
+        wrong = np.maximum(np.abs(above - here), np.abs(below - here)) > 1e4 * EDGE * (1 + np.abs(here))
+    if np.any(wrong & np.isfinite(here)):
+        raise Rejected(f"{node.op.name}: beside an edge")
 
 
 def close(distance: np.ndarray, name: str, exact: bool = True) -> None:
@@ -266,19 +280,32 @@ def grow(w: World, steps: int) -> None:
 
 
 def with_gradients(w: World) -> list[Variable]:
-    """Gradients of a scalar made of a late floating expression, by the floating inputs it depends on."""
+    """Derivatives of a late floating expression, by the floating inputs it depends on: in one mode or another."""
     y = w.number()
     cost = (y * (0.5 + 0.1 * y)).sum() if y.ndim else y * y
     w.value(cost)
-    leaves = [n for n in reachable([cost.node]) if n.op is INPUT and dt.is_float(n.dtype)]
-    wrt = [Variable(n) for n in leaves]
+    wrt = [Variable(n) for n in reachable([cost.node]) if n.op is INPUT and dt.is_float(n.dtype)]
     found = ag.grad(cost, wrt, disconnected_inputs="ignore")
-    if w.rng.random() < 0.15 and wrt:
+    kind = w.rng.random()
+    if kind < 0.15 and wrt:
         inner = sum((g * g).sum() if g.ndim else g * g for g in found)
         found = ag.grad(inner, wrt, disconnected_inputs="ignore")
+    elif kind < 0.3 and wrt:
+        found = [ag.jvp(y, wrt, [0.5 - x for x in wrt])]
+    elif kind < 0.5 and wrt:
+        found = [matrix_of_derivatives(w, y, cost, one_of(w, wrt))]
     for g in found:
         w.value(g)
     return found
+
+
+def matrix_of_derivatives(w: World, y: Variable, cost: Variable, x: Variable) -> Variable:
+    """A Jacobian or Hessian that is not large."""
+    if w.rng.random() < 0.5 and w.value(x).size <= 20:
+        return ag.hessian(cost, x)
+    if w.value(x).size * w.value(y).size > 400:
+        raise Rejected("too large")
+    return ag.jacobian(y, x)
 
 
 def generate(seed: int) -> Sample:

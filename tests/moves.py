@@ -8,9 +8,25 @@ from typing import Any
 import numpy as np
 
 import agnesi.tensor as at
+from agnesi.errors import TypeMismatch
 from agnesi.ir import dtype as dt
+from agnesi.ir.op import OPS, Op
 from agnesi.ir.variable import Variable
+from agnesi.ops.declare import positive
+from expressions import NAMED
 
+
+def of_floats(op: Op) -> bool:
+    """Whether an elementwise op takes one or two floats."""
+    if op.kind != "elementwise" or op.signature is None or op.arity > 2 or op.name in NAMED:
+        return False
+    try:
+        return bool(op.signature(*("float64",) * op.arity))
+    except TypeMismatch:
+        return False
+
+
+TABLE = [op for op in OPS.values() if of_floats(op)]
 World = Any  # generate.World, which imports this file
 
 
@@ -59,12 +75,22 @@ def one_of(w: World, choices: list[Any]) -> Any:
     return choices[w.rng.integers(len(choices))]
 
 
-@move(22)
+@move(16)
+def any_op(w: World) -> Variable:
+    """A row of the table, whatever it is, within its domain."""
+    op = one_of(w, TABLE)
+    args = [w.number()]
+    if op.arity == 2:
+        args.append(w.partner(args[0]))
+    return op(*[0.3 + at.abs(a) if op.sample is positive else a for a in args])
+
+
+@move(18)
 def unary(w: World) -> Variable:
     return one_of(w, UNARY)(w.number())
 
 
-@move(22)
+@move(18)
 def binary(w: World) -> Variable:
     a = w.number()
     b = w.partner(a)
@@ -254,6 +280,14 @@ def ranges(w: World) -> Variable:
     k = int(w.rng.integers(v.ndim))
     return one_of(w, [lambda: at.arange(v.shape[k]) * 0.1 - 0.3, lambda: v * v.shape[k] * 0.1,
                       lambda: at.ones((v.shape[k],)) * 0.7, lambda: at.zeros_like(v) + 0.3])()  # fmt: skip
+
+
+@move(2)
+def constants(w: World) -> Variable:
+    """An array that is known when the graph is built."""
+    v = w.number(1)
+    lengths = w.lengths(v)[-int(w.rng.integers(1, v.ndim + 1)) :]
+    return v * at.constant(w.fill("float64", lengths))
 
 
 @move(2)

@@ -121,7 +121,8 @@ TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
 def special(function: Callable[[float], float]) -> Callable[[Array], Array]:
     """A function of Python's math module, element by element."""
-    return np.vectorize(function, otypes=["float64"])
+    vectorized = np.vectorize(function, otypes=["float64"])
+    return lambda x: vectorized(x).astype(np.asarray(x).dtype)
 
 
 sqrt = elementwise(
@@ -173,7 +174,7 @@ trunc = elementwise(
     "trunc", np.trunc, promoting, c={"float": "v_trunc{f}({0})", "": "({0})"},
     d=lambda x, y: (0,), doc="The whole number next to x towards 0.")  # fmt: skip
 rint = elementwise(
-    "rint", np.rint, promoting, c={"float": "v_rint{f}({0})", "": "({0})"},
+    "rint", np.rint, floating, c="v_rint{f}({0})",
     d=lambda x, y: (0,), doc="The nearest whole number; halves go to the even one.")  # fmt: skip
 
 # -- casts and sizes ------------------------------------------------------------------------------------
