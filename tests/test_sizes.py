@@ -1,0 +1,132 @@
+"""One compiled function for all sizes: broadcasting, slices and lookups with drawn sizes and bounds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import agnesi as ag
+import agnesi.tensor as at
+
+SIZES = st.sampled_from([0, 1, 2, 3, 5, 33])
+BOUNDS = st.integers(-8, 8)
+FEW = settings(max_examples=150, deadline=None)
+
+
+def fits(*shapes: tuple[int, ...]) -> bool:
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def broadcasting():
+    x, y, v = at.matrix("x"), at.matrix("y"), at.vector("v")
+    z = x * y + v
+    cost = (z * z).sum()
+    return ag.function([x, y, v], [z, z.sum(0), *ag.grad(cost, [x, y, v])])
+
+
+@given(st.tuples(SIZES, SIZES), st.tuples(SIZES, SIZES), SIZES, st.integers(0, 7))
+@FEW
+def test_broadcasting(broadcasting, first, second, third, ones):
+    """Half of the draws have ones where sizes would not fit."""
+    size = (first[0], first[1])
+    shapes = [size, size, (size[1],)]
+    if ones & 1:
+        shapes[0] = (1, size[1]) if ones & 2 else (size[0], 1)
+    if ones & 4:
+        shapes = [size, second, (third,)]
+    arrays = [np.linspace(-1, 2, int(np.prod(s))).reshape(s) for s in shapes]
+    if not fits(*shapes):
+        with pytest.raises(ValueError, match="built at"):
+            broadcasting(*arrays)
+        return
+    x, y, v = arrays
+    z = x * y + v
+    found = broadcasting(*arrays)
+    wanted = [z, z.sum(0), *(summed(2 * z * d, s) for d, s in zip((y, x, 1), shapes, strict=True))]
+    for a, b in zip(found, wanted, strict=True):
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def summed(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """What broadcasting to the shape of g does to a cotangent."""
+    g = g.sum(axis=tuple(range(g.ndim - len(shape))))
+    return g.sum(axis=tuple(k for k, n in enumerate(shape) if n == 1), keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def slicing():
+    x, a, b = at.vector("x"), at.lscalar("a"), at.lscalar("b")
+    parts = [x[a:b], x[a:], x[:b], x[a:b:2], x[a:b:-1], x[::-1][a:b], x[b::-3]]
+    return ag.function([x, a, b], [*parts, ag.grad((x[a:b] * 2).sum() + x[a:b:-1].sum(), x)])
+
+
+@given(st.integers(0, 7), BOUNDS, BOUNDS)
+@FEW
+def test_slices(slicing, n, a, b):
+    x = np.arange(1.0, n + 1)
+    gradient = np.zeros(n)
+    gradient[a:b] += 2
+    gradient[a:b:-1] += 1
+    wanted = [x[a:b], x[a:], x[:b], x[a:b:2], x[a:b:-1], x[::-1][a:b], x[b::-3], gradient]
+    for found, right in zip(slicing(x, a, b), wanted, strict=True):
+        np.testing.assert_array_equal(found, right)
+
+
+@given(st.integers(0, 6), BOUNDS, BOUNDS, st.sampled_from([1, 2, 3, -1, -2, -3, None]))
+@FEW
+def test_slices_of_known_sizes(n, start, stop, step):
+    x = np.arange(float(n))
+    for key in (slice(start, stop, step), slice(None, stop, step), slice(start, None, step)):
+        made = at.constant(x)[key]
+        assert made.node.shape == x[key].shape
+        np.testing.assert_array_equal(ag.function([], made, mode="reference")(), x[key])
+
+
+@pytest.fixture(scope="module")
+def looking_up():
+    x, i = at.matrix("x"), at.lvector("i")
+    return ag.function([x, i], [x[i], x[:, i], ag.grad((x[i] * x[i]).sum(), x)])
+
+
+@given(st.integers(1, 4), st.lists(st.integers(-5, 5), max_size=6))
+@FEW
+def test_lookups(looking_up, n, indices):
+    x, i = np.arange(1.0, n * n + 1).reshape(n, n), np.array(indices, int)
+    try:
+        wanted = [x[i], x[:, i]]
+    except IndexError:
+        with pytest.raises(IndexError, match=f"size {n}"):
+            looking_up(x, i)
+        return
+    gradient = np.zeros_like(x)
+    np.add.at(gradient, i, 2 * x[i])
+    for found, right in zip(looking_up(x, i), [*wanted, gradient], strict=True):
+        np.testing.assert_array_equal(found, right)
+
+
+@given(st.integers(0, 6), st.integers(0, 6), st.integers(-2, 14))
+@FEW
+def test_reshapes(reshaping, n, m, k):
+    x = np.arange(float(n * m)).reshape(n, m)
+    try:
+        wanted = x.T.reshape(k, 2) if k >= 0 else None
+    except ValueError:
+        wanted = None
+    if wanted is None:
+        with pytest.raises(ValueError, match="built at"):
+            reshaping(x, k)
+    else:
+        np.testing.assert_array_equal(reshaping(x, k), wanted + 1)
+
+
+@pytest.fixture(scope="module")
+def reshaping():
+    x, k = at.matrix("x"), at.lscalar("k")
+    return ag.function([x, k], x.T.reshape((k, 2)) + 1)
