@@ -130,3 +130,40 @@ def test_reshapes(reshaping, n, m, k):
 def reshaping():
     x, k = at.matrix("x"), at.lscalar("k")
     return ag.function([x, k], x.T.reshape((k, 2)) + 1)
+
+
+def test_sizes_that_are_computed():
+    x, i = at.vector("x"), at.lvector("i")
+    value, places = np.arange(5.0), np.array([1, 3])
+    for size, wanted in ((i[0], 1), (i.max(), 3), (i.sum() - 2, 2), (at.argmax(x), 4)):
+        found = ag.function([x, i], [x[:size] * 2, i * 2], on_unused_input="ignore")(value, places)
+        np.testing.assert_array_equal(found[0], value[:wanted] * 2)
+
+
+def test_sizes_that_loops_read_often():
+    x = at.tensor("x", shape=(2, None))
+    i, j = at.tensor("i", "int64", (2,)), at.tensor("j", "int64", (2,))
+    t = at.sigmoid(x[1::-2, 3::2])[i, j]
+    products = at.outer(t, t)
+    y = products + products * 0.1
+    f = ag.function([x, i, j], at.tensordot(y, t, 1) + at.tensordot(y.T, t, 1))
+    value, k = np.arange(10.0).reshape(2, 5) / 10, np.zeros(2, int)
+    picked = (1 / (1 + np.exp(-value[1::-2, 3::2])))[k, k]
+    np.testing.assert_allclose(f(value, k, k), 2.2 * np.outer(picked, picked) @ picked)
+    with pytest.raises(IndexError, match="size 1"):
+        f(value, k, k + 1)
+
+
+def test_reshapes_of_nothing():
+    shapes = [(0, 4), (4, 0), (2, 0, 3), (0,), (0, 0), (3, 0, 2), (0, 0, 0), (1, 0)]
+    for old in shapes:
+        x = at.tensor("x", shape=old)
+        made = [x.transpose(tuple(range(len(old)))[::-1]).reshape(new) + 1 for new in shapes]
+        for new, found in zip(shapes, ag.function([x], made)(np.zeros(old)), strict=True):
+            assert found.shape == new
+
+
+def test_products_of_nothing():
+    x = at.vector("x")
+    f = ag.function([x], [at.dot(at.nnet.softmax(x), x), at.outer(x, x) @ at.nnet.softmax(x), x.sum(), x.prod()])
+    assert [a.tolist() for a in f(np.zeros(0))] == [0, [], 0, 1]

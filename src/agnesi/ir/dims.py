@@ -127,16 +127,16 @@ def minimum(a: Dim, b: Dim) -> Dim:
 
 
 def floordiv(a: Dim, b: Dim) -> Dim:
-    """a // b, rounding down"""
+    """a // b, rounding down; 0 when b is 0"""
     if isinstance(a, int) and isinstance(b, int):
-        return a // b
+        return a // b if b else 0
     return a if same(b, 1) else _op("floordiv", dim_node(a), dim_node(b))
 
 
 def mod(a: Dim, b: Dim) -> Dim:
-    """a mod b, with the sign of b"""
+    """a mod b, with the sign of b; 0 when b is 0"""
     if isinstance(a, int) and isinstance(b, int):
-        return a % b
+        return a % b if b else 0
     return 0 if same(b, 1) else _op("mod", dim_node(a), dim_node(b))
 
 

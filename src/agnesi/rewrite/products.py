@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from agnesi.ir import dtype as dt
-from agnesi.ir.node import Node, cast, const, dim_node
+from agnesi.ir.node import CONST, Node, cast, const, dim_node
 from agnesi.ops import elementwise as ew
 from agnesi.ops.index import insert, iota, reshape_dims, transpose_
 from agnesi.ops.products import contract, gemm
 from agnesi.ops.reduce import sum_
+from agnesi.rewrite.canonical import fold
 from agnesi.rewrite.pattern import Bindings, Rule, var
 
 x, y = var("x"), var("y")
@@ -47,17 +48,22 @@ def scale_of(node: Node) -> tuple[Node | None, Node]:
             step, rest = 1 / node.args[1], node.args[0]
         else:
             return factor, node
-        factor = step if factor is None else factor * step
+        factor = step if factor is None else folded(factor * step)
         node = rest
 
 
+def folded(product: Node) -> Node:
+    """A product of two constants as one."""
+    return fold({"node": product}) or product
+
+
 def factor_out(b: Bindings) -> Node | None:
-    """contract(s * x, y) -> s * contract(x, y) for a scalar s."""
+    """contract(s * x, y) -> s * contract(x, y) for a constant s; others might be infinite, and the product empty."""
     scales = [scale_of(b["x"]), scale_of(b["y"])]
     factors = [s for s, _ in scales if s is not None]
-    if not factors or not dt.is_float(b["node"].dtype):
+    if not factors or not dt.is_float(b["node"].dtype) or not all(f.op is CONST for f in factors):
         return None
-    total = factors[0] if len(factors) == 1 else factors[0] * factors[1]
+    total = factors[0] if len(factors) == 1 else folded(factors[0] * factors[1])
     return total * contract(scales[0][1], scales[1][1], labels=b["labels"])
 
 

@@ -148,6 +148,8 @@ class Placer:
         self.demands: dict[Node, dict[tuple[Node, int, Index], None]] = {}
         self.result = Placement()
         self.levels: dict[Node, frozenset[int]] = {}
+        dimensions = (d for n in graph.order for d in n.shape if isinstance(d, Node))
+        self.sizes = set(topological(dimensions))
 
     def run(self) -> Placement:
         for node in reversed(self.graph.order):
@@ -165,6 +167,8 @@ class Placer:
         """Why the node is a root, or an empty text when it is inlined."""
         if node in self.outputs:
             return "an output"
+        if node in self.sizes and node.ndim == 0:
+            return ""  # sizes are computed at entry, before there are any buffers
         if node.op.kind in ("reduce", "store", "call"):
             return f"{node.op.name} has loops of its own"
         if node in self.forced:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from agnesi.errors import ShapeError
 from agnesi.ir.graph import Graph
-from agnesi.ir.node import SYMBOL, Node, as_dim, dim_node, make, substitute, temp
+from agnesi.ir.node import SYMBOL, Node, as_dim, dim_node, make, substitute, temp, topological
 from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import EntryCheck
 from agnesi.ops import elementwise as ew
@@ -42,6 +42,7 @@ def collect(
     graph: Graph, updates: Sequence[tuple[int, int]], common: bool
 ) -> tuple[Graph, list[Site], list[Equation], list[EntryCheck]]:
     """The graph with numbered checks, what the numbers mean, what must hold of sizes, and the checks at entry."""
+    check_known(graph)
     numbered, sites = number(graph)
     equal = equations(numbered)
     for new, old in updates:
@@ -49,6 +50,17 @@ def collect(
         equal += [Equation(a, b, -1 - old) for a, b in pairs if not same(a, b)]
     checks = entry_checks(numbered, equal, sites, common)
     return numbered, sites, equal, checks
+
+
+def check_known(graph: Graph) -> None:
+    """Raises ShapeError for a size that only a computation on arrays gives: results are allocated before that."""
+    dimensions = [d for node in graph.order for d in node.shape if isinstance(d, Node) and d.args]
+    for part in topological(dict.fromkeys(dimensions)):
+        if part.op.kind not in ("leaf", "elementwise", "index", "gather"):
+            raise ShapeError(
+                f"a size is computed by {part.op.name}: {part.type}; sizes must follow from the shapes, scalars and "
+                "elements of inputs: compute it in a function of its own and pass it"
+            )
 
 
 def number(graph: Graph) -> tuple[Graph, list[Site]]:
