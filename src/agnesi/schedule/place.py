@@ -19,6 +19,8 @@ from agnesi.ops.index import broadcast_index, iota
 
 CHEAP = 8  # additions that cost about as much as keeping a value in memory
 NEST_COST = 400  # more scalar work than this in one nest chokes registers and the C compiler
+CUT_COST = 340  # from here on a nest ends at the next elementary function, so that repeated parts make equal nests
+ELEMENTARY = 20  # the cost of an elementary function
 MANY_READERS = 8
 
 Element = Callable[[Node, Index], Node]
@@ -174,7 +176,8 @@ class Placer:
         if node in self.forced:
             return self.forced[node]
         demands = self.demands[node]
-        if any(self.result.costs[root, piece] + burden(node) > NEST_COST for root, piece, _ in demands):
+        limit = CUT_COST if node.op.cost >= ELEMENTARY and node.op.kind == "elementwise" else NEST_COST - burden(node)
+        if any(self.result.costs[root, piece] > limit for root, piece, _ in demands):
             return "its nest is full"
         if node.op.kind in ("index", "gather"):
             return ""

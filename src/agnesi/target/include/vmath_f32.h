@@ -177,8 +177,8 @@ AG_FN float ag_log_split_f(float x, int32_t *k) {
   return ag_float_f((shifted & 0x7fffff) + 0x3f3504f3) - 1.0f;
 }
 
-/* log(1 + f) + k ln 2: polynomial for (log(1 + f) - f) / f^2 (relative error 2^-26), ln 2 in two parts. */
-AG_FN float ag_log_poly_f(float f, float k) {
+/* log(1 + f) - f + a b: polynomial for (log(1 + f) - f) / f^2 (relative error 2^-26). */
+AG_FN float ag_log_rest_f(float f, float a, float b) {
   float q = -0x1.3e62ap-4f;
   q = AG_FMAF(q, f, 0x1.05e654p-3f);
   q = AG_FMAF(q, f, -0x1.0cbbf2p-3f);
@@ -188,8 +188,12 @@ AG_FN float ag_log_poly_f(float f, float k) {
   q = AG_FMAF(q, f, -0x1.00022ep-2f);
   q = AG_FMAF(q, f, 0x1.55555p-2f);
   q = AG_FMAF(q, f, -0x1.fffffep-2f);
-  float r = AG_FMAF(k, 0x1.7f7d1cp-20f, q * (f * f)) + f;
-  return AG_FMAF(k, 0x1.62e4p-1f, r);
+  return AG_FMAF(a, b, q * (f * f));
+}
+
+/* log(1 + f) + k ln 2, ln 2 in two parts. */
+AG_FN float ag_log_poly_f(float f, float k) {
+  return AG_FMAF(k, 0x1.62e4p-1f, ag_log_rest_f(f, k, 0x1.7f7d1cp-20f) + f);
 }
 
 /* log: max ULP 1.0; -inf at 0, NaN below. */
@@ -219,23 +223,31 @@ AG_FN float v_log1pf(float x) {
   return AG_ABSF(x) < 0x1p-26f ? x : r;
 }
 
-/* log(1 + exp(x)) = max(x, 0) + log1p(e), e = exp(-|x|) kept as a sum of two floats.  Max ULP 1.6. */
-AG_FN float v_softplusf(float x) {
-  float a = -AG_ABSF(x);
-  float clamped = a < -110.0f ? -110.0f : a;
+/* log(1 + u + low) for u > -1 and |low| < ulp(u): what rounding takes from 1 + u goes on in f. */
+AG_FN float ag_log1p_sum_f(float u, float low) {
+  float sum = 1.0f + u;
+  float lost = (u - (sum - 1.0f)) + low;
+  int32_t k;
+  float f = ag_log_split_f(sum, &k);
+  f = AG_FMAF(0.5f * lost, ag_float_f((uint32_t)(128 - k) << 23), f);
+  f = k == 0 ? u : f;
+  /* where 1 + f is 1 + u, the tail enters as low / (1 + u) */
+  float extra = k == 0 ? low * (1.0f - f + f * f) : 0.0f;
+  return ag_log_poly_f(f, (float)k) + extra;
+}
+
+/* log(1 + exp(x)) for x <= 0, the exponential kept as a sum of two parts. */
+AG_FN float ag_softplus_part_f(float x) {
+  float clamped = x < -110.0f ? -110.0f : x;
   int32_t k;
   float tail;
   float e = ag_exp_parts_f(clamped, -0.0f, &k, &tail);
-  e = ag_scale_f(e, k);
-  tail = ag_scale_f(tail, k);
-  float u = 1.0f + e;
-  float lost = (e - (u - 1.0f)) + tail;
-  float f = ag_log_split_f(u, &k);
-  f = AG_FMAF(lost, 0.5f, f);
-  f = k == 0 ? e : f;
-  /* where 1 + f is 1 + e, the tail enters as tail / (1 + e) */
-  float extra = k == 0 ? tail * (1.0f - f + f * f) : 0.0f;
-  float q = ag_log_poly_f(f, (float)k) + extra;
+  return ag_log1p_sum_f(ag_scale_f(e, k), ag_scale_f(tail, k));
+}
+
+/* log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)): max ULP 1.6. */
+AG_FN float v_softplusf(float x) {
+  float q = ag_softplus_part_f(-AG_ABSF(x));
   q = x > 0.0f ? x + q : q;
   return x == AG_INFF ? x : q;
 }
@@ -266,55 +278,6 @@ AG_FN float v_sigmoidf(float x) {
   float quotient = dividend * inverse;
   float rest = AG_FMAF(-quotient, divisor_tail, AG_FMAF(-quotient, divisor, dividend));
   return AG_FMAF(rest, inverse, quotient);
-}
-
-/* Reduction for sin and cos in double precision: x = n pi/2 + result, right for |x| <= 2^50. */
-AG_FN float ag_trig_reduce_f(float x, uint32_t *n) {
-  double wide = x;
-  double m = AG_FMA(wide, 0x1.45f306dc9c883p-1, 0x1.8p52);
-  uint64_t bits;
-  AG_COPY(&bits, &m, 8);
-  *n = (uint32_t)bits;
-  m -= 0x1.8p52;
-  double r = AG_FMA(m, -0x1.921fb54442d18p0, wide);
-  return (float)AG_FMA(m, -0x1.1a62633145c07p-54, r);
-}
-
-AG_FN float ag_sin_poly_f(float r) {
-  float z = r * r;
-  float q = -0x1.9aa9c4p-13f;
-  q = AG_FMAF(q, z, 0x1.110bd6p-7f);
-  q = AG_FMAF(q, z, -0x1.555552p-3f);
-  return AG_FMAF(q * z, r, r);
-}
-
-AG_FN float ag_cos_poly_f(float r) {
-  float z = r * r;
-  float q = 0x1.99e42cp-16f;
-  q = AG_FMAF(q, z, -0x1.6c0c2p-10f);
-  q = AG_FMAF(q, z, 0x1.55554ap-5f);
-  q = AG_FMAF(q, z, -0x1p-1f);
-  q = AG_FMAF(q, z, 0x1p0f);
-  return q;
-}
-
-/* sin: max ULP 1.9 for |x| <= 2^50; beyond that NaN, as at infinity (a full reduction is not written). */
-AG_FN float v_sinf(float x) {
-  uint32_t n;
-  float r = ag_trig_reduce_f(x, &n);
-  float value = (n & 1) ? ag_cos_poly_f(r) : ag_sin_poly_f(r);
-  value = ag_float_f(ag_bits_f(value) ^ (n & 2) << 30);
-  value = AG_ABSF(x) <= 0x1p50f ? value : AG_NANF;
-  return x == 0.0f ? x : value;
-}
-
-/* cos: as v_sinf. */
-AG_FN float v_cosf(float x) {
-  uint32_t n;
-  float r = ag_trig_reduce_f(x, &n);
-  float value = (n & 1) ? ag_sin_poly_f(r) : ag_cos_poly_f(r);
-  value = ag_float_f(ag_bits_f(value) ^ ((n + 1) & 2) << 30);
-  return AG_ABSF(x) <= 0x1p50f ? value : AG_NANF;
 }
 
 /* erfc(a) = p e 2^k / divisor for a >= 0: exp(-a^2) = e 2^k and P((a - 4) / (a + 4)) / (2a + 1), each with

@@ -188,8 +188,8 @@ AG_FN double ag_log_split(double x, double *power, uint64_t *biased) {
   return ag_float((shifted & 0xfffffffffffffu) + AG_SQRT_HALF) - 1.0;
 }
 
-/* log(1 + f) + k ln 2 = f - (h - s (h + R(s^2))) + k ln 2 with s = f / (2 + f), h = f^2 / 2. */
-AG_FN double ag_log_poly(double f, double k) {
+/* log(1 + f) - f + a b = s (h + R(s^2)) - h + a b with s = f / (2 + f), h = f^2 / 2. */
+AG_FN double ag_log_rest(double f, double a, double b) {
   double s = f / (2.0 + f);
   double z = s * s;
   double q = 0x1.2b810433b0c5ep-3;
@@ -200,8 +200,12 @@ AG_FN double ag_log_poly(double f, double k) {
   q = AG_FMA(q, z, 0x1.9999999995137p-2);
   q = AG_FMA(q, z, 0x1.5555555555558p-1);
   double h = 0.5 * f * f;
-  double low = AG_FMA(s, AG_FMA(q, z, h), k * 0x1.ef35793c7673p-45);
-  return AG_FMA(k, 0x1.62e42fefa38p-1, f - (h - low));
+  return AG_FMA(s, AG_FMA(q, z, h), a * b) - h;
+}
+
+/* log(1 + f) + k ln 2, ln 2 in two parts. */
+AG_FN double ag_log_poly(double f, double k) {
+  return AG_FMA(k, 0x1.62e42fefa38p-1, f + ag_log_rest(f, k, 0x1.ef35793c7673p-45));
 }
 
 /* log: max ULP 1.0; -inf at 0, NaN below. */
@@ -233,24 +237,32 @@ AG_FN double v_log1p(double x) {
   return AG_ABS(x) < 0x1p-55 ? x : r;
 }
 
-/* log(1 + exp(x)): max ULP 1.5. */
-AG_FN double v_softplus(double x) {
-  double a = -AG_ABS(x);
-  double clamped = a < -760.0 ? -760.0 : a;
-  int64_t scale;
-  double tail;
-  double e = ag_exp_parts(clamped, -0.0, &scale, &tail);
-  e = ag_scale(e, scale);
-  tail = ag_scale(tail, scale);
-  double u = 1.0 + e;
-  double lost = (e - (u - 1.0)) + tail;
+/* log(1 + u + low) for u > -1 and |low| < ulp(u): what rounding takes from 1 + u goes on in f. */
+AG_FN double ag_log1p_sum(double u, double low) {
+  double sum = 1.0 + u;
+  double lost = (u - (sum - 1.0)) + low;
   double k;
   uint64_t biased;
-  double f = ag_log_split(u, &k, &biased);
-  f = AG_FMA(lost, 0.5, f);
-  f = k == 0.0 ? e : f;
-  double extra = k == 0.0 ? tail * (1.0 - f + f * f) : 0.0;
-  double q = ag_log_poly(f, k) + extra;
+  double f = ag_log_split(sum, &k, &biased);
+  f = AG_FMA(0.5 * lost, ag_float((2048 - biased) << 52), f);
+  f = k == 0.0 ? u : f;
+  /* where 1 + f is 1 + u, the tail enters as low / (1 + u) */
+  double extra = k == 0.0 ? low * (1.0 - f + f * f) : 0.0;
+  return ag_log_poly(f, k) + extra;
+}
+
+/* log(1 + exp(x)) for x <= 0, the exponential kept as a sum of two parts. */
+AG_FN double ag_softplus_part(double x) {
+  double clamped = x < -760.0 ? -760.0 : x;
+  int64_t k;
+  double tail;
+  double e = ag_exp_parts(clamped, -0.0, &k, &tail);
+  return ag_log1p_sum(ag_scale(e, k), ag_scale(tail, k));
+}
+
+/* log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)): max ULP 1.5. */
+AG_FN double v_softplus(double x) {
+  double q = ag_softplus_part(-AG_ABS(x));
   q = x > 0.0 ? x + q : q;
   return x == AG_INF ? x : q;
 }
@@ -281,74 +293,6 @@ AG_FN double v_sigmoid(double x) {
   double quotient = dividend * inverse;
   double rest = AG_FMA(-quotient, divisor_tail, AG_FMA(-quotient, divisor, dividend));
   return AG_FMA(rest, inverse, quotient);
-}
-
-/* x - y = difference + result, exactly, whichever is larger. */
-AG_FN double ag_two_difference(double x, double y, double *difference) {
-  *difference = x - y;
-  double back = *difference - x;
-  return (x - (*difference - back)) - (y + back);
-}
-
-/* Reduction for sin and cos: x = n pi/2 + result + tail, pi/2 in three parts, right for |x| <= 2^50. */
-AG_FN double ag_trig_reduce(double x, double *tail, uint64_t *n) {
-  double m = AG_FMA(x, 0x1.45f306dc9c883p-1, AG_MAGIC);
-  *n = ag_bits(m);
-  m -= AG_MAGIC;
-  double t = AG_FMA(m, -0x1.921fb54442d18p0, x);
-  double w = m * 0x1.1a62633145c07p-54;
-  double w_tail = AG_FMA(m, 0x1.1a62633145c07p-54, -w);
-  double high;
-  double low;
-  double high_tail = ag_two_difference(t, w, &high);
-  double low_tail = ag_two_difference(high, w_tail, &low);
-  *tail = AG_FMA(m, 0x1.f1976b7ed8fbcp-110, high_tail + low_tail);
-  return low;
-}
-
-AG_FN double ag_sin_poly(double r, double tail) {
-  double z = r * r;
-  double q = 0x1.5d76427861e31p-33;
-  q = AG_FMA(q, z, -0x1.ae5e4576d4598p-26);
-  q = AG_FMA(q, z, 0x1.71de35b66f56p-19);
-  q = AG_FMA(q, z, -0x1.a01a019ce809ep-13);
-  q = AG_FMA(q, z, 0x1.11111111103fep-7);
-  q = AG_FMA(q, z, -0x1.5555555555553p-3);
-  return r + AG_FMA(q * z, r, AG_FMA(tail, -0.5 * z, tail));
-}
-
-AG_FN double ag_cos_poly(double r, double tail) {
-  double z = r * r;
-  double q = -0x1.8fef9920d5e19p-37;
-  q = AG_FMA(q, z, 0x1.1eea93e69d37bp-29);
-  q = AG_FMA(q, z, -0x1.27e4f93c096b9p-22);
-  q = AG_FMA(q, z, 0x1.a01a019e9ae44p-16);
-  q = AG_FMA(q, z, -0x1.6c16c16c16667p-10);
-  q = AG_FMA(q, z, 0x1.5555555555555p-5);
-  double h = 0.5 * z;
-  double w = 1.0 - h;
-  return w + (((1.0 - w) - h) + AG_FMA(z * z, q, -r * tail));
-}
-
-/* sin: max ULP 1.0 for |x| <= 2^50; beyond that NaN, as at infinity (a full reduction is not written). */
-AG_FN double v_sin(double x) {
-  uint64_t n;
-  double tail;
-  double r = ag_trig_reduce(x, &tail, &n);
-  double value = (n & 1) ? ag_cos_poly(r, tail) : ag_sin_poly(r, tail);
-  value = ag_float(ag_bits(value) ^ (n & 2) << 62);
-  value = AG_ABS(x) <= 0x1p50 ? value : AG_NAN;
-  return x == 0.0 ? x : value;
-}
-
-/* cos: as v_sin. */
-AG_FN double v_cos(double x) {
-  uint64_t n;
-  double tail;
-  double r = ag_trig_reduce(x, &tail, &n);
-  double value = (n & 1) ? ag_sin_poly(r, tail) : ag_cos_poly(r, tail);
-  value = ag_float(ag_bits(value) ^ ((n + 1) & 2) << 62);
-  return AG_ABS(x) <= 0x1p50 ? value : AG_NAN;
 }
 
 /* erfc(a) = p e 2^k / divisor for a >= 0: exp(-a^2) = e 2^k and P((a - 4) / (a + 4)) / (2a + 1), each with

@@ -1,0 +1,262 @@
+/* Exponentials and logarithms to other bases, cbrt, hypot, hyperbolic functions in double precision; part
+ * of vmath.h. */
+#ifndef AG_VMATH_HYP_F64_H
+#define AG_VMATH_HYP_F64_H
+
+AG_FN double v_copysign(double x, double y) {
+  return AG_COPYSIGN(x, y);
+}
+
+/* The larger argument that is not NaN. */
+AG_FN double v_fmax(double x, double y) {
+  double larger = x > y ? x : y;
+  return y != y ? x : larger;
+}
+
+AG_FN double v_fmin(double x, double y) {
+  double smaller = x < y ? x : y;
+  return y != y ? x : smaller;
+}
+
+/* 2^x: max ULP 1.0. */
+AG_FN double v_exp2(double x) {
+  x = x > 1100.0 ? 1100.0 : x;
+  x = x < -1100.0 ? -1100.0 : x;
+  double m = x + AG_MAGIC;
+  int64_t k = (int64_t)(ag_bits(m) - ag_bits(AG_MAGIC));
+  double r = x - (m - AG_MAGIC);
+  double q = 0x1.c4a29324a1038p-36;
+  q = AG_FMA(q, r, 0x1.e9ec1fcb69a7fp-32);
+  q = AG_FMA(q, r, 0x1.e4cf10dec0f59p-28);
+  q = AG_FMA(q, r, 0x1.b524ebd13a55fp-24);
+  q = AG_FMA(q, r, 0x1.62c02242b879cp-20);
+  q = AG_FMA(q, r, 0x1.ffcbfc6da6ed1p-17);
+  q = AG_FMA(q, r, 0x1.430912f86b7dbp-13);
+  q = AG_FMA(q, r, 0x1.5d87fe78a3f9cp-10);
+  q = AG_FMA(q, r, 0x1.3b2ab6fba4e79p-7);
+  q = AG_FMA(q, r, 0x1.c6b08d704a0c6p-5);
+  q = AG_FMA(q, r, 0x1.ebfbdff82c58fp-3);
+  q = AG_FMA(q, r, 0x1.62e42fefa39efp-1);
+  return ag_scale(AG_FMA(q, r, 1.0), k);
+}
+
+/* log(x) / log(b) = k / log2(b) + log(1 + f) / log(b): the first factor in two parts of which the larger is short, the
+ * second in two parts. */
+AG_FN double ag_log_base(double x, double two, double two_tail, double unit, double unit_tail) {
+  double normal = x < 0x1p-1022 ? x * 0x1p54 : x;
+  double shift = x < 0x1p-1022 ? -54.0 : 0.0;
+  double k;
+  uint64_t biased;
+  double f = ag_log_split(normal, &k, &biased);
+  k += shift;
+  double whole = k * two;
+  double part = f * unit;
+  double part_tail = AG_FMA(f, unit, -part) + AG_FMA(f, unit_tail, k * two_tail);
+  double sum = whole + part;
+  double r = sum + (((whole - sum) + part) + AG_FMA(ag_log_rest(f, 0.0, 0.0), unit, part_tail));
+  r = x < AG_INF ? r : x;
+  r = x == 0.0 ? -AG_INF : r;
+  return x < 0.0 ? AG_NAN : r;
+}
+
+/* log2: max ULP 1.1, exact at powers of 2. */
+AG_FN double v_log2(double x) {
+  return ag_log_base(x, 1.0, 0.0, 0x1.71547652b82fep0, 0x1.777d0ffda0d24p-56);
+}
+
+/* log10: max ULP 1.0. */
+AG_FN double v_log10(double x) {
+  return ag_log_base(x, 0x1.34413509f8p-2, -0x1.80433b83b532ap-44, 0x1.bcb7b1526e50ep-2, 0x1.95355baaafad3p-57);
+}
+
+/* The cube root of x = m 2^(3j), m in [1, 8): a polynomial for the inverse root r of m, one step of iteration for r,
+ * one for t = m r^2.  Max ULP 0.6. */
+AG_FN double v_cbrt(double x) {
+  double a = AG_ABS(x);
+  double normal = a < 0x1p-1022 ? a * 0x1p54 : a;
+  double unscale = a < 0x1p-1022 ? 0x1p-18 : 1.0;
+  double power = ag_float(ag_bits(normal) >> 52 | 0x4330000000000000u) - 0x1p52;
+  double m = ag_float((ag_bits(normal) & 0xfffffffffffffu) | 0x3ff0000000000000u);
+  power += 0.0; /* the bias is a multiple of 3 */
+  double r = 0x1.49ddc1b060193p-7;
+  r = AG_FMA(r, m, -0x1.b854af22808a8p-4);
+  r = AG_FMA(r, m, 0x1.f6f559ea1d3edp-2);
+  r = AG_FMA(r, m, -0x1.408b36a012018p0);
+  r = AG_FMA(r, m, 0x1.f42d6e5134ed7p0);
+  r = AG_FMA(r, m, -0x1.f8d8df0124d79p0);
+  r = AG_FMA(r, m, 0x1.e06ace3bcd69p0);
+  double third = AG_FMA(power, 0x1.5555555555555p-2, -0x1.5555555555555p-2) + AG_MAGIC;
+  double rest = power - 3.0 * (third - AG_MAGIC);
+  double factor = rest == 1.0 ? 0x1.965fea53d6e3dp-1 : 1.0;
+  factor = rest == 2.0 ? 0x1.428a2f98d728bp-1 : factor;
+  double grow = rest == 1.0 ? 2.0 : 1.0;
+  grow = rest == 2.0 ? 4.0 : grow;
+  r *= factor;
+  m *= grow;
+  double error = AG_FMA(-m * r, r * r, 1.0);
+  r = AG_FMA(r * error, AG_FMA(error, 0x1.c71c71c71c71cp-3, 0x1.5555555555555p-2), r);
+  double square = r * r;
+  double t = m * square;
+  double t_square = t * t;
+  double t_rest = AG_FMA(t, t, -t_square);
+  double gap = AG_FMA(-t, t_square, m) - t * t_rest;
+  t = AG_FMA(gap * 0x1.5555555555555p-2, square, t);
+  double scale = ag_float((ag_bits(third) + (1023 - 341)) << 52);
+  double value = AG_COPYSIGN(t * scale * unscale, x);
+  return ((x == 0.0) | !(a < AG_INF)) ? x : value;
+}
+
+/* sqrt(x^2 + y^2), scaled where a square would leave the normal range; infinite if either argument is.
+ * Max ULP 1.1. */
+AG_FN double v_hypot(double x, double y) {
+  double a = AG_ABS(x);
+  double b = AG_ABS(y);
+  double larger = a > b ? a : b;
+  double smaller = a > b ? b : a;
+  double scale = larger > 0x1p500 ? 0x1p-600 : 1.0;
+  double back = larger > 0x1p500 ? 0x1p600 : 1.0;
+  scale = larger < 0x1p-500 ? 0x1p600 : scale;
+  back = larger < 0x1p-500 ? 0x1p-600 : back;
+  larger *= scale;
+  smaller *= scale;
+  double value = AG_SQRT(AG_FMA(larger, larger, smaller * smaller)) * back;
+  return ((a == AG_INF) | (b == AG_INF)) ? AG_INF : value;
+}
+
+/* sinh: (exp(a) - exp(-a)) / 2, x P(x^2) below 1.  Max ULP 1.1. */
+AG_FN double v_sinh(double x) {
+  double a = AG_ABS(x);
+  double b = a > 715.0 ? 715.0 : a;
+  int64_t k;
+  double tail;
+  double e = ag_exp_parts(b, -0.0, &k, &tail);
+  tail = ag_scale(tail, k - 1);
+  e = ag_scale(e, k - 1);
+  double inverse = 0.25 / e;
+  double large = e - inverse;
+  large += ((e - large) - inverse) + tail;
+  large = e < AG_INF ? large : e;
+  double z = a * a;
+  double q = 0x1.b41232cf9950fp-41;
+  q = AG_FMA(q, z, 0x1.611cb330c1fe8p-33);
+  q = AG_FMA(q, z, 0x1.ae6460fae3728p-26);
+  q = AG_FMA(q, z, 0x1.71de3a4e14f4p-19);
+  q = AG_FMA(q, z, 0x1.a01a01a01ee7p-13);
+  q = AG_FMA(q, z, 0x1.11111111110fdp-7);
+  q = AG_FMA(q, z, 0x1.5555555555555p-3);
+  double small = AG_FMA(q * z, a, a);
+  return AG_COPYSIGN(a < 1.0 ? small : large, x);
+}
+
+/* cosh = (exp(a) + exp(-a)) / 2.  Max ULP 1.1. */
+AG_FN double v_cosh(double x) {
+  double a = AG_ABS(x);
+  double b = a > 715.0 ? 715.0 : a;
+  int64_t k;
+  double tail;
+  double e = ag_exp_parts(b, -0.0, &k, &tail);
+  tail = ag_scale(tail, k - 1);
+  e = ag_scale(e, k - 1);
+  double inverse = 0.25 / e;
+  double sum = e + inverse;
+  sum += ((e - sum) + inverse) + tail;
+  return e < AG_INF ? sum : e;
+}
+
+/* asinh(a) = log1p(a + a^2 / (1 + sqrt(1 + a^2))), log(2a) for large a.  Max ULP 1.6. */
+AG_FN double v_asinh(double x) {
+  double a = AG_ABS(x);
+  double b = a > 0x1p55 ? 1.0 : a;
+  double square = b * b;
+  double part = square / (1.0 + AG_SQRT(1.0 + square));
+  double u = b + part;
+  double tail = (b - u) + part;
+  int large = a > 0x1p55;
+  u = large ? a : u;
+  tail = large ? 0.0 : tail;
+  double value = ag_log1p_sum(u, tail);
+  value = large ? value + 0x1.62e42fefa39efp-1 : value;
+  value = a < 0x1p-28 ? a : value;
+  value = a < AG_INF ? value : a;
+  return AG_COPYSIGN(value, x);
+}
+
+/* acosh(1 + t) = log1p(t + sqrt(t (t + 2))), the sum with its rounding error; log(2x) for large x.
+ * Max ULP 1.4. */
+AG_FN double v_acosh(double x) {
+  int large = x > 0x1p55;
+  double t = large ? 1.0 : x - 1.0;
+  double other = t + 2.0;
+  double product = t * other;
+  double product_tail = AG_FMA(t, other, -product) + t * (t - (other - 2.0));
+  double root = AG_SQRT(product);
+  double root_tail = (AG_FMA(-root, root, product) + product_tail) * 0.5 / (root + 0x1p-1000);
+  double u = t + root;
+  double low = t > root ? (t - u) + root : (root - u) + t;
+  low += root_tail;
+  u = large ? x : u;
+  low = large ? 0.0 : low;
+  double value = ag_log1p_sum(u, low);
+  value = large ? value + 0x1.62e42fefa39efp-1 : value;
+  value = x < AG_INF ? value : x;
+  return x < 1.0 ? AG_NAN : value;
+}
+
+/* atanh(a) = log1p(2a / (1 - a)) / 2, the quotient with its rounding error.  Max ULP 1.4; NaN beyond 1. */
+AG_FN double v_atanh(double x) {
+  double a = AG_ABS(x);
+  double below = 1.0 - a;
+  double below_tail = (1.0 - below) - a;
+  double inverse = 1.0 / below;
+  double u = 2.0 * a * inverse;
+  double low = AG_FMA(-u, below_tail, AG_FMA(-u, below, 2.0 * a)) * inverse;
+  double value = 0.5 * ag_log1p_sum(u, low);
+  value = a < 0x1p-28 ? a : value;
+  value = a == 1.0 ? AG_INF : value;
+  value = a > 1.0 ? AG_NAN : value;
+  return AG_COPYSIGN(value, x);
+}
+
+/* log(exp(x) + exp(y)) = max + log1p(exp(-|x - y|)).  Max ULP 3.0, where the result is smaller than the
+ * larger argument in ULP of that. */
+AG_FN double v_logaddexp(double x, double y) {
+  double larger = x > y ? x : y;
+  double gap = x == y ? 0.0 : AG_ABS(x - y);
+  double value = larger + ag_softplus_part(-gap);
+  return gap == AG_INF ? larger : value;
+}
+
+/* log(1 - exp(x)) for x < 0: e = exp(x) as a sum of two parts, 1 - e in the same way, -expm1(x) near 0.  -inf at 0, NaN
+ * above.  Max ULP 1.5. */
+AG_FN double v_log1mexp(double x) {
+  double clamped = x < -760.0 ? -760.0 : x;
+  clamped = x > 0.0 ? 0.0 : clamped;
+  int64_t k;
+  double tail;
+  double e = ag_exp_parts(clamped, -0.0, &k, &tail);
+  double less = (e - 1.0) + tail; /* exact: exp(x) - 1 where k = 0 */
+  double near = k == 0 ? -less : 0.0;
+  e = ag_scale(e, k);
+  tail = ag_scale(tail, k);
+  double u = 1.0 - e;
+  double lost = ((1.0 - u) - e) - tail;
+  u = k == 0 ? near : u;
+  lost = k == 0 ? 0.0 : lost;
+  double normal = u < 0x1p-1022 ? u * 0x1p54 : u;
+  double shift = u < 0x1p-1022 ? -54.0 : 0.0;
+  double power;
+  uint64_t biased;
+  double f = ag_log_split(normal, &power, &biased);
+  int one = biased == 1024;
+  power += shift;
+  /* the rest of u is nonzero only where u > 1/4: 2^-power is 1, 2 or 4 */
+  double grow = u < 0.3535 ? 4.0 : 2.0;
+  f = one ? -e : AG_FMA(lost, grow, f);
+  double extra = one ? -tail * AG_FMA(e, e, 1.0 + e) : 0.0;
+  double r = ag_log_poly(f, power) + extra;
+  r = e == 0.0 ? -0.0 : r;
+  r = x == 0.0 ? -AG_INF : r;
+  return x <= 0.0 ? r : AG_NAN;
+}
+
+#endif
