@@ -30,8 +30,8 @@ BOUNDS = {
     "softplus": (1.6, 1.5),
     "tanh": (1.1, 1.1),
     "sigmoid": (1.6, 1.6),
-    "sin": (1.9, 1.0),
-    "cos": (1.9, 1.0),
+    "sin": (1.6, 1.0),
+    "cos": (1.6, 1.0),
     "erf": (2.1, 1.5),
     "erfc": (2.0, 2.0),
     "sqrt": (0.5, 0.5),
@@ -39,7 +39,7 @@ BOUNDS = {
     "log2": (1.1, 1.1),
     "log10": (1.0, 1.0),
     "cbrt": (0.6, 0.6),
-    "tan": (2.1, 1.2),
+    "tan": (1.4, 1.2),
     "asin": (0.7, 0.7),
     "acos": (0.7, 0.7),
     "atan": (0.9, 0.9),
@@ -75,8 +75,8 @@ RANGES = {
     "softplus": ([(-110, 110), (-2, 2), (-20, 20), (-750, 750)], (-30, 2)),
     "tanh": ([(-10, 10), (-1, 1), (-0.01, 0.01), (-20, 20)], (-30, 2)),
     "sigmoid": ([(-110, 110), (-5, 5), (-20, 20), (-750, 750)], (-30, 2)),
-    "sin": ([(-7, 7), (-100, 100), (-1e5, 1e5), (-1e15, 1e15)], (-30, 15)),
-    "cos": ([(-7, 7), (-100, 100), (-1e5, 1e5), (-1e15, 1e15)], (-30, 15)),
+    "sin": ([(-7, 7), (-100, 100), (-1e5, 1e5), (-1e15, 1e15)], (-30, 38)),
+    "cos": ([(-7, 7), (-100, 100), (-1e5, 1e5), (-1e15, 1e15)], (-30, 38)),
     "erf": ([(-4, 4), (-1.1, 1.1), (-6, 6), (0.9, 1.1)], (-30, 1)),
     "erfc": ([(-4, 4), (-1, 11), (-6, 28), (0, 1), (9, 10.2), (26, 27.3)], (-30, 1)),
     "sqrt": ([(0, 1), (0, 1e30), (0, 1e-38)], (-37, 37)),
@@ -84,7 +84,7 @@ RANGES = {
     "log2": ([(0.5, 2), (0, 1e-38), (0.99, 1.01), (0, 1e-307), (0, 1e30)], (-37, 37)),
     "log10": ([(0.5, 2), (0, 1e-38), (0.99, 1.01), (0, 1e-307), (0, 1e30)], (-37, 37)),
     "cbrt": ([(-8, 8), (0, 1e-38), (0, 1e-307)], (-37, 37)),
-    "tan": ([(-7, 7), (-100, 100), (-1e5, 1e5), (-1e15, 1e15)], (-30, 15)),
+    "tan": ([(-7, 7), (-100, 100), (-1e5, 1e5), (-1e15, 1e15)], (-30, 38)),
     "asin": ([(-1, 1), (0.45, 0.55), (0.99, 1)], (-30, 0)),
     "acos": ([(-1, 1), (0.45, 0.55), (-0.55, -0.45), (0.99, 1)], (-30, 0)),
     "atan": ([(-1, 1), (-5, 5), (0.3, 0.5), (2.3, 2.5)], (-30, 30)),
@@ -172,7 +172,7 @@ def samples(name, dtype, count):
     x = np.concatenate(parts)
     x = x[np.abs(x) < np.finfo(dtype).max].astype(dtype)
     x = x[(x > low) & (x < high)]
-    x = x[np.abs(x) <= 2.0**50] if name in TRIGONOMETRIC else x
+    x = x[np.abs(x) <= 2.0**50] if name in TRIGONOMETRIC and dtype == np.float64 else x
     return x[(x > 0) | (x != np.floor(x))] if name in CANCELLING else x
 
 
@@ -390,7 +390,7 @@ REFERENCE = {
 @pytest.mark.parametrize("name", UNARY)
 def test_special_values(call, name, dtype):
     x = special(dtype)
-    x = x[~(np.abs(x) > 2.0**50) | np.isinf(x)] if name in TRIGONOMETRIC else x
+    x = x[~(np.abs(x) > 2.0**50) | np.isinf(x)] if name in TRIGONOMETRIC and dtype == np.float64 else x
     with np.errstate(all="ignore"):
         expected = REFERENCE.get(name, getattr(np, name, None))(x.astype(np.float64)).astype(dtype)
     assert_same(call(name, x), expected, ulp=4 if name in BOUNDS else 0)
@@ -406,9 +406,8 @@ def test_no_overflow_just_below_the_largest_result(call, dtype):
             assert_same(call(name, x), getattr(np, name)(x), ulp=4)
 
 
-@FLOATS
-def test_sine_beyond_its_range_is_nan(call, dtype):
-    x = np.array([2.0**51, -1e20, 1e30], dtype)
+def test_sine_of_doubles_beyond_its_range_is_nan(call):
+    x = np.array([2.0**51, -1e20, 1e30])
     for name in TRIGONOMETRIC:
         assert np.isnan(call(name, x)).all()
 
@@ -492,7 +491,6 @@ def test_every_float32(call, name):
     worst = 0.0
     for start in range(0, 1 << 32, 1 << 24):
         x = np.arange(start, start + (1 << 24), dtype=np.uint32).view(np.float32)
-        x = np.where(np.abs(x) > 2.0**50, 0, x).astype(np.float32) if name in TRIGONOMETRIC else x
         with np.errstate(all="ignore"):
             reference = LONG[name](x.astype(np.float64))
             result = call(name, x)

@@ -108,7 +108,8 @@ AG_FN float v_digammaf(float x) {
   float cosine = AG_FMAF(q, z, 1.0f);
   float cosine_tail = AG_FMAF(q, z, 1.0f - cosine);
   float product = sine * 0x1.3bd3ccp3f;
-  float product_tail = AG_FMAF(sine, 0x1.3bd3ccp3f, -product) + AG_FMAF(sine, 0x1.37c8bcp-22f, sine_tail * 0x1.3bd3ccp3f);
+  float product_tail = AG_FMAF(sine, 0x1.37c8bcp-22f, sine_tail * 0x1.3bd3ccp3f);
+  product_tail += AG_FMAF(sine, 0x1.3bd3ccp3f, -product);
   float over = swap ? product : cosine;
   float over_tail = swap ? product_tail : cosine_tail;
   float under = swap ? cosine : sine;

@@ -132,7 +132,8 @@ AG_FN double v_digamma(double x) {
   double cosine = AG_FMA(q, z, 1.0);
   double cosine_tail = AG_FMA(q, z, 1.0 - cosine);
   double product = sine * 0x1.3bd3cc9be45dep3;
-  double product_tail = AG_FMA(sine, 0x1.3bd3cc9be45dep3, -product) + AG_FMA(sine, 0x1.692b71366cc04p-51, sine_tail * 0x1.3bd3cc9be45dep3);
+  double product_tail = AG_FMA(sine, 0x1.692b71366cc04p-51, sine_tail * 0x1.3bd3cc9be45dep3);
+  product_tail += AG_FMA(sine, 0x1.3bd3cc9be45dep3, -product);
   double over = swap ? product : cosine;
   double over_tail = swap ? product_tail : cosine_tail;
   double under = swap ? cosine : sine;
