@@ -173,3 +173,15 @@ def test_products_of_nothing():
     x = at.vector("x")
     f = ag.function([x], [at.dot(at.nnet.softmax(x), x), at.outer(x, x) @ at.nnet.softmax(x), x.sum(), x.prod()])
     assert [a.tolist() for a in f(np.zeros(0))] == [0, [], 0, 1]
+
+
+@pytest.mark.parametrize("shapes", [((2, 3, 4), (4, 1)), ((1, 1, 4), (4, 1)), ((1, 3, 4), (4, 5)), ((2, 3, 1), (1, 1))])
+def test_lookups_in_axes_of_one(shapes):
+    a, b = (at.tensor("ab"[k], shape=s) for k, s in enumerate(shapes))
+    i = at.tensor("i", "int64", (2,))
+    x, y = (np.linspace(-1, 1, int(np.prod(s))).reshape(s) for s in shapes)
+    places = np.array([0, -1])
+    f = ag.function([a, b, i], [at.dot(a, b)[..., i], at.dot(a, b)[i], at.dot(a, b)[:, i]], mode="fast_run")
+    wanted = [np.dot(x, y)[..., places], np.dot(x, y)[places], np.dot(x, y)[:, places]]
+    for found, right in zip(f(x, y, places), wanted, strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-13, atol=1e-13)

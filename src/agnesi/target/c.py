@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from agnesi.errors import VerificationError
@@ -280,7 +281,20 @@ def cost(stmt: Stmt) -> int:
 # -- the whole -----------------------------------------------------------------------------------------
 
 UNIT_COST = 1000  # scalar work, in additions, from which it pays to start one more compiler
-HEADERS = '#include "ag_support.h"\n#include "vmath.h"'
+FAMILIES = {
+    "AG_NO_TRIG": {"sin", "cos", "tan", "asin", "acos", "atan", "atan2"},
+    "AG_NO_HYP": {"exp2", "log2", "log10", "cbrt", "hypot", "sinh", "cosh", "asinh", "acosh", "atanh", "logaddexp",
+                  "log1mexp"},
+    "AG_NO_GAMMA": {"lgamma", "digamma", "erfcx", "erfinv", "erfcinv"},
+}  # fmt: skip
+
+
+def headers(text: str) -> str:
+    """The includes, without the elementary functions that a text does not call: to parse them takes time."""
+    called = set(re.findall(r"\bv_(\w+)\(", text))
+    called |= {name[:-1] for name in called if name.endswith("f")}
+    left_out = [f"#define {name}" for name, functions in FAMILIES.items() if not called & functions]
+    return "\n".join([*left_out, '#include "ag_support.h"', '#include "vmath.h"'])
 
 
 @dataclass
@@ -312,7 +326,8 @@ def units(program: Program, most: int = 1) -> list[str]:
     entry = "\n".join(["int ag_main(struct ag_call *call) {", *start.lines(), *calls, "  return AG_OK;\n}"])
     parts = divide(list(functions.values()), most)
     qualifier = "AG_NEST" if len(parts) == 1 else "AG_PART"
-    texts = ["\n\n".join([HEADERS, *(f"{qualifier} {f.returns} {f.name}{f.body}" for f in part)]) for part in parts]
+    bodies = ["\n\n".join(f"{qualifier} {f.returns} {f.name}{f.body}" for f in part) for part in parts]
+    texts = [f"{headers(body)}\n\n{body}" for body in bodies]
     elsewhere = [f"AG_PART {f.head()};" for part in parts[1:] for f in part]
     texts[0] = "\n\n".join([texts[0], *(["\n".join(elsewhere)] if elsewhere else []), entry]) + "\n"
     return texts

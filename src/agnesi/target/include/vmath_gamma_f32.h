@@ -84,7 +84,7 @@ AG_FN float v_lgammaf(float x) {
 }
 
 /* The derivative of log gamma.  From 4 on, log x and a fitted rest; below, (y - y0) P(y - 3/2) for 1 <= y < 2, y0 the
- * zero, and the recurrence; for x < 0 digamma(x) = digamma(1 - x) - pi / tan(pi x).  Max ULP 2.0, near zeros at
+ * zero, and the recurrence; for x < 0 digamma(x) = digamma(1 - x) - pi / tan(pi x).  Max ULP 2.2, near zeros at
  * x < 0 that many eps of absolute error; NaN at negative integers. */
 AG_FN float v_digammaf(float x) {
   float a = AG_ABSF(x);

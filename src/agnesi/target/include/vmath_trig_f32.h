@@ -102,79 +102,58 @@ AG_FN float v_tanf(float x) {
   return x == 0.0f ? x : t;
 }
 
-/* arctan(y / x) = octants pi/4 + arctan(t + tail) for x, y >= 0, not both 0: t = y / x, (y - x) / (y + x) or -x / y,
- * |t| <= sqrt(2) - 1, with its rounding error. */
-AG_FN float ag_atan_reduce_f(float y, float x, float *octants, float *tail) {
-  int some = y > 0x1.a8p-2f * x;
-  int most = y > 0x1.35p1f * x;
-  float sum = y + x;
-  float sum_tail = (y > x ? y - sum : x - sum) + (y > x ? x : y);
-  float difference = y - x;
-  float difference_tail = y > x ? (y - difference) - x : y - (difference + x);
-  float above = some ? difference : y;
-  float above_tail = some ? difference_tail : 0.0f;
-  float below = some ? sum : x;
-  float below_tail = some ? sum_tail : 0.0f;
-  above = most ? -x : above;
-  above_tail = most ? 0.0f : above_tail;
-  below = most ? y : below;
-  below_tail = most ? 0.0f : below_tail;
-  *octants = some ? 1.0f : 0.0f;
-  *octants = most ? 2.0f : *octants;
-  float inverse = 1.0f / below;
-  float t = above * inverse;
-  float rest = AG_FMAF(-t, below, above) + AG_FMAF(-t, below_tail, above_tail);
-  *tail = rest * inverse;
-  return t;
-}
-
-/* octants pi/4 + arctan(t + tail). */
-AG_FN float ag_atan_poly_f(float t, float tail, float octants) {
+/* quarters pi/2 + arctan(t + tail) for |t| <= 1. */
+AG_FN float ag_atan_poly_f(float t, float tail, float quarters) {
   float z = t * t;
-  float q = -0x1.08455ep-4f;
-  q = AG_FMAF(q, z, 0x1.b8103p-4f);
-  q = AG_FMAF(q, z, -0x1.242036p-3f);
-  q = AG_FMAF(q, z, 0x1.99973p-3f);
+  float q = -0x1.38de56p-9f;
+  q = AG_FMAF(q, z, 0x1.ba9f66p-7f);
+  q = AG_FMAF(q, z, -0x1.25dc12p-5f);
+  q = AG_FMAF(q, z, 0x1.0001c6p-4f);
+  q = AG_FMAF(q, z, -0x1.6295f8p-4f);
+  q = AG_FMAF(q, z, 0x1.c3f168p-4f);
+  q = AG_FMAF(q, z, -0x1.246cd2p-3f);
+  q = AG_FMAF(q, z, 0x1.99983cp-3f);
   q = AG_FMAF(q, z, -0x1.555554p-2f);
-  tail = AG_FMAF(q * z, t, AG_FMAF(octants, -0x1.5dde98p-24f, tail));
-  float base = octants * 0x1.921fb8p-1f;
+  tail = AG_FMAF(q * z, t, AG_FMAF(quarters, -0x1.777a5cp-25f, tail));
+  float base = quarters * 0x1.921fb6p0f;
   float value = base + t;
   return value + ((t - (value - base)) + tail);
 }
 
-/* atan: max ULP 0.9. */
+/* atan = pi/2 - atan(1 / x) above 1, the inverse with its rounding error.  Max ULP 1.3. */
 AG_FN float v_atanf(float x) {
   float a = AG_ABSF(x);
+  int above = a > 1.0f;
   float b = a > 0x1p30f ? 0x1p30f : a;
-  float octants;
-  float tail;
-  float t = ag_atan_reduce_f(b, 1.0f, &octants, &tail);
-  float value = ag_atan_poly_f(t, tail, octants);
-  value = a < 0x1p-14f ? a : value;
-  value = x != x ? x : value;
-  return AG_COPYSIGNF(value, x);
+  float t = -1.0f / b;
+  float tail = AG_FMAF(t, b, 1.0f) * t;
+  t = above ? t : a;
+  tail = above ? tail : 0.0f;
+  return AG_COPYSIGNF(ag_atan_poly_f(t, tail, above ? 1.0f : 0.0f), x);
 }
 
-/* The angle of the point (x, y), both scaled where y + x or 1 / x would leave the normal range.  Max ULP 1.2. */
+/* The angle of the point (x, y) by the ratio of the smaller coordinate to the larger, both scaled where the inverse or
+ * the rounding error would leave the normal range.  Max ULP 1.5. */
 AG_FN float v_atan2f(float y, float x) {
   float a = AG_ABSF(y);
   float b = AG_ABSF(x);
-  int equal = a == b; /* 0 / 0 and inf / inf are the angles of (1, 0) and (1, 1) */
-  int unbounded = (a == AG_INFF) | (b == AG_INFF);
-  float larger = a > b ? a : b;
+  int above = a > b;
+  float larger = above ? a : b;
+  float smaller = above ? b : a;
   float scale = larger > 0x1p100f ? 0x1p-60f : 1.0f;
   scale = larger < 0x1p-60f ? 0x1p80f : scale;
-  float v = unbounded ? (a == AG_INFF ? 1.0f : 0.0f) : a * scale;
-  float u = unbounded ? (b == AG_INFF ? 1.0f : 0.0f) : b * scale;
-  u = (equal & (a == 0.0f)) ? 1.0f : u;
-  float octants;
-  float tail;
-  float t = ag_atan_reduce_f(v, u, &octants, &tail);
+  smaller = larger == AG_INFF ? (smaller == AG_INFF ? 1.0f : 0.0f) : smaller * scale;
+  larger = larger == AG_INFF ? 1.0f : larger * scale;
+  larger = larger == 0.0f ? 1.0f : larger;
+  float inverse = 1.0f / larger;
+  float t = smaller * inverse;
+  float tail = AG_FMAF(-t, larger, smaller) * inverse;
   int left = (int)(ag_bits_f(x) >> 31);
-  octants = left ? 4.0f - octants : octants;
-  t = left ? -t : t;
-  tail = left ? -tail : tail;
-  float value = ag_atan_poly_f(t, tail, octants);
+  int minus = above ^ left;
+  float quarters = above ? 1.0f : (left ? 2.0f : 0.0f);
+  t = minus ? -t : t;
+  tail = minus ? -tail : tail;
+  float value = ag_atan_poly_f(t, tail, quarters);
   value = ((x != x) | (y != y)) ? AG_NANF : value;
   return AG_COPYSIGNF(value, y);
 }

@@ -106,85 +106,70 @@ AG_FN double v_tan(double x) {
   return x == 0.0 ? x : t;
 }
 
-/* arctan(y / x) = octants pi/4 + arctan(t + tail) for x, y >= 0, not both 0: t = y / x, (y - x) / (y + x) or -x / y,
- * |t| <= sqrt(2) - 1, with its rounding error. */
-AG_FN double ag_atan_reduce(double y, double x, double *octants, double *tail) {
-  int some = y > 0x1.a8p-2 * x;
-  int most = y > 0x1.35p1 * x;
-  double sum = y + x;
-  double sum_tail = (y > x ? y - sum : x - sum) + (y > x ? x : y);
-  double difference = y - x;
-  double difference_tail = y > x ? (y - difference) - x : y - (difference + x);
-  double above = some ? difference : y;
-  double above_tail = some ? difference_tail : 0.0;
-  double below = some ? sum : x;
-  double below_tail = some ? sum_tail : 0.0;
-  above = most ? -x : above;
-  above_tail = most ? 0.0 : above_tail;
-  below = most ? y : below;
-  below_tail = most ? 0.0 : below_tail;
-  *octants = some ? 1.0 : 0.0;
-  *octants = most ? 2.0 : *octants;
-  double inverse = 1.0 / below;
-  double t = above * inverse;
-  double rest = AG_FMA(-t, below, above) + AG_FMA(-t, below_tail, above_tail);
-  *tail = rest * inverse;
-  return t;
-}
-
-/* octants pi/4 + arctan(t + tail). */
-AG_FN double ag_atan_poly(double t, double tail, double octants) {
+/* quarters pi/2 + arctan(t + tail) for |t| <= 1. */
+AG_FN double ag_atan_poly(double t, double tail, double quarters) {
   double z = t * t;
-  double q = -0x1.3a31b1c0fd3b7p-6;
-  q = AG_FMA(q, z, 0x1.4162c02b1dda3p-5);
-  q = AG_FMA(q, z, -0x1.a0999c632b6edp-5);
-  q = AG_FMA(q, z, 0x1.dfe6497e96323p-5);
-  q = AG_FMA(q, z, -0x1.10fa77b1a6d57p-4);
-  q = AG_FMA(q, z, 0x1.3b1263064f6b9p-4);
-  q = AG_FMA(q, z, -0x1.745d0b28a7e37p-4);
-  q = AG_FMA(q, z, 0x1.c71c71853d7fap-4);
-  q = AG_FMA(q, z, -0x1.2492492436201p-3);
-  q = AG_FMA(q, z, 0x1.999999999934cp-3);
+  double q = -0x1.8d087295ab9f4p-17;
+  q = AG_FMA(q, z, 0x1.1f0adb240a1fbp-13);
+  q = AG_FMA(q, z, -0x1.8a2f3ae537bb1p-11);
+  q = AG_FMA(q, z, 0x1.57cc888719aap-9);
+  q = AG_FMA(q, z, -0x1.aef1a8e977bf8p-8);
+  q = AG_FMA(q, z, 0x1.a1fe88baf72d4p-7);
+  q = AG_FMA(q, z, -0x1.4b974a27ac39fp-6);
+  q = AG_FMA(q, z, 0x1.c3ac54a572735p-6);
+  q = AG_FMA(q, z, -0x1.147b2825d82f6p-5);
+  q = AG_FMA(q, z, 0x1.3d3f26d5ea7ffp-5);
+  q = AG_FMA(q, z, -0x1.60ebd1489b946p-5);
+  q = AG_FMA(q, z, 0x1.854a7b99af61dp-5);
+  q = AG_FMA(q, z, -0x1.af00bd568a3d2p-5);
+  q = AG_FMA(q, z, 0x1.e1dc0d7679adcp-5);
+  q = AG_FMA(q, z, -0x1.1110bfea8ed5ep-4);
+  q = AG_FMA(q, z, 0x1.3b13aaf4aba4ap-4);
+  q = AG_FMA(q, z, -0x1.745d16f26d0a3p-4);
+  q = AG_FMA(q, z, 0x1.c71c71c472843p-4);
+  q = AG_FMA(q, z, -0x1.249249248c7dap-3);
+  q = AG_FMA(q, z, 0x1.99999999998f9p-3);
   q = AG_FMA(q, z, -0x1.5555555555555p-2);
-  tail = AG_FMA(q * z, t, AG_FMA(octants, 0x1.1a62633145c07p-55, tail));
-  double base = octants * 0x1.921fb54442d18p-1;
+  tail = AG_FMA(q * z, t, AG_FMA(quarters, 0x1.1a62633145c07p-54, tail));
+  double base = quarters * 0x1.921fb54442d18p0;
   double value = base + t;
   return value + ((t - (value - base)) + tail);
 }
 
-/* atan: max ULP 0.9. */
+/* atan = pi/2 - atan(1 / x) above 1, the inverse with its rounding error.  Max ULP 1.3. */
 AG_FN double v_atan(double x) {
   double a = AG_ABS(x);
+  int above = a > 1.0;
   double b = a > 0x1p60 ? 0x1p60 : a;
-  double octants;
-  double tail;
-  double t = ag_atan_reduce(b, 1.0, &octants, &tail);
-  double value = ag_atan_poly(t, tail, octants);
-  value = a < 0x1p-28 ? a : value;
-  value = x != x ? x : value;
-  return AG_COPYSIGN(value, x);
+  double t = -1.0 / b;
+  double tail = AG_FMA(t, b, 1.0) * t;
+  t = above ? t : a;
+  tail = above ? tail : 0.0;
+  return AG_COPYSIGN(ag_atan_poly(t, tail, above ? 1.0 : 0.0), x);
 }
 
-/* The angle of the point (x, y), both scaled where y + x or 1 / x would leave the normal range.  Max ULP 1.2. */
+/* The angle of the point (x, y) by the ratio of the smaller coordinate to the larger, both scaled where the inverse or
+ * the rounding error would leave the normal range.  Max ULP 1.5. */
 AG_FN double v_atan2(double y, double x) {
   double a = AG_ABS(y);
   double b = AG_ABS(x);
-  int equal = a == b; /* 0 / 0 and inf / inf are the angles of (1, 0) and (1, 1) */
-  int unbounded = (a == AG_INF) | (b == AG_INF);
-  double larger = a > b ? a : b;
+  int above = a > b;
+  double larger = above ? a : b;
+  double smaller = above ? b : a;
   double scale = larger > 0x1p1000 ? 0x1p-500 : 1.0;
   scale = larger < 0x1p-500 ? 0x1p600 : scale;
-  double v = unbounded ? (a == AG_INF ? 1.0 : 0.0) : a * scale;
-  double u = unbounded ? (b == AG_INF ? 1.0 : 0.0) : b * scale;
-  u = (equal & (a == 0.0)) ? 1.0 : u;
-  double octants;
-  double tail;
-  double t = ag_atan_reduce(v, u, &octants, &tail);
+  smaller = larger == AG_INF ? (smaller == AG_INF ? 1.0 : 0.0) : smaller * scale;
+  larger = larger == AG_INF ? 1.0 : larger * scale;
+  larger = larger == 0.0 ? 1.0 : larger;
+  double inverse = 1.0 / larger;
+  double t = smaller * inverse;
+  double tail = AG_FMA(-t, larger, smaller) * inverse;
   int left = (int)(ag_bits(x) >> 63);
-  octants = left ? 4.0 - octants : octants;
-  t = left ? -t : t;
-  tail = left ? -tail : tail;
-  double value = ag_atan_poly(t, tail, octants);
+  int minus = above ^ left;
+  double quarters = above ? 1.0 : (left ? 2.0 : 0.0);
+  t = minus ? -t : t;
+  tail = minus ? -tail : tail;
+  double value = ag_atan_poly(t, tail, quarters);
   value = ((x != x) | (y != y)) ? AG_NAN : value;
   return AG_COPYSIGN(value, y);
 }
