@@ -9,6 +9,8 @@ from hypothesis import given, settings, strategies as st
 import agnesi as ag
 import agnesi.tensor as at
 from agnesi.errors import ShapeError
+from agnesi.reference import evaluate
+from helpers import Case, compile_cases
 
 SIZES = st.sampled_from([0, 1, 2, 3, 5, 33])
 BOUNDS = st.integers(-8, 8)
@@ -175,13 +177,17 @@ def test_products_of_nothing():
     assert [a.tolist() for a in f(np.zeros(0))] == [0, [], 0, 1]
 
 
-@pytest.mark.parametrize("shapes", [((2, 3, 4), (4, 1)), ((1, 1, 4), (4, 1)), ((1, 3, 4), (4, 5)), ((2, 3, 1), (1, 1))])
-def test_lookups_in_axes_of_one(shapes):
-    a, b = (at.tensor("ab"[k], shape=s) for k, s in enumerate(shapes))
-    i = at.tensor("i", "int64", (2,))
-    x, y = (np.linspace(-1, 1, int(np.prod(s))).reshape(s) for s in shapes)
-    places = np.array([0, -1])
-    f = ag.function([a, b, i], [at.dot(a, b)[..., i], at.dot(a, b)[i], at.dot(a, b)[:, i]], mode="fast_run")
-    wanted = [np.dot(x, y)[..., places], np.dot(x, y)[places], np.dot(x, y)[:, places]]
-    for found, right in zip(f(x, y, places), wanted, strict=True):
-        np.testing.assert_allclose(found, right, rtol=1e-13, atol=1e-13)
+def test_lookups_in_axes_of_one(tmp_path):
+    """Of products made of loops, by one or more places."""
+    cases = []
+    for first, second in [((2, 3, 4), (4, 1)), ((1, 1, 4), (4, 1)), ((1, 3, 4), (4, 5)), ((2, 3, 1), (1, 1))]:
+        x, y = (np.linspace(-1, 1, int(np.prod(s))).reshape(s) for s in (first, second))
+        for places in (np.array([-1]), np.array([0, -1])):
+            a, b, i = at.tensor("a", shape=first), at.tensor("b", shape=second), at.tensor("i", "int64", places.shape)
+            for key in ((..., i), (i,), (slice(None), i)):
+                graph = ag.Graph([a.node, b.node, i.node], [at.dot(a, b)[key].node])
+                cases.append((Case(graph), [x, y, places]))
+    compile_cases([case for case, _ in cases], tmp_path, ("-O0",))
+    for case, arrays in cases:
+        wanted = evaluate(case.graph, arrays)[0]
+        np.testing.assert_allclose(case.run(arrays)[0], wanted, rtol=1e-13, atol=1e-13)

@@ -43,7 +43,7 @@ from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import Index
 from agnesi.ops.index import iota
 from agnesi.schedule.order import Group, Item, Schedule
-from agnesi.schedule.place import Element, Placement, axes_index, frontier, operands, squeezed
+from agnesi.schedule.place import Element, Placement, axes_index, frontier, operands, squeezed, unit_index
 
 Memo = dict[tuple[Node, Index], Node]
 
@@ -269,7 +269,7 @@ class Lowering:
         """The scalar at an index of a node, named in the outermost block where all it depends on is known."""
         if node.op in (CONST, SYMBOL, INDEX, TEMP):
             return node
-        idx = tuple(self._scalar_index(i, scopes) for i in idx)
+        idx = unit_index(node, tuple(self._scalar_index(i, scopes) for i in idx))
         for scope in reversed(scopes):
             found = scope.memo.get((node, idx))
             if found is not None:

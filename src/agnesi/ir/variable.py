@@ -53,7 +53,7 @@ class Variable(Operand):
     def __init__(self, node: Node, name: str = "") -> None:
         self.node = node
         self.name = name
-        if node not in _lines:
+        if node.op is not CONST and node not in _lines:  # equal constants are one node, whoever wrote them
             _lines[node] = caller_line()
 
     @classmethod

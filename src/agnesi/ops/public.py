@@ -14,7 +14,7 @@ from agnesi.ir.node import Node, cast as cast_node, input_node, symbol
 from agnesi.ir.op import Op
 from agnesi.ir.type import Dim, Type
 from agnesi.ir.variable import METHODS, NUMPY, Variable, as_node, lift, method
-from agnesi.ops import elementwise as ew
+from agnesi.ops import elementwise as ew, functions
 from agnesi.ops.index import broadcast_dims, full
 from agnesi.ops.reduce import cast_bool
 
@@ -119,6 +119,28 @@ floor = public(ew.floor, np.floor)
 ceil = public(ew.ceil, np.ceil)
 trunc = public(ew.trunc, np.trunc)
 rint = public(ew.rint, np.rint)
+exp2 = public(functions.exp2, np.exp2)
+log2 = public(functions.log2, np.log2)
+log10 = public(functions.log10, np.log10)
+cbrt = public(functions.cbrt, np.cbrt)
+tan = public(functions.tan, np.tan)
+arcsin = public(functions.arcsin, np.arcsin)
+arccos = public(functions.arccos, np.arccos)
+arctan = public(functions.arctan, np.arctan)
+arctan2 = public(functions.arctan2, np.arctan2)
+sinh = public(functions.sinh, np.sinh)
+cosh = public(functions.cosh, np.cosh)
+arcsinh = public(functions.arcsinh, np.arcsinh)
+arccosh = public(functions.arccosh, np.arccosh)
+arctanh = public(functions.arctanh, np.arctanh)
+hypot = public(functions.hypot, np.hypot)
+logaddexp = public(functions.logaddexp, np.logaddexp)
+log1mexp = public(functions.log1mexp)
+erfcx = public(functions.erfcx)
+erfinv = public(functions.erfinv)
+erfcinv = public(functions.erfcinv)
+gammaln = public(functions.gammaln)
+digamma = public(functions.digamma)
 
 
 @lift

@@ -49,6 +49,13 @@ def axes_index(shape: tuple[Dim, ...]) -> Index:
     return tuple(result)
 
 
+def unit_index(array: Node, idx: Index) -> Index:
+    """The index with 0 along axes of size 1, whatever was looked up there."""
+    if not any(same(d, 1) for d in array.shape):
+        return idx
+    return tuple(dim_node(0) if same(d, 1) else i for d, i in zip(array.shape, idx, strict=True))
+
+
 def squeezed(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
     """A shape without its axes of size 1: the domain of a nest."""
     return tuple(d for d in shape if not same(d, 1))
@@ -245,6 +252,7 @@ class Placer:
     def demand(self, node: Node, demand: tuple[Node, int, Index]) -> None:
         if node.op.kind == "leaf":
             return
+        demand = (*demand[:2], unit_index(node, demand[2]))
         self.demands.setdefault(node, {})[demand] = None
 
     def require(self, arg: Node, caller: Node) -> None:

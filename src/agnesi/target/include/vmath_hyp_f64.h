@@ -227,7 +227,7 @@ AG_FN double v_logaddexp(double x, double y) {
 }
 
 /* log(1 - exp(x)) for x < 0: e = exp(x) as a sum of two parts, 1 - e in the same way, -expm1(x) near 0.  -inf at 0, NaN
- * above.  Max ULP 1.5. */
+ * above.  Max ULP 1.6. */
 AG_FN double v_log1mexp(double x) {
   double clamped = x < -760.0 ? -760.0 : x;
   clamped = x > 0.0 ? 0.0 : clamped;
