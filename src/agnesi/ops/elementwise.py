@@ -150,10 +150,10 @@ softplus = elementwise(
     d=lambda x, y: (sigmoid(x),), doc="log(1 + exp(x)), without overflow.")  # fmt: skip
 sin: Op = elementwise(
     "sin", np.sin, floating, c="v_sin{f}({0})", cost=20, d=lambda x, y: (cos(x),), limit=2.0**50,
-    doc="The sine; NaN beyond 2**50.")  # fmt: skip
+    doc="The sine; NaN beyond 2**50 in float64.")  # fmt: skip
 cos: Op = elementwise(
     "cos", np.cos, floating, c="v_cos{f}({0})", cost=20, d=lambda x, y: (-sin(x),), limit=2.0**50,
-    doc="The cosine; NaN beyond 2**50.")  # fmt: skip
+    doc="The cosine; NaN beyond 2**50 in float64.")  # fmt: skip
 
 erf = elementwise(
     "erf", special(math.erf), floating, c="v_erf{f}({0})", cost=20,

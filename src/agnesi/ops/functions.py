@@ -65,7 +65,7 @@ cbrt = elementwise(
     d=lambda x, y: (1 / (3 * y * y),), doc="The cube root.")  # fmt: skip
 tan = elementwise(
     "tan", np.tan, floating, c="v_tan{f}({0})", cost=25, sample=inside, limit=2.0**50,
-    d=lambda x, y: (1 + y * y,), doc="The tangent; NaN beyond 2**50.")  # fmt: skip
+    d=lambda x, y: (1 + y * y,), doc="The tangent; NaN beyond 2**50 in float64.")  # fmt: skip
 arcsin = elementwise(
     "arcsin", np.arcsin, floating, c="v_asin{f}({0})", cost=20, sample=inside,
     d=lambda x, y: (1 / sqrt(1 - x * x),), doc="The inverse sine.")  # fmt: skip

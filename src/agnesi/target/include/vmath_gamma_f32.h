@@ -18,7 +18,7 @@ AG_FN float ag_log_parts_f(float x, float *tail) {
 }
 
 /* log |gamma(x)|.  From 4 on, Stirling's series with a fitted rest; below, log gamma(2 + w) = w P(w) for |w| <= 1/2 and
- * the recurrence; for x < 0 gamma(x) gamma(-x) = -pi / (x sin(pi x)).  Max ULP 2.0, near zeros at x < 0 that many
+ * the recurrence; for x < 0 gamma(x) gamma(-x) = -pi / (x sin(pi x)).  Max ULP 2.0, near zeros that many
  * eps of absolute error; inf at the poles. */
 AG_FN float v_lgammaf(float x) {
   float a = AG_ABSF(x);

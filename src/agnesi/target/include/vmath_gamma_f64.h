@@ -19,7 +19,7 @@ AG_FN double ag_log_parts(double x, double *tail) {
 }
 
 /* log |gamma(x)|.  From 4 on, Stirling's series with a fitted rest; below, log gamma(2 + w) = w P(w) for |w| <= 1/2 and
- * the recurrence; for x < 0 gamma(x) gamma(-x) = -pi / (x sin(pi x)).  Max ULP 2.0, near zeros at x < 0 that many
+ * the recurrence; for x < 0 gamma(x) gamma(-x) = -pi / (x sin(pi x)).  Max ULP 2.0, near zeros that many
  * eps of absolute error; inf at the poles. */
 AG_FN double v_lgamma(double x) {
   double a = AG_ABS(x);

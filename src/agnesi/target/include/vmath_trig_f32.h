@@ -120,7 +120,7 @@ AG_FN float ag_atan_poly_f(float t, float tail, float quarters) {
   return value + ((t - (value - base)) + tail);
 }
 
-/* atan = pi/2 - atan(1 / x) above 1, the inverse with its rounding error.  Max ULP 1.3. */
+/* atan = pi/2 - atan(1 / x) above 1, the inverse with its rounding error.  Max ULP 1.5. */
 AG_FN float v_atanf(float x) {
   float a = AG_ABSF(x);
   int above = a > 1.0f;
@@ -133,7 +133,7 @@ AG_FN float v_atanf(float x) {
 }
 
 /* The angle of the point (x, y) by the ratio of the smaller coordinate to the larger, both scaled where the inverse or
- * the rounding error would leave the normal range.  Max ULP 1.5. */
+ * the rounding error would leave the normal range.  Max ULP 1.8. */
 AG_FN float v_atan2f(float y, float x) {
   float a = AG_ABSF(y);
   float b = AG_ABSF(x);

@@ -136,7 +136,7 @@ AG_FN double ag_atan_poly(double t, double tail, double quarters) {
   return value + ((t - (value - base)) + tail);
 }
 
-/* atan = pi/2 - atan(1 / x) above 1, the inverse with its rounding error.  Max ULP 1.3. */
+/* atan = pi/2 - atan(1 / x) above 1, the inverse with its rounding error.  Max ULP 1.5. */
 AG_FN double v_atan(double x) {
   double a = AG_ABS(x);
   int above = a > 1.0;
@@ -149,7 +149,7 @@ AG_FN double v_atan(double x) {
 }
 
 /* The angle of the point (x, y) by the ratio of the smaller coordinate to the larger, both scaled where the inverse or
- * the rounding error would leave the normal range.  Max ULP 1.5. */
+ * the rounding error would leave the normal range.  Max ULP 1.8. */
 AG_FN double v_atan2(double y, double x) {
   double a = AG_ABS(y);
   double b = AG_ABS(x);
