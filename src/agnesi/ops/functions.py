@@ -103,19 +103,6 @@ logaddexp = elementwise(
 log1mexp = elementwise(
     "log1mexp", log1mexp_reference, floating, c="v_log1mexp{f}({0})", cost=45, sample=negative,
     d=lambda x, y: (-1 / expm1(-x),), doc="log(1 - exp(x)) for negative x, accurate near 0.")  # fmt: skip
-erfcx = elementwise(
-    "erfcx", scipy_special("erfcx"), floating, c="v_erfcx{f}({0})", cost=30,
-    d=lambda x, y: (2 * x * y - TWO_OVER_SQRT_PI,), doc="exp(x * x) * erfc(x), without overflow.")  # fmt: skip
 erfinv = elementwise(
     "erfinv", scipy_special("erfinv"), floating, c="v_erfinv{f}({0})", cost=40, sample=inside,
     d=lambda x, y: (exp(y * y) * (1 / TWO_OVER_SQRT_PI),), doc="The inverse of the error function.")  # fmt: skip
-erfcinv = elementwise(
-    "erfcinv", scipy_special("erfcinv"), floating, c="v_erfcinv{f}({0})", cost=40,
-    sample=lambda rng, shape: 1 + inside(rng, shape),
-    d=lambda x, y: (exp(y * y) * (-1 / TWO_OVER_SQRT_PI),), doc="The inverse of erfc.")  # fmt: skip
-gammaln = elementwise(
-    "gammaln", scipy_special("gammaln"), floating, c="v_lgamma{f}({0})", cost=60, sample=positive,
-    d=lambda x, y: (digamma(x),), doc="The logarithm of the absolute value of the gamma function.")  # fmt: skip
-digamma: Op = elementwise(
-    "digamma", scipy_special("digamma"), floating, c="v_digamma{f}({0})", cost=60, sample=positive,
-    doc="The derivative of gammaln; it has no derivative here yet.")  # fmt: skip

@@ -136,11 +136,7 @@ arctanh = public(functions.arctanh, np.arctanh)
 hypot = public(functions.hypot, np.hypot)
 logaddexp = public(functions.logaddexp, np.logaddexp)
 log1mexp = public(functions.log1mexp)
-erfcx = public(functions.erfcx)
 erfinv = public(functions.erfinv)
-erfcinv = public(functions.erfcinv)
-gammaln = public(functions.gammaln)
-digamma = public(functions.digamma)
 
 
 @lift
