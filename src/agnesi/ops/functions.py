@@ -98,7 +98,7 @@ hypot = elementwise(
     "hypot", np.hypot, floating, c="v_hypot{f}({0}, {1})", cost=20, commutes=True, d=_hypot_d,
     doc="sqrt(a * a + b * b) without overflow; its derivative at 0 is 0.")  # fmt: skip
 logaddexp = elementwise(
-    "logaddexp", np.logaddexp, floating, c="v_logaddexp{f}({0}, {1})", cost=45, commutes=True,
+    "logaddexp", np.logaddexp, floating, c="v_logaddexp{f}({0}, {1})", cost=45, sample=positive, commutes=True,
     d=lambda a, b, y: (sigmoid(a - b), sigmoid(b - a)), doc="log(exp(a) + exp(b)) without overflow.")  # fmt: skip
 log1mexp = elementwise(
     "log1mexp", log1mexp_reference, floating, c="v_log1mexp{f}({0})", cost=45, sample=negative,
