@@ -321,6 +321,13 @@ class TestThreads:
 class TestInterrupts:
     """Ctrl-C ends the loop of the main thread; loops of other threads go on."""
 
+    @pytest.fixture(autouse=True)
+    def _heard(self):
+        """Python's own handler, also where the tests were started with the signal ignored."""
+        old = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, old)
+
     @staticmethod
     def interrupt_soon():
         threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
