@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agnesi import config
-from agnesi.errors import VerificationError
+from agnesi.errors import ShapeError, VerificationError
 from agnesi.ir.check import verify as verify_graph
 from agnesi.ir.graph import Graph
 from agnesi.ir.node import Node, make
@@ -39,13 +39,14 @@ class Compilation:
     """A function on its way from values to text.
 
     updates: pairs (output, input): the output becomes the next value of that input.
-    common: which of the two variants this is.
+    common: which of the two variants this is. guess: whether it takes sizes that meet to be equal while it works.
     """
 
     graph: Graph
     updates: Sequence[tuple[int, int]]
     common: bool
     optimize: bool = True
+    guess: bool = True
     sites: list[Site] = field(default_factory=list)
     equal: list[Equation] = field(default_factory=list)
     checks: list[EntryCheck] = field(default_factory=list)
@@ -78,7 +79,7 @@ def find_sizes(job: Compilation) -> None:
 
 def assume_sizes(job: Compilation) -> None:
     """Replaces dimensions by what they are equal to in this variant."""
-    job.graph = assume(job.graph, job.equal, job.common)
+    job.graph = assume(job.graph, job.equal, job.common and job.guess)
 
 
 def rewrite(*rules: list[Rule]) -> Callable[[Compilation], None]:
@@ -207,12 +208,22 @@ def compile_graph(
     graph: Graph, updates: Sequence[tuple[int, int]] = (), common: bool = True, optimize: bool = True
 ) -> Compilation:
     """Runs all passes (only the required ones without `optimize`); config.check and config.dump watch them."""
-    job = Compilation(graph, updates, common, optimize)
+    try:
+        return run_passes(Compilation(graph, updates, common, optimize))
+    except ShapeError:
+        if not common:
+            raise
+        # What was assumed contradicts itself, so the checks at entry will always turn to the general variant.
+        return run_passes(Compilation(graph, updates, common, optimize, guess=False))
+
+
+def run_passes(job: Compilation) -> Compilation:
+    """The job after all its passes."""
     settings = config.settings()
     dump = set(settings.dump.split(",")) if settings.dump else set()
-    watch = Watch(graph) if settings.check else None
+    watch = Watch(job.graph) if settings.check else None
     for row in PASSES:
-        if not (row.required or optimize):
+        if not (row.required or job.optimize):
             continue
         start = time.perf_counter()
         row.run(job)
@@ -278,7 +289,10 @@ class Watch:
 def sample_inputs(graph: Graph) -> list[np.ndarray]:
     """Small random arrays for the inputs; dimensions of one symbol are equal."""
     rng = np.random.default_rng(0)
-    equal = assume(graph, equations(graph), True)
+    try:
+        equal = assume(graph, equations(graph), True)
+    except ShapeError:
+        equal = graph
     sizes = {s: 2 + k % 3 for k, s in enumerate(equal.symbols)}
     arrays = []
     for node in equal.inputs:

@@ -96,7 +96,10 @@ def equations(graph: Graph) -> list[Equation]:
 
 
 def assume(graph: Graph, equal: Sequence[Equation], common: bool) -> Graph:
-    """The graph with symbols replaced by what they are equal to, as far as this variant assumes it."""
+    """The graph with symbols replaced by what they are equal to, as far as this variant assumes it.
+
+    Raises ShapeError when what is assumed contradicts itself.
+    """
     known: dict[Node, Node] = {}
     for e in sorted(equal, key=lambda e: e.broadcast or e.guess):
         if common or not (e.broadcast or e.guess):
@@ -104,10 +107,7 @@ def assume(graph: Graph, equal: Sequence[Equation], common: bool) -> Graph:
     if not known:
         return graph
     n = len(graph.inputs)
-    try:
-        new = substitute([*graph.inputs, *graph.outputs], known)
-    except ShapeError:
-        return graph  # what was assumed contradicts itself, so the checks at entry will turn to the general variant
+    new = substitute([*graph.inputs, *graph.outputs], known)
     return Graph(new[:n], new[n:])
 
 
