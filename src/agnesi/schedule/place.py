@@ -19,7 +19,7 @@ from agnesi.ops.index import broadcast_index, iota
 
 CHEAP = 8  # additions that cost about as much as keeping a value in memory
 NEST_COST = 400  # more scalar work than this in one nest chokes registers and the C compiler
-CUT_COST = 340  # from here on a nest ends at the next elementary function, so that repeated parts make equal nests
+CUT_COST = 300  # from here on a nest ends at the next elementary function, so that repeated parts make equal nests
 ELEMENTARY = 20  # the cost of an elementary function
 MANY_READERS = 8
 

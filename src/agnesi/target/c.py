@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
 from agnesi.errors import VerificationError
 from agnesi.ir import dims
-from agnesi.ir.node import Node, topological
+from agnesi.ir.dtype import FLOATS
+from agnesi.ir.node import CONST, Node, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.loops.stmt import (
     Call,
@@ -27,6 +29,7 @@ from agnesi.target.cfamily import CTYPE, Printer, literal, operation
 
 LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
 FEW_LANES = 16  # where the body is long
+LONG_COST = 100  # scalar work, in additions, from which the compiler's time for a nest counts
 BLOCK = 8192  # elements added up before partial results are joined: keeps float32 sums accurate
 
 
@@ -114,6 +117,7 @@ class NestPrinter(Printer):
         self.written = {storage[n] for n in written_buffers(nest.body)}
         self.pointers: dict[str, str] = {}
         self.scalars: dict[str, str] = {}
+        self.long = sum(cost(s) for s in walk(nest.body)) > LONG_COST
         self.fails = any(isinstance(s, Check) or (isinstance(s, Call) and s.site) for s in walk(nest.body))
         self.calls = self.fails or any(isinstance(s, Call) for s in walk(nest.body))
         self.lines: list[str] = []
@@ -124,6 +128,13 @@ class NestPrinter(Printer):
     def outside(self, name: str, dtype: str) -> str:
         self.free.setdefault(name, f"const {CTYPE[dtype]}")
         return self.scalars.setdefault(name, f"n{len(self.scalars)}")
+
+    def expression(self, node: Node) -> str:
+        """In long nests numbers are parameters, so that nests that differ in numbers only are compiled once."""
+        if self.long and node.op is CONST and node.dtype in FLOATS and abs(value_of(node)) not in (0, 1, math.inf):
+            text = literal(value_of(node), node.dtype)
+            return self.outside(text, node.dtype)
+        return super().expression(node)
 
     def function(self) -> tuple[str, str]:
         """The parameters and body as text, and the arguments to call it with."""
