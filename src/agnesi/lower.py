@@ -59,8 +59,9 @@ class Scope:
 class Lowering:
     """Builds a Program from a graph, its placement and its schedule.
 
-    names: the buffers of the graph's inputs and array constants; outs: those of the outputs, one each.
-    strided: whether inputs may have any strides.
+    home: the buffer of each node that has one; rows: the level at which a root's row of scratch begins; level_of: the
+    number of loops around a name; sized: index expressions with their sizes named. strided: whether inputs may have
+    any strides.
     """
 
     def __init__(self, graph: Graph, placement: Placement, schedule: Schedule, strided: bool) -> None:
