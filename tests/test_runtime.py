@@ -356,6 +356,15 @@ class TestInterrupts:
             signal.signal(signal.SIGINT, old)
         assert seen == [signal.SIGINT]
 
+    def test_handlers_exchanged_just_before_a_call_run(self, kernels):
+        small = one_output(kernels, "squares", (("n", I64, 0, REQUIRED),), I64, 1, long_loops=True)
+        f = Function(kernels, ("endless",) * 2, (), (), (), (), (), "none", long_loops=True)
+        small(3)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.interrupt_soon()
+        with pytest.raises(KeyboardInterrupt):
+            f()
+
     def test_calls_after_an_interrupt_run(self, kernels):
         self.interrupt_soon()
         with pytest.raises(KeyboardInterrupt):
@@ -365,11 +374,12 @@ class TestInterrupts:
 
     def test_other_threads_go_on(self, kernels):
         f = one_output(kernels, "until_cancelled", (("n", I64, 0, REQUIRED),), I64, 0, long_loops=True)
+        endless = Function(kernels, ("endless",) * 2, (), (), (), (), (), "none", long_loops=True)
         results = []
         thread = threading.Thread(target=lambda: results.append(int(f(300_000_000))))
         thread.start()
         self.interrupt_soon()
         with pytest.raises(KeyboardInterrupt):
-            f(1 << 62)
+            endless()
         thread.join()
         assert results == [300_000_000]

@@ -5,7 +5,6 @@
 #include "runtime.h"
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/syscall.h>
@@ -38,26 +37,10 @@ static void on_interrupt(int number, siginfo_t *info, void *context) {
   else if (previous.sa_handler != SIG_IGN && previous.sa_handler != SIG_DFL) previous.sa_handler(number);
 }
 
-/* Whether the coarse clock has ticked since the last time: every few milliseconds.
+/* Puts our handler before the present one, unless the signal is ignored or kills.
  *
- * Looking at the handler is a system call, ten times as dear as the rest of a small call; a handler that was
- * exchanged within the tick of an earlier call is found by the next one. */
-static bool ticked(void) {
-#ifdef CLOCK_MONOTONIC_COARSE
-  enum { CLOCK = CLOCK_MONOTONIC_COARSE };
-#else
-  enum { CLOCK = CLOCK_MONOTONIC };
-#endif
-  static int64_t last = -1;
-  struct timespec time;
-  clock_gettime(CLOCK, &time);
-  int64_t tick = (int64_t)time.tv_sec * 250 + time.tv_nsec / 4000000;
-  bool new = tick != last;
-  last = tick;
-  return new;
-}
-
-/* Puts our handler before the present one, unless the signal is ignored or kills. */
+ * Looked at before every call that has long loops, although it is a system call: where the handler was exchanged just
+ * before, a loop could not be ended otherwise. */
 static void listen_for_interrupts(void) {
   struct sigaction now;
   if (sigaction(SIGINT, NULL, &now) != 0) return;
@@ -77,7 +60,7 @@ const volatile int32_t *ag_cancel_flag(Dispatcher *self) {
 /* Before a loop that polls the flag; -1 with an exception if there was an interrupt just now. */
 int ag_arm(const volatile int32_t *flag) {
   if (flag != &interrupted) return 0;
-  if (ticked()) listen_for_interrupts();
+  listen_for_interrupts();
   interrupted = 0;
   return PyErr_CheckSignals();
 }
