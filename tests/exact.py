@@ -82,7 +82,7 @@ def evaluate(graph: Graph, arrays: Sequence[np.ndarray]) -> np.ndarray:
     """The first output, as an array of mpmath's numbers."""
     sizes = bind(graph, arrays)
     values: dict[Node, Any] = {n: lifted(a) for n, a in zip(graph.inputs, arrays, strict=True)}
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(DIGITS), np.errstate(all="ignore"):
         for node in graph.order:
             if node not in values:
                 values[node] = _value(node, values, sizes)

@@ -193,7 +193,8 @@ def has_value(node: Node, inputs: list[Node]) -> bool:
     ones = [np.ones(n.shape, n.dtype) for n in inputs]
     try:
         args = evaluate(Graph(inputs, node.args), ones)
-        found = np.asarray(node.op.evaluate(*args, shape=node.shape, **dict(node.attrs)))
+        with np.errstate(all="ignore"):
+            found = np.asarray(node.op.evaluate(*args, shape=node.shape, **dict(node.attrs)))
     except (AgnesiError, ValueError, IndexError, TypeError):
         return False
     return (found.dtype, found.shape) == (node.dtype, node.shape)
@@ -334,17 +335,17 @@ class TestRules:
                 fired[left.node.dtype] += 1
         assert fired, f"{rule.name} fires on none of its left sides"
 
-    def test_stable_rules_are_nearer(self, rule):
-        if rule.kind != "stable":
-            pytest.skip("not a stable rule")
-        rng = np.random.default_rng(1)
-        for left in itertools.islice(small(rule), 6):
-            check_stable(rule, left, rng)
-
     def test_it_has_a_name_and_a_class(self, rule):
         assert rule.kind in CLASSES
         assert rule.name.isidentifier()
         assert sum(r.name == rule.name for r in RULES) == 1
+
+
+@pytest.mark.parametrize("rule", [r for r in RULES if r.kind == "stable"], ids=lambda r: r.name)
+def test_stable_rules_are_nearer(rule):
+    rng = np.random.default_rng(1)
+    for left in itertools.islice(small(rule), 6):
+        check_stable(rule, left, rng)
 
 
 def small(rule: Rule) -> Iterator[Left]:

@@ -69,7 +69,8 @@ class TestChain:
     """A chain of 100,000 operations."""
 
     @pytest.fixture(scope="class")
-    def long(self):
+    @staticmethod
+    def long():
         x = at.vector("x")
         return x, chain(CHAIN, x)
 

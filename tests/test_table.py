@@ -349,22 +349,24 @@ class TestExpressions:
                 assert (a.dtype, a.shape) == (b.dtype, b.shape)
                 np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=str(variant))
 
-    def test_derivatives(self, index, expressions):
-        """Of all that has a floating result, by all inputs of floating dtype."""
-        expression = EXPRESSIONS[index]
-        if not expression.smooth or not all(a.size for a in expression.arrays):
-            pytest.skip("no derivative")
-        places = [k for k, a in enumerate(expression.arrays) if a.dtype.kind == "f"]
 
-        def function(*inputs):
-            given = [Variable(as_node(a)) for a in expression.arrays]
-            for k, x in zip(places, inputs, strict=True):
-                given[k] = x
-            made = expression.make(*given)
-            made = list(made) if isinstance(made, (list, tuple)) else [made]
-            return at.concatenate([m.flatten() for m in made if dt.is_float(m.dtype)])
+@pytest.mark.parametrize(
+    "index", [k for k, e in enumerate(EXPRESSIONS) if e.smooth and all(a.size for a in e.arrays)], ids=named
+)
+def test_derivatives_of_expressions(index):
+    """Of all that has a floating result, by all inputs of floating dtype."""
+    expression = EXPRESSIONS[index]
+    places = [k for k, a in enumerate(expression.arrays) if a.dtype.kind == "f"]
 
-        ag.verify_grad(function, [expression.arrays[k] for k in places], rtol=1e-4, atol=1e-5)
+    def function(*inputs):
+        given = [Variable(as_node(a)) for a in expression.arrays]
+        for k, x in zip(places, inputs, strict=True):
+            given[k] = x
+        made = expression.make(*given)
+        made = list(made) if isinstance(made, (list, tuple)) else [made]
+        return at.concatenate([m.flatten() for m in made if dt.is_float(m.dtype)])
+
+    ag.verify_grad(function, [expression.arrays[k] for k in places], rtol=1e-4, atol=1e-5)
 
 
 # -- documentation ------------------------------------------------------------------------------------------
@@ -383,7 +385,7 @@ def public_names():
                 yield f"{module.__name__}.{name}", value
 
 
-@pytest.mark.parametrize(("name", "value"), public_names())
+@pytest.mark.parametrize(("name", "value"), list(public_names()))
 def test_public_names_are_documented(name, value):
     text = inspect.getdoc(value)
     assert text, f"{name} has no docstring"
