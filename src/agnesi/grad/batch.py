@@ -55,7 +55,8 @@ def _elementwise(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
 
 def _shifted_axes(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     """Ops that name axes: each moves up by one."""
-    bounds = slice(1, None) if node.op.name in ("slice", "embed") else slice(0, 0)
+    first = {"slice": 1, "slice_set": 2, "slice_add": 2}.get(node.op.name)
+    bounds = slice(first, None) if first else slice(0, 0)
     if any(flags[bounds]):
         raise GradientError(f"the bounds of {node.op.name} cannot differ from row to row")
     full = [a if f or a in args[bounds] else spread_rows(a, size) for a, f in zip(args, flags, strict=True)]
@@ -126,13 +127,15 @@ RULES: dict[str, Rule] = {
     "insert": _shifted_axes,
     "drop": _shifted_axes,
     "slice": _shifted_axes,
-    "embed": _shifted_axes,
+    "slice_set": _shifted_axes,
+    "slice_add": _shifted_axes,
     "concatenate": _shifted_axes,
     "transpose": _transpose,
     "broadcast_to": _broadcast,
     "reshape": _reshape,
     "sum_to": _sum_to,
     "take": _take,
+    "scatter_set": _scatter,
     "scatter_add": _scatter,
     "contract": _contract,
     "solve": _solve,

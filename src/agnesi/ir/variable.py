@@ -46,13 +46,14 @@ class Variable(Operand):
     1
     """
 
-    __slots__ = ("node", "name", "__weakref__")
+    __slots__ = ("node", "name", "origin", "__weakref__")
     precedence = 1
     __array_priority__ = 1000.0
 
     def __init__(self, node: Node, name: str = "") -> None:
         self.node = node
         self.name = name
+        self.origin: Node | None = None  # the array that this was taken from by x[key], for set and inc
         if node.op is not CONST and node not in _lines:  # equal constants are one node, whoever wrote them
             _lines[node] = caller_line()
 

@@ -18,7 +18,9 @@ from agnesi.ops.index import broadcast_dims, drop, insert, slice_, transpose_
 def getitem(x: Any, key: Any) -> Variable:
     """The part of x that NumPy's x[key] gives."""
     parts = key if isinstance(key, tuple) else (key,)
-    return _getitem(x, tuple(_plain(p) for p in parts))
+    result: Variable = _getitem(x, tuple(_plain(p) for p in parts))
+    result.origin = as_node(x)
+    return result
 
 
 def _plain(part: Any) -> Any:

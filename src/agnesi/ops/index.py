@@ -175,7 +175,7 @@ def _slice_index(node: Node, idx: Index) -> Index:
     return tuple(result)
 
 
-def _selection(ndim: int, bounds: Any, axes: tuple[int, ...], steps: tuple[int, ...]) -> tuple[Any, ...]:
+def selection(ndim: int, bounds: Any, axes: tuple[int, ...], steps: tuple[int, ...]) -> tuple[Any, ...]:
     """NumPy index arrays, one a sliced axis: right also for negative steps and empty slices."""
     parts: list[Any] = [slice(None)] * ndim
     for k, (axis, step) in enumerate(zip(axes, steps, strict=True)):
@@ -186,66 +186,23 @@ def _selection(ndim: int, bounds: Any, axes: tuple[int, ...], steps: tuple[int, 
 
 
 def _slice_vjp(node: Node, g: Node) -> tuple[Node | None, ...]:
-    x, axes = node.args[0], node["axes"]
-    starts = node.args[1::2]
-    sizes = [dim_node(x.shape[a]) for a in axes]
-    bounds = [n for pair in zip(starts, sizes, strict=True) for n in pair]
-    return (embed(g, *bounds, axes=axes, steps=node["steps"]), *(None for _ in node.args[1:]))
+    zeros = broadcast_dims(const(0, g.dtype), node.args[0].shape)
+    rest = node.args[1:]
+    return (OPS["slice_set"](zeros, g, *rest, axes=node["axes"], steps=node["steps"]), *(None for _ in rest))
 
 
 slice_ = indexing(
     "slice",
     _slice_infer,
     _slice_index,
-    lambda x, *bounds, shape, axes, steps: x[_selection(x.ndim, bounds, axes, steps)],
+    lambda x, *bounds, shape, axes, steps: x[selection(x.ndim, bounds, axes, steps)],
     _slice_vjp,
     doc="Every step-th element from a start, so many, along some axes; arguments: start and length for each.",
 )
 
 
-def _embed_target(node: Node) -> Any:
-    def target(idx: Index, element: Any) -> Index:
-        result = list(idx)
-        for k, (axis, step) in enumerate(zip(node["axes"], node["steps"], strict=True)):
-            result[axis] = dim_node(dims.add(dims.mul(idx[axis], step), as_dim(node.args[1 + 2 * k])))
-        return tuple(result)
-
-    return target
-
-
-def _embed_pieces(node: Node) -> list[Piece]:
-    g = node.args[0]
-    return [Piece(node.shape, const(0, node.dtype), here), Piece(g.shape, g, _embed_target(node))]
-
-
-def _embed_reference(g: Array, *bounds: Array, shape: tuple[int, ...], axes: Any, steps: Any) -> Array:
-    result = np.zeros(shape, g.dtype)
-    lengths = [g.shape[a] for a in axes]
-    pairs = [n for pair in zip(bounds[::2], lengths, strict=True) for n in pair]
-    result[_selection(g.ndim, pairs, axes, steps)] = g
-    return result
-
-
-def _embed_vjp(node: Node, g: Node) -> tuple[Node | None, ...]:
-    x, axes = node.args[0], node["axes"]
-    lengths = [dim_node(x.shape[a]) for a in axes]
-    bounds = [n for pair in zip(node.args[1::2], lengths, strict=True) for n in pair]
-    return (slice_(g, *bounds, axes=axes, steps=node["steps"]), *(None for _ in node.args[1:]))
-
-
 def first_linear(node: Node, tangents: list[Node | None]) -> Node | None:
     return None if tangents[0] is None else node.op(tangents[0], *node.args[1:], **dict(node.attrs))
-
-
-embed = storing(
-    "embed",
-    _slice_infer,
-    _embed_pieces,
-    _embed_reference,
-    _embed_vjp,
-    first_linear,
-    doc="Zeros with the array set into a slice of them: the gradient of slice. Arguments: start, size for each axis.",
-)
 
 
 def _sum_to_infer(g: Node, *shape: Node) -> Type:
