@@ -188,6 +188,24 @@ class TestUpdates:
         assert a.get_value().tolist() == [2, 3, 4]
         assert b.get_value().tolist() == [10, 20, 30]
 
+    def test_parts_are_written_in_place(self):
+        rows, place, values = at.matrix("rows"), at.lvector("place"), at.vector("values")
+        for update in (lambda w: w[place].inc(rows), lambda w: w[place].set(rows), lambda w: w[place, 0].inc(values)):
+            w = ag.shared(np.zeros((5, 3)), "w")
+            given = rows if update(w).node.args[1] is rows.node else values
+            f = ag.function([place, given], updates={w: update(w)})
+            assert f.compiled(0).donated == (True,)
+            w.set_value(np.ones((5, 3)))
+            memory = w.get_value(borrow=True)
+            old = memory.copy()
+            with pytest.raises(IndexError, match="index 5 is out of range"):
+                f([0, 5], np.ones((2, 3)[: given.ndim]))
+            np.testing.assert_array_equal(w.get_value(), old)
+            f([0, -1], np.full((2, 3)[: given.ndim], 2.0))
+            assert w.get_value(borrow=True) is memory
+            assert (memory != old).any()
+            assert (memory[1:4] == 1).all()
+
     def test_training_goes_down(self):
         rng = np.random.default_rng(0)
         data, target = at.matrix("data"), at.vector("target")

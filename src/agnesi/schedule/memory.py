@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from heapq import heappop, heappush
 
 from agnesi.ir import dims
-from agnesi.ir.node import Node, index
+from agnesi.ir.node import TEMP, Node, index, topological
 from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import (
     Buffer,
     Call,
     Check,
     For,
+    Let,
+    Nest,
     Program,
+    Set,
     Stmt,
     Store,
     loads,
     read_buffers,
+    values,
     walk,
     written_buffers,
 )  # fmt: skip
@@ -29,11 +34,13 @@ Access = tuple[Path, tuple[Node, ...], int]  # enclosing loops, index, place in 
 def plan(program: Program, updates: Sequence[tuple[str, str]]) -> Program:
     """Donates inputs to the updates that replace them, where no read is disturbed and nothing fails later;
     shares memory among temporaries; drops the copies that became copies onto themselves."""
-    reads = [read_buffers(n.body) for n in program.nests]
-    writes = [written_buffers(n.body) for n in program.nests]
+    reads, writes = accessed(program)
     for new, old in updates:
-        if old not in program.aliases.values() and may_donate(program, new, old, reads, writes):
-            program.aliases[new] = old
+        if old in program.aliases.values() or not may_donate(program, new, old, reads, writes):
+            continue
+        program.aliases[new] = old
+        if move_checks(program, new, writes):
+            reads, writes = accessed(program)
     settle(program, reads, writes)
     share(program, reads, writes)
     for nest in program.nests:
@@ -42,17 +49,67 @@ def plan(program: Program, updates: Sequence[tuple[str, str]]) -> Program:
     return program
 
 
+def accessed(program: Program) -> tuple[list[set[str]], list[set[str]]]:
+    """The buffers that each nest reads, and those that it writes."""
+    return [read_buffers(n.body) for n in program.nests], [written_buffers(n.body) for n in program.nests]
+
+
 def may_donate(program: Program, new: str, old: str, reads: list[set[str]], writes: list[set[str]]) -> bool:
-    """Whether writing `new` into the memory of `old` changes nothing else."""
+    """Whether writing `new` into the memory of `old` changes nothing else, once `move_checks` has moved checks."""
     if not alike(program.buffers[new], program.buffers[old]):
         return False
     written = [k for k, names in enumerate(writes) if new in names]
     if not written or any(old in names for names in reads[written[0] + 1 :]):
         return False
-    later = program.nests[written[0] :]
-    if any(can_fail(s) for nest in later for s in walk(nest.body)):
-        return False
+    changed = set().union(*writes[written[0] :])
+    for nest in program.nests[written[0] :]:
+        if any(isinstance(s, Call) and s.site > 0 for s in walk(nest.body)):
+            return False
+        if not movable(checks_of(nest.body), changed):
+            return False
     return undisturbed(program.nests[written[0]].body, new, old)
+
+
+def move_checks(program: Program, new: str, writes: list[set[str]]) -> bool:
+    """Puts the checks of the nest that first writes `new`, and of all later ones, into nests of their own before it."""
+    first = next(k for k, names in enumerate(writes) if new in names)
+    guards = []
+    for nest in program.nests[first:]:
+        checks = checks_of(nest.body)
+        if checks:
+            guards.append(Nest(f"{nest.name}_checks", list(checks), f"checks before {new} is written in place"))
+            nest.body = list(without_checks(tuple(nest.body)))
+    program.nests[first:first] = guards
+    return bool(guards)
+
+
+def checks_of(body: Sequence[Stmt]) -> tuple[Stmt, ...]:
+    """The checks in a block, with the loops around them and the names that they need."""
+    kept: list[Stmt] = []
+    needed: set[Node] = set()
+    for stmt in reversed(body):
+        if isinstance(stmt, For):
+            stmt = replace(stmt, body=checks_of(stmt.body))
+            wanted = bool(stmt.body)
+        else:
+            wanted = isinstance(stmt, Check) or (isinstance(stmt, (Let, Set)) and stmt.var in needed)
+        if wanted:
+            kept.append(stmt)
+            inner = walk([stmt])
+            needed |= {n for s in inner for n in topological(values(s)) if n.op is TEMP}
+    return tuple(reversed(kept))
+
+
+def movable(checks: Sequence[Stmt], changed: set[str]) -> bool:
+    """Whether checks can stand before the nests that write `changed`; accumulators would be computed twice."""
+    mutable = any(isinstance(s, Set) for s in walk(list(checks)))
+    return not mutable and not read_buffers(list(checks)) & changed
+
+
+def without_checks(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    """A block without its checks."""
+    inner = (replace(s, body=without_checks(s.body)) if isinstance(s, For) else s for s in body)
+    return tuple(s for s in inner if not isinstance(s, Check))
 
 
 def settle(program: Program, reads: list[set[str]], writes: list[set[str]]) -> None:
@@ -84,11 +141,6 @@ def alike(a: Buffer, b: Buffer) -> bool:
         and len(a.shape) == len(b.shape)
         and all(same(p, q) for p, q in zip(a.shape, b.shape, strict=True))
     )
-
-
-def can_fail(stmt: Stmt) -> bool:
-    """Whether a statement may leave the function with an error."""
-    return isinstance(stmt, Check) or (isinstance(stmt, Call) and stmt.site > 0)
 
 
 def undisturbed(body: list[Stmt], new: str, old: str) -> bool:
