@@ -10,7 +10,7 @@ import pytest
 import agnesi as ag
 import agnesi.tensor as at
 from agnesi.errors import AgnesiError, ShapeError, VerificationError
-from agnesi.ir.node import const, dim_node, index, load, symbol, temp
+from agnesi.ir.node import cast, const, dim_node, index, load, symbol, temp
 from agnesi.loops.check import verify
 from agnesi.loops.interpret import CheckFailed, NeedsGeneral, run
 from agnesi.loops.stmt import Buffer, Call, Check, EntryCheck, For, Let, Nest, Program, Set, Store, View
@@ -20,6 +20,7 @@ from agnesi.pipeline import compile_graph
 from agnesi.reference import evaluate
 
 N, M = symbol("n"), symbol("m")
+LATER = temp("later", "int64")
 ROW, COLUMN = index(0), index(1)
 ZERO, ONE = dim_node(0), dim_node(1)
 T = temp("t", "float64")
@@ -322,8 +323,14 @@ BROKEN = {
     "output out0 is never written": made(),
     "buffer out0 is unknown": replace(made(), buffers={"in0": Buffer("in0", "float64", (N,), "input")}),
     "bound to axis 1 of in0": made([copying()], symbols={N: ("in0", 0), M: ("in0", 1)}),
-    "the size t reads out0, which is not filled": made(
-        [copying()], sizes=[Let(temp("t", "float64"), element("out0", ZERO))]
+    "the size t reads a, which is never filled": made(
+        [copying()], more=[arena("a")], sizes=[Let(temp("t", "float64"), element("a", ZERO))]
+    ),
+    "nest0: uses a, whose size is known only later": made(
+        A_TO_OUT[0], [copying()], more=[arena("a", (LATER,))], sizes=[Let(LATER, cast(element("out0", ZERO), "int64"))]
+    ),
+    "nest0: the name later is used where it is not defined": made(
+        [over(LATER, Store("out0", (ROW,), number(1.0)))], sizes=[Let(LATER, cast(element("out0", ZERO), "int64"))]
     ),
     "in0 has 1 axes and 2 strides": made([copying()], more=[Buffer("in0", "float64", (N,), "input", (1, 1))]),
     "one of them is unknown": made([copying()], aliases={"out0": "gone"}),

@@ -141,11 +141,65 @@ def test_sizes_that_are_elements():
     np.testing.assert_array_equal(found[0], [0.0])
 
 
-@pytest.mark.parametrize("size", [lambda x, i: i.max(), lambda x, i: i.sum() - 2, lambda x, i: at.argmax(x)])
-def test_sizes_that_are_computed(size):
+@pytest.mark.parametrize("size", [lambda x, i: i.max(), lambda x, i: i.sum() - 2, lambda x, i: (x > 0).sum() + 1])
+@pytest.mark.parametrize("mode", ["fast_run", "debug", "reference"])
+def test_sizes_that_are_computed(size, mode):
     x, i = at.vector("x"), at.lvector("i")
-    with pytest.raises(ShapeError, match="a size is computed by"):
-        ag.function([x, i], x[: size(x, i)] * 2, on_unused_input="ignore")
+    y = x[: size(x, i)]
+    f = ag.function([x, i], [y * 2, (y @ y) * y, ag.grad((y * y).sum(), x)], on_unused_input="ignore", mode=mode)
+    for values in (np.array([0.5, -1, 3, 2, 0]), np.zeros(3), np.ones(0)):
+        k = np.array([1, 2])
+        n = int(size(values, k))
+        part = values[:n]
+        first, second, gradient = f(values, k)
+        np.testing.assert_array_equal(first, part * 2)
+        np.testing.assert_array_equal(second, (part @ part) * part)
+        np.testing.assert_array_equal(gradient, np.where(np.arange(len(values)) < n, 2 * values, 0))
+
+
+class TestSizesKnownLater:
+    """Masks: how many elements there are is known when loops have run."""
+
+    @pytest.fixture(scope="class", params=["fast_run", "debug", "reference"])
+    @staticmethod
+    def f(request):
+        x, y = at.vector("x"), at.vector("y")
+        return ag.function([x, y], [x[x > 0] + y, (x > 0).sum()], mode=request.param)
+
+    def test_they_meet(self, f):
+        found, count = f([1.0, -1, 2], [10.0, 20])
+        assert found.tolist() == [11, 22]
+        assert count == 2
+
+    def test_they_broadcast(self, f):
+        assert f([1.0, -1, 2], [10.0])[0].tolist() == [11, 12]
+        assert f([1.0, -1, -2], [10.0, 20])[0].tolist() == [11, 21]
+        assert f([-1.0], np.zeros(0))[0].tolist() == []
+
+    def test_they_differ(self, f):
+        with pytest.raises(ShapeError, match="3 and 2|2 and 3"):
+            f([1.0, 1, 2], [10.0, 20])
+
+    def test_updates(self):
+        w = ag.shared(np.arange(4.0), "w", shape=(None,))
+        x = at.vector("x")
+        f = ag.function([x], updates={w: x[x > 0]})
+        assert f.compiled(0).donated == (False,)
+        f([-1.0, 2, 3, 4, 5])
+        assert w.get_value().tolist() == [2, 3, 4, 5]
+        with pytest.raises(ShapeError, match="update of w"):
+            f([-1.0, 2])
+        assert w.get_value().tolist() == [2, 3, 4, 5]
+
+    def test_large_ones_share_scratch_between_calls(self):
+        x = at.vector("x")
+        f = ag.function([x], [x[x > 0], x[x < 0].sum()])
+        rng = np.random.default_rng(0)
+        for n in (1, 100_000, 3, 1_000_000, 0, 10):
+            given = rng.normal(size=n)
+            positive, rest = f(given)
+            np.testing.assert_array_equal(positive, given[given > 0])
+            np.testing.assert_allclose(rest, given[given < 0].sum())
 
 
 def test_sizes_that_loops_read_often():

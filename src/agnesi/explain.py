@@ -39,7 +39,7 @@ def report(job: Compilation, name: str, verdict: str, source: bool) -> str:
         f"seconds: {', '.join(f'{k} {v:.4f}' for k, v in job.seconds.items() if v >= 5e-5)}",
         f"memory: {peak(program)} bytes of scratch"
         + (f"; in place: {', '.join(f'{a} over {b}' for a, b in program.aliases.items())}" if program.aliases else ""),
-        "outputs: " + ", ".join(f"out{k} = {o.type}" for k, o in enumerate(job.graph.outputs)),
+        "outputs: " + ", ".join(f"out{k} = {o.type}" for k, o in enumerate(job.results.outputs)),
     ]
     for nest in program.nests:
         lines += describe(nest, program)

@@ -79,9 +79,12 @@ class Lowering:
     def run(self, checks: Sequence[EntryCheck]) -> Program:
         inputs = [self._input(k, n) for k, n in enumerate([*self.graph.inputs, *self.graph.arrays])]
         symbols = {s: (inputs[k], axis) for s, (k, axis) in self.graph.symbols.items()}
-        outputs = [self._output(k, n) for k, n in enumerate(self.graph.outputs)]
+        outputs = {n: f"out{k}" for k, n in enumerate(self.graph.outputs)}
         for root, items in self.schedule.items.items():
-            self._storage(root, items)
+            if root in outputs:
+                self._output(outputs[root], root)
+            else:
+                self._storage(root, items)
         nests = []
         for number, group in enumerate(self.schedule.groups):
             body = self._group(group)
@@ -89,7 +92,7 @@ class Lowering:
             nests.append(Nest(f"nest{number}", tidy(body), reason))
         placed = [EntryCheck(self.size(c.left), self.size(c.right), c.site, c.general) for c in checks]
         sizes = [s for s in self.entry.body if isinstance(s, Let)]
-        return Program(self.buffers, inputs, outputs, placed, sizes, symbols, nests)
+        return Program(self.buffers, inputs, list(outputs.values()), placed, sizes, symbols, nests)
 
     def _input(self, number: int, node: Node) -> str:
         name = f"in{number}"
@@ -98,16 +101,12 @@ class Lowering:
         self.home[node] = name
         return name
 
-    def _output(self, number: int, node: Node) -> str:
-        name = f"out{number}"
+    def _output(self, name: str, node: Node) -> None:
         self.buffers[name] = Buffer(name, node.dtype, tuple(self.size(d) for d in node.shape), "output")
         self.home[node] = name
-        return name
 
     def _storage(self, root: Node, items: list[Item]) -> None:
         """A buffer for a root unless it lives in registers; one row of it where that is enough."""
-        if root in self.home:
-            return
         shape = tuple(self.size(d) for d in root.shape)
         item = items[0]
         if self.schedule.local(root):
@@ -231,7 +230,12 @@ class Lowering:
         piece, root = item.piece, item.root
         assert piece is not None
         idx = axes_index(piece.domain)
-        value = self._compute(root, idx, scopes) if piece.source is root else self.at(piece.source, idx, scopes)
+        if piece.source is root:
+            value = self._compute(root, idx, scopes)
+        elif isinstance(piece.source, Node):
+            value = self.at(piece.source, idx, scopes)
+        else:
+            value = piece.source(idx, self._reader(scopes))
         if item.kept is not None and self._complete(item) < item.rank:
             scopes[-1].body.append(Set(self._accumulator(item, item.rank - 1, scopes), value, piece.combine))
             return

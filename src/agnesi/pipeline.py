@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from agnesi.ir.check import verify as verify_graph
 from agnesi.ir.graph import Graph
 from agnesi.ir.node import Node, make
 from agnesi.ir.show import text as graph_text
+from agnesi.ir.type import Dim
 from agnesi.loops.check import verify as verify_program
 from agnesi.loops.interpret import CheckFailed, NeedsGeneral, run as run_program
 from agnesi.loops.stmt import EntryCheck, Program
@@ -30,7 +31,7 @@ from agnesi.rewrite.stable import RECOGNIZE, STABLE
 from agnesi.schedule import kinds, memory
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, place
-from agnesi.schedule.sizes import Equation, Site, assume, collect, equations
+from agnesi.schedule.sizes import Equation, Site, assume, collect, equations, is_late
 from agnesi.target import c
 
 
@@ -40,6 +41,7 @@ class Compilation:
 
     updates: pairs (output, input): the output becomes the next value of that input.
     common: which of the two variants this is. guess: whether it takes sizes that meet to be equal while it works.
+    late: sizes that are checked and known only when nests have run; in the graph they are further outputs.
     """
 
     graph: Graph
@@ -50,6 +52,7 @@ class Compilation:
     sites: list[Site] = field(default_factory=list)
     equal: list[Equation] = field(default_factory=list)
     checks: list[EntryCheck] = field(default_factory=list)
+    late: list[Node] = field(default_factory=list)
     report: Report = field(default_factory=lambda: Report(fuel=config.settings().fuel))
     placement: Placement | None = None
     schedule: Schedule | None = None
@@ -61,6 +64,11 @@ class Compilation:
     def text(self) -> str:
         """The C text, all units one after another."""
         return "\n".join(self.units)
+
+    @property
+    def results(self) -> Graph:
+        """The graph without the sizes that are checked."""
+        return self.graph.replace(self.graph.outputs[: len(self.graph.outputs) - len(self.late)])
 
     @property
     def donated(self) -> tuple[bool, ...]:
@@ -75,6 +83,9 @@ class Compilation:
 def find_sizes(job: Compilation) -> None:
     """Numbers what can fail, and collects what must hold of sizes."""
     job.graph, job.sites, job.equal, job.checks = collect(job.graph, job.updates, job.common)
+    sides = [side for check in job.checks for side in (check.left, check.right)]
+    job.late = list(dict.fromkeys(side for side in sides if isinstance(side, Node) and is_late(side)))
+    job.graph = job.graph.replace([*job.graph.outputs, *job.late])
 
 
 def assume_sizes(job: Compilation) -> None:
@@ -106,12 +117,12 @@ def part_outputs(job: Compilation) -> None:
     """Makes every output a value of its own: copies of inputs, constants and outputs that are there already."""
     seen: set[Node] = set()
     outputs = []
-    for k, node in enumerate(job.graph.outputs):
+    for k, node in enumerate(job.results.outputs):
         if not node.args or node in seen:
             node = copy(node, number=k)
         seen.add(node)
         outputs.append(node)
-    job.graph = job.graph.replace(outputs)
+    job.graph = job.graph.replace([*outputs, *job.graph.outputs[len(outputs) :]])
 
 
 # -- passes on decisions and statements -----------------------------------------------------------------
@@ -119,7 +130,7 @@ def part_outputs(job: Compilation) -> None:
 
 def place_values(job: Compilation) -> None:
     """Decides what gets memory."""
-    job.placement = place(job.graph)
+    job.placement = place(job.results, late_sizes(job))
 
 
 def order_nests(job: Compilation) -> None:
@@ -135,7 +146,14 @@ def lower(job: Compilation) -> None:
     """Makes statements."""
     assert job.placement is not None
     assert job.schedule is not None
-    job.program = Lowering(job.graph, job.placement, job.schedule, not job.common).run(job.checks)
+    now: dict[Dim, Node] = dict(zip(job.late, late_sizes(job), strict=True))
+    checks = [replace(c, left=now.get(c.left, c.left), right=now.get(c.right, c.right)) for c in job.checks]
+    job.program = Lowering(job.results, job.placement, job.schedule, not job.common).run(checks)
+
+
+def late_sizes(job: Compilation) -> list[Node]:
+    """The present form of the sizes that are checked when nests have run."""
+    return list(job.graph.outputs[len(job.graph.outputs) - len(job.late) :])
 
 
 def plan_memory(job: Compilation) -> None:
@@ -271,8 +289,8 @@ class Watch:
 
     def after(self, row: Pass, job: Compilation) -> None:
         if row.level == "values":
-            verify_graph(job.graph, self.types)
-            found = self.values(job.graph)
+            verify_graph(job.results, self.types)
+            found = self.values(job.results)
         elif row.level == "loops" and job.program is not None:
             verify_program(job.program, planned=row.name != "lower")
             found = self.executed(job.program)

@@ -130,6 +130,8 @@ RULES: dict[str, Rule] = {
     "slice_set": _shifted_axes,
     "slice_add": _shifted_axes,
     "concatenate": _shifted_axes,
+    "cumsum": _shifted_axes,
+    "cumprod": _shifted_axes,
     "transpose": _transpose,
     "broadcast_to": _broadcast,
     "reshape": _reshape,

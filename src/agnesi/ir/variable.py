@@ -53,7 +53,7 @@ class Variable(Operand):
     def __init__(self, node: Node, name: str = "") -> None:
         self.node = node
         self.name = name
-        self.origin: Node | None = None  # the array that this was taken from by x[key], for set and inc
+        self.origin: tuple[Node, tuple[Any, ...]] | None = None  # x and key where this is x[key], for set and inc
         if node.op is not CONST and node not in _lines:  # equal constants are one node, whoever wrote them
             _lines[node] = caller_line()
 

@@ -24,6 +24,7 @@ from agnesi.loops.stmt import (
     Store,
     View,
     loads,
+    moments,
     read_buffers,
     walk,
     written_buffers,
@@ -40,8 +41,13 @@ def verify(program: Program, planned: bool = False) -> None:
     planned: whether memory has been decided, so that every temporary in use must have a slot.
     """
     known = entry_names(program)
-    for nest in program.nests:
-        NestVerifier(program, nest, known).run()
+    when = moments(program)
+    late = {let.var: at for let, at in zip(program.sizes, when.sizes, strict=True)}
+    for number, nest in enumerate(program.nests):
+        for name in touched(nest):
+            if when.buffers.get(name, 0) > number:
+                raise fail(nest.name, f"uses {name}, whose size is known only later")
+        NestVerifier(program, nest, {n for n in known if late.get(n, 0) <= number}).run()
     verify_writes(program)
     verify_aliases(program)
     verify_memory(program, planned)
@@ -73,8 +79,9 @@ def entry_names(program: Program) -> set[Node]:
     for let in program.sizes:
         verifier.let(let)
         for node in loads(let):
-            if program.buffers[node["buffer"]].space != "input":
-                raise fail("entry", f"the size {let.var['name']} reads {node['buffer']}, which is not filled yet")
+            filled = {program.storage(b) for nest in program.nests for b in written_buffers(nest.body)}
+            if program.storage(node["buffer"]) not in filled | set(program.inputs):
+                raise fail("entry", f"the size {let.var['name']} reads {node['buffer']}, which is never filled")
     for check in program.checks:
         verifier.sizes((check.left, check.right))
     for buffer in program.buffers.values():

@@ -16,7 +16,7 @@ from agnesi.errors import AgnesiError, ShapeError, VerificationError
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, temp, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
-from agnesi.loops.stmt import Buffer, Call, Check, For, Let, Program, Set, Stmt, Store, View
+from agnesi.loops.stmt import Buffer, Call, Check, For, Let, Program, Set, Stmt, Store, View, moments
 
 Array = np.ndarray[Any, Any]
 Action = Callable[[], None]
@@ -44,10 +44,11 @@ def run(program: Program, arrays: Sequence[Array]) -> list[Array]:
     with np.errstate(all="ignore"):
         machine = Machine(program)
         machine.bind(arrays)
-        machine.enter()
-        machine.allocate()
-        for nest in program.nests:
-            machine.block(nest.body)()
+        for number in range(len(program.nests) + 1):
+            machine.enter(number)
+            machine.allocate(number)
+            if number < len(program.nests):
+                machine.block(program.nests[number].body)()
     return [machine.memory[program.storage(name)] for name in program.outputs]
 
 
@@ -59,6 +60,8 @@ class Machine:
         self.memory: dict[str, Array] = {}
         self.number: dict[Node, int] = {}
         self.registers: list[Any] = []
+        self.slots: dict[int, Array] = {}
+        self.moments = moments(program)
 
     # -- entry --------------------------------------------------------------------------------------
 
@@ -77,11 +80,14 @@ class Machine:
         for symbol, (name, axis) in program.symbols.items():
             self.set(symbol, np.int64(self.memory[name].shape[axis]))
 
-    def enter(self) -> None:
-        """Sizes, then checks, which may mention them."""
-        for let in self.program.sizes:
-            self.set(let.var, self.value(let.value))
-        for check in self.program.checks:
+    def enter(self, moment: int) -> None:
+        """The sizes that are known after so many nests, then checks, which may mention them."""
+        for let, at in zip(self.program.sizes, self.moments.sizes, strict=True):
+            if at == moment:
+                self.set(let.var, self.value(let.value))
+        for check, at in zip(self.program.checks, self.moments.checks, strict=True):
+            if at != moment:
+                continue
             left, right = self.dim(check.left), self.dim(check.right)
             if left != right and check.general:
                 raise NeedsGeneral(f"sizes {left} and {right} differ")
@@ -92,24 +98,23 @@ class Machine:
             if shape != self.memory[name].shape:
                 raise ShapeError(f"{name} has shape {self.memory[name].shape}, not {shape}")
 
-    def allocate(self) -> None:
+    def allocate(self, moment: int) -> None:
         """Fresh memory for what is no input: a slot is as large as the first of its buffers."""
         program = self.program
-        slots: dict[int, Array] = {}
         for name, buffer in program.buffers.items():
-            if name in program.inputs or name in program.aliases:
+            if name in program.inputs or name in program.aliases or self.moments.buffers[name] != moment:
                 continue
             shape = self.shape(buffer)
             slot = program.slots.get(name)
             if slot is None:
                 self.memory[name] = garbage(shape, buffer.dtype)
                 continue
-            held = slots.setdefault(slot, garbage(shape, buffer.dtype))
+            held = self.slots.setdefault(slot, garbage(shape, buffer.dtype))
             if held.nbytes < np.dtype(buffer.dtype).itemsize * int(np.prod(shape, dtype=np.int64)):
                 raise IndexError(f"{name} of shape {shape} does not fit slot {slot} of {held.nbytes} bytes")
             self.memory[name] = np.ndarray(shape, buffer.dtype, buffer=held)
         for name in program.aliases:
-            if self.shape(program.buffers[name]) != self.held(name).shape:
+            if self.moments.buffers[name] == moment and self.shape(program.buffers[name]) != self.held(name).shape:
                 raise IndexError(f"{name} does not have the shape of {program.storage(name)}, whose memory it takes")
 
     def shape(self, buffer: Buffer) -> tuple[int, ...]:

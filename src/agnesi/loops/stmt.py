@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -137,6 +137,38 @@ class Program:
         while name in self.aliases:
             name = self.aliases[name]
         return name
+
+
+@dataclass
+class Moments:
+    """For each size, check and buffer, the number of nests after which it is known: sizes may depend on values."""
+
+    sizes: list[int]
+    checks: list[int]
+    buffers: dict[str, int]
+
+
+def moments(program: Program) -> Moments:
+    """When the sizes of a program are known, and what depends on them can be there."""
+    filled: dict[str, int] = {}
+    for number, nest in enumerate(program.nests):
+        filled |= dict.fromkeys(map(program.storage, written_buffers(nest.body)), number + 1)
+    known: dict[Node, int] = {}
+
+    def moment(dims: Sequence[Dim]) -> int:
+        latest = 0
+        for n in topological([d for d in dims if isinstance(d, Node)]):
+            if n.op is LOAD and program.buffers[n["buffer"]].space != "input":
+                latest = max(latest, filled.get(program.storage(n["buffer"]), 0))
+            latest = max(latest, known.get(n, 0))
+        return latest
+
+    sizes = []
+    for let in program.sizes:
+        known[let.var] = moment([let.value])
+        sizes.append(known[let.var])
+    checks = [moment([c.left, c.right]) for c in program.checks]
+    return Moments(sizes, checks, {b.name: moment(b.shape) for b in program.buffers.values()})
 
 
 def row_major(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:

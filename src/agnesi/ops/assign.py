@@ -12,9 +12,10 @@ from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import Node, as_dim, cast, const, dim_node
 from agnesi.ir.type import Dim, same
 from agnesi.ir.variable import Variable, as_node, method
+from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import Array, Index, Piece, here, storing
 from agnesi.ops.gather import base_and_values, scatter_add, scatter_set
-from agnesi.ops.index import broadcast_dims, drop, insert, selection, slice_, transpose_
+from agnesi.ops.index import broadcast_dims, drop, insert, reshape_dims, selection, slice_, transpose_
 
 # -- slices: arguments are the array, the values, and start and length for each of `axes` ----------------------
 
@@ -120,12 +121,17 @@ def inc_subtensor(part: Any, values: Any) -> Variable:
 def _assigned(part: Any, values: Any, add: bool) -> Variable:
     if not isinstance(part, Variable) or part.origin is None:
         raise TypeMismatch("set_subtensor, inc_subtensor, .set and .inc take a part of an array, such as x[1:3]")
-    base = part.origin
+    base, key = part.origin
     given = as_node(values, base.dtype) if isinstance(values, (bool, int, float)) else as_node(values)
     if dt.promote(given.dtype, base.dtype) != base.dtype:
         raise TypeMismatch(
             f"values of dtype {given.dtype} do not fit into {base.type}; convert them with .astype({base.dtype!r})"
         )
+    mask = as_node(key[0]) if len(key) == 1 and not isinstance(key[0], (slice, int, type(None), type(...))) else None
+    if mask is not None and mask.dtype == "bool" and given.ndim == 0:
+        full = insert(mask, axes=tuple(range(mask.ndim, base.ndim))) if mask.ndim < base.ndim else mask
+        value = cast(given, base.dtype)
+        return Variable(ew.where(full, base + value if add else value, base))
     return Variable(put(base, part.node, fitted(cast(given, base.dtype), part.node), add))
 
 
@@ -157,6 +163,8 @@ def put(base: Node, part: Node, values: Node, add: bool) -> Node:
             case "slice":
                 op = slice_add if add else slice_set
                 values, add = op(x, values, *rest, axes=part["axes"], steps=part["steps"]), False
+            case "reshape":
+                values = reshape_dims(values, x.shape)
             case "take":
                 values, add = (scatter_add if add else scatter_set)(x, values, *rest), False
             case _:

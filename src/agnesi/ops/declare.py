@@ -178,11 +178,12 @@ def indexing(
 class Piece:
     """A part of a result: over `domain`, result[target(idx)] takes (or is combined with) source[idx].
 
-    target(idx, element) gives the index in the result; element(array, idx) is the value of another array there.
+    target(idx, element) gives the index in the result; element(array, idx) is the value of another array there, or of
+    the result itself as earlier iterations left it. A source may be a function value(idx, element) instead of an array.
     """
 
     domain: tuple[Dim, ...]
-    source: Node
+    source: Node | Callable[[Index, Callable[[Node, Index], Node]], Node]
     target: Callable[[Index, Callable[[Node, Index], Node]], Index]
     combine: str = ""
     indices: tuple[Node, ...] = ()

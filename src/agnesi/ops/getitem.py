@@ -11,7 +11,8 @@ from agnesi.ir.type import Dim
 from agnesi.ir.variable import Variable, as_node, lift, method, unwrap
 from agnesi.ops import elementwise as ew
 from agnesi.ops.gather import take
-from agnesi.ops.index import broadcast_dims, drop, insert, slice_, transpose_
+from agnesi.ops.index import broadcast_dims, drop, insert, reshape_dims, slice_, transpose_
+from agnesi.ops.select import flatnonzero
 
 
 @method("getitem")
@@ -19,7 +20,7 @@ def getitem(x: Any, key: Any) -> Variable:
     """The part of x that NumPy's x[key] gives."""
     parts = key if isinstance(key, tuple) else (key,)
     result: Variable = _getitem(x, tuple(_plain(p) for p in parts))
-    result.origin = as_node(x)
+    result.origin = (as_node(x), parts)
     return result
 
 
@@ -34,6 +35,7 @@ def _plain(part: Any) -> Any:
 
 @lift
 def _getitem(x: Node, parts: tuple[Any, ...]) -> Node:
+    x, parts = _unmasked(x, parts)
     used = sum(p is not None and p is not Ellipsis for p in parts)
     if used > x.ndim:
         raise TypeMismatch(f"{used} indices for {x.type}, which has {x.ndim} axes")
@@ -44,6 +46,34 @@ def _getitem(x: Node, parts: tuple[Any, ...]) -> Node:
     dots = parts.index(Ellipsis)
     full = (*parts[:dots], *(slice(None),) * (x.ndim - used), *parts[dots + 1 :])
     return _lookup(*_slices(x, full))
+
+
+def _unmasked(x: Node, parts: tuple[Any, ...]) -> tuple[Node, tuple[Any, ...]]:
+    """Boolean masks replaced by the places where they hold; a mask of several axes looks at them as one."""
+    axis = 0
+    result: list[Any] = []
+    used = sum(_axes_used(p) for p in parts)
+    for part in parts:
+        if isinstance(part, Node) and part.dtype == "bool":
+            if part.ndim == 0:
+                raise TypeMismatch("a single truth value is no index; use at.where for a choice")
+            n = part.ndim
+            whole = x.shape[axis : axis + n]
+            for a, b in zip(part.shape, whole, strict=False):
+                if isinstance(a, int) and isinstance(b, int) and a != b or n > len(whole):
+                    raise IndexOutOfRange(f"a mask of type {part.type} does not fit axes {axis}.. of {x.type}")
+            x = reshape_dims(x, (*x.shape[:axis], dims.product(whole), *x.shape[axis + n :]))
+            part, used = flatnonzero(part), used - n + 1
+        axis += x.ndim - used if part is Ellipsis else _axes_used(part)
+        result.append(part)
+    return x, tuple(result)
+
+
+def _axes_used(part: Any) -> int:
+    """How many axes of the array a part of a key is about."""
+    if part is None or part is Ellipsis:
+        return 0
+    return part.ndim if isinstance(part, Node) and part.dtype == "bool" else 1
 
 
 def _slices(x: Node, parts: tuple[Any, ...]) -> tuple[Node, list[Node | None]]:
@@ -92,8 +122,6 @@ def _integer(part: Any, size: Dim) -> Node:
 
 
 def _index_array(part: Node, size: Dim) -> Node:
-    if part.dtype == "bool":
-        raise TypeMismatch("a boolean mask gives a result whose size is not known; use at.where, or integer indices")
     if part.dtype not in dt.SIGNED + dt.UNSIGNED:
         raise TypeMismatch(f"index arrays must be integers, not {part.dtype}")
     if part.op.name == "iota" and dims.same(part.shape[0], size):

@@ -68,18 +68,37 @@ static int on_enter(struct ag_call *call, int64_t bytes) {
       frame->wanted = bytes;
       return AG_MEMORY;
     }
+    frame->arena->next = NULL;
     call->arena = frame->arena->data;
   }
   if (frame->self->long_loops || frame->bytes + bytes >= SMALL_CALL) frame->thread = PyEval_SaveThread();
   return AG_OK;
 }
 
-/* Undoes `on_enter`. */
+static int on_more(struct ag_call *call, int64_t bytes) {
+  struct frame *frame = (struct frame *)call;
+  if (frame->thread != NULL) PyEval_RestoreThread(frame->thread);
+  struct block *arena = bytes >= 0 ? take_arena(frame->self, (size_t)bytes) : NULL;
+  if (arena != NULL) {
+    arena->next = frame->arena;
+    frame->arena = arena;
+    frame->bytes += bytes;
+    call->arena = arena->data;
+  }
+  if (frame->thread != NULL || frame->bytes >= SMALL_CALL) frame->thread = PyEval_SaveThread();
+  if (arena == NULL) frame->wanted = bytes;
+  return arena == NULL ? AG_MEMORY : AG_OK;
+}
+
+/* Undoes `on_enter` and `on_more`. */
 static void leave(struct frame *frame) {
   if (frame->thread != NULL) PyEval_RestoreThread(frame->thread);
-  if (frame->arena != NULL) give_arena(frame->self, frame->arena);
+  while (frame->arena != NULL) {
+    struct block *arena = frame->arena;
+    frame->arena = arena->next;
+    give_arena(frame->self, arena);
+  }
   frame->thread = NULL;
-  frame->arena = NULL;
 }
 
 /* Shared values ------------------------------------------------------------------------------- */
@@ -358,6 +377,7 @@ static void open_frame(struct frame *frame, Dispatcher *self, char *memory) {
   frame->call.pool = &ag_serial_pool;
   frame->call.alloc = on_alloc;
   frame->call.enter = on_enter;
+  frame->call.more = on_more;
   frame->call.cancel = ag_cancel_flag(self);
 }
 

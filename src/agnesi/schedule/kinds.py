@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agnesi.loops.stmt import Call, Check, For, Program
+from agnesi.loops.stmt import Call, Check, For, Program, Store, loads
 
 
 def mark(program: Program) -> Program:
@@ -19,4 +19,16 @@ def mark_loop(loop: For) -> For:
     if any(isinstance(s, For) for s in loop.body):
         return replace(loop, body=tuple(mark_loop(s) if isinstance(s, For) else s for s in loop.body))
     plain = not any(isinstance(s, (Check, Call)) for s in loop.body)
-    return replace(loop, kind="simd" if plain else "seq")
+    return replace(loop, kind="simd" if plain and independent(loop) else "seq")
+
+
+def independent(loop: For) -> bool:
+    """Whether what one iteration stores is neither read nor added to by another one."""
+    stores = [s for s in loop.body if isinstance(s, Store)]
+    read = [(n["buffer"], n.args) for s in loop.body for n in loads(s)]
+    for store in stores:
+        if store.combine and loop.index not in store.index:
+            return False
+        if any(name == store.buffer and place != store.index for name, place in read):
+            return False
+    return True

@@ -21,6 +21,7 @@ from agnesi.loops.stmt import (
     Stmt,
     Store,
     loads,
+    moments,
     read_buffers,
     values,
     walk,
@@ -61,6 +62,9 @@ def may_donate(program: Program, new: str, old: str, reads: list[set[str]], writ
     written = [k for k, names in enumerate(writes) if new in names]
     if not written or any(old in names for names in reads[written[0] + 1 :]):
         return False
+    when = moments(program)
+    if max([*when.sizes, *when.checks, 0]) > written[0]:
+        return False  # memory that is asked for later may not be there
     changed = set().union(*writes[written[0] :])
     for nest in program.nests[written[0] :]:
         if any(isinstance(s, Call) and s.site > 0 for s in walk(nest.body)):
@@ -119,6 +123,7 @@ def settle(program: Program, reads: list[set[str]], writes: list[set[str]]) -> N
         for name in read | written:
             used.setdefault(name, []).append(k)
     taken: set[str] = set()
+    late = moments(program).buffers
     for name, places in used.items():
         buffer = program.buffers[name]
         if buffer.space != "arena" or len(places) < 2:
@@ -126,7 +131,7 @@ def settle(program: Program, reads: list[set[str]], writes: list[set[str]]) -> N
         for other in sorted(writes[places[-1]] - {name} - taken):
             target = program.buffers[other]
             fresh = target.space in ("arena", "output") and used[other][0] == places[-1]
-            if not fresh or other in program.aliases or not alike(buffer, target):
+            if not fresh or other in program.aliases or not alike(buffer, target) or late[other] > late[name]:
                 continue
             if undisturbed(program.nests[places[-1]].body, other, name):
                 program.aliases[name] = other
@@ -197,11 +202,14 @@ def share(program: Program, reads: list[set[str]], writes: list[set[str]]) -> No
                 first.setdefault(name, k)
                 last[name] = k
     slots = 0
-    free: dict[tuple[Dim, str], list[tuple[int, int]]] = {}
+    free: dict[tuple[Dim, str, int], list[tuple[int, int]]] = {}
+    late = moments(program).buffers
     for name in sorted(first, key=first.__getitem__):
         buffer = program.buffers[name]
         count = dims.product(buffer.shape)
-        waiting = free.setdefault((count, buffer.dtype), [])  # the slot that is free first is the first to look at
+        waiting = free.setdefault(
+            (count, buffer.dtype, late[name]), []
+        )  # the slot that is free first is the first to look at
         if waiting and waiting[0][0] <= first[name]:
             slot = heappop(waiting)[1]
         else:

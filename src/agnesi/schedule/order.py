@@ -24,7 +24,8 @@ GROUP_ITEMS = 12  # more results in one nest are more streams than the processor
 class Item:
     """A piece of a root in a nest.
 
-    domain: its loops. cost: its scalar work. kept: reductions: the levels that remain. phase: see above.
+    domain: its loops. cost: its scalar work. kept: reductions: the levels that remain. late: whether sizes of others
+    depend on it. phase: see above.
     """
 
     root: Node
@@ -33,6 +34,7 @@ class Item:
     domain: tuple[Dim, ...]
     cost: int
     kept: tuple[int, ...] | None = None
+    late: bool = False
     phase: tuple[int, ...] = ()
     group: Group | None = None
 
@@ -71,6 +73,7 @@ class Schedule:
         (item, *more) = self.items[root]
         return (
             not more
+            and not item.late
             and item.piece is not None
             and item.level >= 0
             and all(reader.group is item.group and fusable(item, idx, reader) for reader, idx in self.readers[root])
@@ -86,7 +89,7 @@ def fusable(item: Item, idx: Index, reader: Item) -> bool:
     """Whether a reader at this index can stand in the nest that makes the item's value."""
     if item.piece is None or reader.piece is None or item.level < 0 or item.group is None:
         return False
-    if item.kept is not None and item.level == 0:
+    if item.late or (item.kept is not None and item.level == 0):
         return False
     loops = tuple(i for i, d in zip(idx, item.root.shape, strict=True) if not same(d, 1))
     if loops != tuple(index(k) for k in range(item.level)):
@@ -94,7 +97,7 @@ def fusable(item: Item, idx: Index, reader: Item) -> bool:
     return reader.rank >= item.level and same_space(reader.domain, item.group.space[: reader.rank])
 
 
-def items_of(root: Node, costs: dict[tuple[Node, int], int]) -> list[Item]:
+def items_of(root: Node, placement: Placement) -> list[Item]:
     """The pieces of a root with their domains."""
     if root.op.kind == "call":
         return [Item(root, 0, None, (), 0)]
@@ -104,7 +107,8 @@ def items_of(root: Node, costs: dict[tuple[Node, int], int]) -> list[Item]:
         if root.op.kind == "reduce" and piece.combine:
             loops = [k for k, d in enumerate(piece.domain) if not same(d, 1)]
             kept = tuple(level for level, k in enumerate(loops) if k not in root["axes"])
-        result.append(Item(root, number, piece, squeezed(piece.domain), costs[root, number], kept))
+        cost = placement.costs[root, number]
+        result.append(Item(root, number, piece, squeezed(piece.domain), cost, kept, root in placement.late))
     return result
 
 
@@ -119,7 +123,7 @@ def order(placement: Placement, last: frozenset[Node]) -> Schedule:
     for root in roots:
         if root in last and not floor:
             floor = max((g.depth for g in groups), default=0)
-        items[root] = items_of(root, placement.costs)
+        items[root] = items_of(root, placement)
         readers[root] = []
         previous: Item | None = None
         for item in items[root]:

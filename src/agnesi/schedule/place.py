@@ -6,7 +6,7 @@ these alone it is decided, with a reason, what happens to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agnesi.ir import dims
@@ -119,6 +119,7 @@ class Placement:
     """The roots in the order of computation, what each of their pieces reads and costs, and why each is a root."""
 
     roots: list[Node] = field(default_factory=list)
+    late: set[Node] = field(default_factory=set)  # scalars that sizes depend on
     reads: dict[tuple[Node, int], Reads] = field(default_factory=dict)
     costs: dict[tuple[Node, int], int] = field(default_factory=dict)
     reasons: dict[Node, str] = field(default_factory=dict)
@@ -149,20 +150,23 @@ def burden(node: Node) -> int:
 class Placer:
     """The state of the pass: demands on each node, and how much work each root has taken in."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.weight = weights(graph)
+    def __init__(self, graph: Graph, checked: Sequence[Node]) -> None:
+        self.graph = graph.replace([*graph.outputs, *checked])
+        self.weight = weights(self.graph)
+        self.checked = set(checked)
         self.outputs = set(graph.outputs)
         self.forced: dict[Node, str] = {}
         self.demands: dict[Node, dict[tuple[Node, int, Index], None]] = {}
         self.result = Placement()
         self.levels: dict[Node, frozenset[int]] = {}
-        dimensions = (d for n in graph.order for d in n.shape if isinstance(d, Node))
+        self.result.late.update(checked)
+        dimensions = (d for n in self.graph.order for d in n.shape if isinstance(d, Node))
         self.sizes = set(topological(dimensions))
 
     def run(self) -> Placement:
         for node in reversed(self.graph.order):
-            if node.op.kind == "leaf" or (node not in self.demands and node not in self.outputs):
+            wanted = node in self.demands or node in self.outputs or node in self.checked
+            if node.op.kind == "leaf" or not wanted:
                 continue
             reason = self.fate(node)
             if reason:
@@ -176,10 +180,12 @@ class Placer:
         """Why the node is a root, or an empty text when it is inlined."""
         if node in self.outputs:
             return "an output"
-        if node in self.sizes and node.ndim == 0:
-            return ""  # sizes are computed at entry, before there are any buffers
+        if node in self.checked:
+            return "a size that is checked"
         if node.op.kind in ("reduce", "store", "call"):
             return f"{node.op.name} has loops of its own"
+        if node in self.sizes and node.ndim == 0:
+            return ""  # sizes are computed outside nests
         if node in self.forced:
             return self.forced[node]
         demands = self.demands[node]
@@ -211,21 +217,26 @@ class Placer:
             self.result.costs[node, 0] = 0
             for arg in node.args:
                 self.require(arg, node)
+                self.depend(arg.shape, (node, 0))
             return
         for k, part in enumerate(pieces_of(node)):
             idx = axes_index(part.domain)
             self.result.reads[node, k] = []
+            self.depend((*part.domain, *node.shape), (node, k))
             self.result.costs[node, k] = node.op.cost if part.source is node else 1
 
             def reader(array: Node, at: Index, k: int = k) -> Node:
-                self.demand(array, (node, k, at))
+                if array is not node:
+                    self.demand(array, (node, k, at))
                 return element(array, at)
 
             self.scan(part.target(idx, reader), (node, k))
             if part.source is node:
                 self.spread(node, node, k, idx)
-            else:
+            elif isinstance(part.source, Node):
                 self.demand(part.source, (node, k, idx))
+            else:
+                part.source(idx, reader)
 
     def inline(self, node: Node) -> None:
         for root, piece, idx in self.demands[node]:
@@ -249,6 +260,13 @@ class Placer:
             for n in frontier(i):
                 self.demand(n, (*key, ()))
 
+    def depend(self, sizes: tuple[Dim, ...], key: tuple[Node, int]) -> None:
+        """Demands the scalars of the graph on which sizes depend; they must be known before the loops start."""
+        for size in sizes:
+            if isinstance(size, Node) and not is_pure(size):
+                self.result.late.update(frontier(size))
+                self.scan((size,), key)
+
     def demand(self, node: Node, demand: tuple[Node, int, Index]) -> None:
         if node.op.kind == "leaf":
             return
@@ -269,6 +287,6 @@ class Placer:
             self.demand(target, (caller, 0, axes_index(target.shape)))
 
 
-def place(graph: Graph) -> Placement:
-    """The roots of a graph."""
-    return Placer(graph).run()
+def place(graph: Graph, checked: Sequence[Node] = ()) -> Placement:
+    """The roots of a graph, and of the sizes that are checked when they have been computed."""
+    return Placer(graph, checked).run()

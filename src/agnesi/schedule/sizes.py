@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agnesi.errors import ShapeError
 from agnesi.ir.graph import Graph
 from agnesi.ir.node import SYMBOL, Node, as_dim, dim_node, make, substitute, temp, topological
 from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import EntryCheck
 from agnesi.ops import elementwise as ew
 from agnesi.ops.index import iota
+
+LOCAL = ("leaf", "elementwise", "index", "gather")  # kinds of ops that are computed element by element
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,6 @@ def collect(
     graph: Graph, updates: Sequence[tuple[int, int]], common: bool
 ) -> tuple[Graph, list[Site], list[Equation], list[EntryCheck]]:
     """The graph with numbered checks, what the numbers mean, what must hold of sizes, and the checks at entry."""
-    check_known(graph)
     numbered, sites = number(graph)
     equal = equations(numbered)
     for new, old in updates:
@@ -52,15 +52,9 @@ def collect(
     return numbered, sites, equal, checks
 
 
-def check_known(graph: Graph) -> None:
-    """Raises ShapeError for a size that only a computation on arrays gives: results are allocated before that."""
-    dimensions = [d for node in graph.order for d in node.shape if isinstance(d, Node) and d.args]
-    for part in topological(dict.fromkeys(dimensions)):
-        if part.op.kind not in ("leaf", "elementwise", "index", "gather"):
-            raise ShapeError(
-                f"a size is computed by {part.op.name}: {part.type}; sizes must follow from the shapes, scalars and "
-                "elements of inputs: compute it in a function of its own and pass it"
-            )
+def is_late(dim: Dim) -> bool:
+    """Whether a size takes loops to compute, so that it is known only when some nests have run."""
+    return isinstance(dim, Node) and any(n.op.kind not in LOCAL for n in topological([dim]))
 
 
 def number(graph: Graph) -> tuple[Graph, list[Site]]:
@@ -147,7 +141,9 @@ def entry_checks(graph: Graph, equal: Sequence[Equation], sites: list[Site], com
             wanted = actual[dim] if isinstance(dim, Node) else dim
             checks.append(EntryCheck(temp(f"in{k}_d{axis}", "int64"), wanted, len(sites), False))
     for e in equal:
-        left, right = (as_dim(substitute([dim_node(d)], actual)[0]) for d in (e.left, e.right))
+        left, right = (
+            d if isinstance(d, int) or is_late(d) else as_dim(substitute([d], actual)[0]) for d in (e.left, e.right)
+        )
         if same(left, right) or (e.guess and not common):
             continue
         if e.broadcast and not common:

@@ -22,6 +22,7 @@ from agnesi.loops.stmt import (
     Stmt,
     Store,
     View,
+    moments,
     walk,
     written_buffers,
 )  # fmt: skip
@@ -38,14 +39,16 @@ SIZES = {"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, 
 
 
 class Entry(Printer):
-    """The lines of the entry function up to the first nest."""
+    """The lines of the entry function but for the calls of nests."""
 
     def __init__(self, program: Program) -> None:
         symbols = {s: f"{name}_d{axis}" for s, (name, axis) in program.symbols.items()}
         super().__init__(program.buffers, {n: program.storage(n) for n in program.buffers}, symbols)
         self.program = program
+        self.moments = moments(program)
 
-    def lines(self) -> list[str]:
+    def inputs(self) -> list[str]:
+        """Names for the inputs, their sizes and strides."""
         program = self.program
         lines: list[str] = []
         place = 0
@@ -59,48 +62,59 @@ class Entry(Printer):
                 if buffer.strides is not None:
                     lines.append(f"  const int64_t {name}_s{axis} = call->strides[{place + axis}];")
             place += len(buffer.shape)
-        for let in program.sizes:
-            self.local[let.var] = let.var["name"]
-            lines.append(f"  const {CTYPE[let.var.dtype]} {let.var['name']} = {self.expression(let.value)};")
+        return lines
+
+    def stage(self, moment: int) -> list[str]:
+        """What is known after so many nests: sizes, checks, outputs and scratch memory."""
+        program = self.program
+        lines: list[str] = []
+        for let, at in zip(program.sizes, self.moments.sizes, strict=True):
+            if at == moment:
+                self.local[let.var] = let.var["name"]
+                lines.append(f"  const {CTYPE[let.var.dtype]} {let.var['name']} = {self.expression(let.value)};")
         checks = []
-        for check in program.checks:
+        for check, at in zip(program.checks, self.moments.checks, strict=True):
+            if at != moment:
+                continue
             left, right = self.dim(check.left), self.dim(check.right)
             action = "return AG_GENERAL" if check.general else f"return ag_fail(call, {check.site}, {left}, {right})"
             if left != right:
                 checks.append(f"  if ({left} != {right}) {action};")
         lines += dict.fromkeys(checks)
-        lines += self.outputs(place)
-        lines += self.arena()
-        return lines
+        return [*lines, *self.outputs(moment), *self.arena(moment)]
 
-    def outputs(self, place: int) -> list[str]:
+    def outputs(self, moment: int) -> list[str]:
         program = self.program
+        place = sum(len(program.buffers[name].shape) for name in program.inputs)
         lines = []
         for k, name in enumerate(program.outputs):
             buffer = program.buffers[name]
             number = len(program.inputs) + k
-            if name not in program.aliases:
+            if name not in program.aliases and self.moments.buffers[name] == moment:
                 for axis, dim in enumerate(buffer.shape):
                     lines.append(f"  call->dims[{place + axis}] = {self.dim(dim)};")
-                lines.append(f"  if (call->alloc(call, {number})) return AG_MEMORY;")
+                lines.append(f"  AG_TRY(call->alloc(call, {number}));")
                 lines.append(f"  {CTYPE[buffer.dtype]} *{name} = call->data[{number}];")
             place += len(buffer.shape)
         return lines
 
-    def arena(self) -> list[str]:
+    def arena(self, moment: int) -> list[str]:
         """Offsets of the slots, one behind another with a gap, so that no two lie a page apart."""
         program = self.program
-        lines = ["  int64_t bytes = 0;"]
+        due = {name: slot for name, slot in program.slots.items() if self.moments.buffers[name] == moment}
+        if moment and not due:
+            return []
+        lines = ["  bytes = 0;" if moment else "  int64_t bytes = 0;"]
         slots: dict[int, str] = {}
-        for name, slot in program.slots.items():
+        for name, slot in due.items():
             if slot not in slots:
                 slots[slot] = name
                 buffer = program.buffers[name]
                 size = f"{self.dim(dims.product(buffer.shape))} * {SIZES[buffer.dtype]}"
                 lines.append(f"  const int64_t slot{slot} = bytes;")
                 lines.append(f"  bytes += AG_ALIGN({size}) + {64 * (1 + slot % 7)};")
-        lines.append("  if (call->enter(call, bytes)) return AG_MEMORY;")
-        for name, slot in program.slots.items():
+        lines.append(f"  AG_TRY(call->{'more' if moment else 'enter'}(call, bytes));")
+        for name, slot in due.items():
             if name not in program.aliases:
                 ctype = CTYPE[program.buffers[name].dtype]
                 lines.append(f"  {ctype} *{name} = ({ctype} *)(call->arena + slot{slot});")
@@ -325,16 +339,17 @@ def units(program: Program, most: int = 1) -> list[str]:
     """The C texts of a program, at most so many, to be compiled side by side; the first holds the entry `ag_main`."""
     start = Entry(program)
     functions: dict[str, NestFunction] = {}
-    calls = []
-    for nest in program.nests:
+    lines = ["int ag_main(struct ag_call *call) {", *start.inputs(), *start.stage(0)]
+    for number, nest in enumerate(program.nests):
         printer = NestPrinter(start, nest)
         body, args = printer.function()
         work = sum(cost(s) for s in walk(nest.body))
         returns = "int" if printer.fails else "void"
         function = functions.setdefault(body, NestFunction(f"nest{len(functions)}", returns, body, work))
         call = f"{function.name}({args})"
-        calls.append(f"  if ({call}) return AG_CHECK;" if printer.fails else f"  {call};")
-    entry = "\n".join(["int ag_main(struct ag_call *call) {", *start.lines(), *calls, "  return AG_OK;\n}"])
+        lines.append(f"  AG_TRY({call});" if printer.fails else f"  {call};")
+        lines += start.stage(number + 1)
+    entry = "\n".join([*lines, "  return AG_OK;\n}"])
     parts = divide(list(functions.values()), most)
     qualifier = "AG_NEST" if len(parts) == 1 else "AG_PART"
     bodies = ["\n\n".join(f"{qualifier} {f.returns} {f.name}{f.body}" for f in part) for part in parts]

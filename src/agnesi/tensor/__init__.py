@@ -3,6 +3,7 @@
 from agnesi.ir.variable import Variable as Variable, as_tensor_variable as as_tensor_variable, constant as constant
 from agnesi.ops.assign import inc_subtensor as inc_subtensor, set_subtensor as set_subtensor
 from agnesi.ops.composites import argmax as argmax, argmin as argmin, logsumexp as logsumexp
+from agnesi.ops.cumulative import cumprod as cumprod, cumsum as cumsum
 from agnesi.ops.index import (
     arange as arange,
     broadcast_to as broadcast_to,
@@ -108,6 +109,13 @@ from agnesi.ops.reduce import (
     std as std,
     sum as sum,
     var as var,
+)
+from agnesi.ops.select import (
+    argwhere as argwhere,
+    compress as compress,
+    flatnonzero as flatnonzero,
+    nonzero as nonzero,
+    nonzero_values as nonzero_values,
 )
 from agnesi.tensor import nnet as nnet
 

@@ -55,6 +55,7 @@ struct ag_call {
   struct ag_pool *pool;
   int (*alloc)(struct ag_call *, int32_t buffer);      /* dims are filled in: sets data and strides; an ag_status */
   int (*enter)(struct ag_call *, int64_t arena_bytes); /* after all fixed-size allocations, before any work */
+  int (*more)(struct ag_call *, int64_t arena_bytes);  /* later: `arena` is another one, the earlier stays alive */
   const volatile int32_t *cancel;
   int32_t check;                                       /* 1-based id of the check that failed first, 0: none */
   int64_t values[4];                                   /* what the failed check saw */

@@ -12,6 +12,13 @@
 #define AG_LANES(n)
 #endif
 
+/* Leaves the function with a status that is not AG_OK. */
+#define AG_TRY(call) \
+  do { \
+    const int status = (call); \
+    if (status) return status; \
+  } while (0)
+
 #define AG_NEST static __attribute__((noinline, unused))
 #define AG_PART __attribute__((noinline, visibility("hidden")))
 #define AG_ALIGN(bytes) (((bytes) + 63) & ~(int64_t)63)
