@@ -168,6 +168,23 @@ EXPRESSIONS = [
     row("scatter_set", "mask", lambda x, y: x[x > 0].set(y[(x > 0).flatten()]), array(3, 4), array(12)),
     row("scatter_add", "to a mask", lambda x: [x[x > 0].inc(1), x[x[:, 0] > 0].set(5), x[x > 0].inc(x[x > 0])],
         array(3, 4)),
+    row("disconnected_grad", "product", lambda x: [x * ag.disconnected_grad(x), grads(
+        lambda x: x * ag.disconnected_grad(x), x)[0]], array(3), smooth=False),
+    row("zero_grad", "power", lambda x: [ag.zero_grad(x) * 2, grads(lambda x: ag.zero_grad(x) * x, x)[0]], array(3),
+        smooth=False),
+    row("grad_clip", "cube", lambda x: [ag.grad_clip(x, -1, 1) * 2, grads(lambda x: ag.grad_clip(x, -1, 1) ** 3, x)[0]],
+        array(3), smooth=False),
+    row("grad_scale", "square", lambda x: [ag.grad_scale(x, 2) + 1, grads(lambda x: ag.grad_scale(x, -1) ** 2, x)[0]],
+        array(3), smooth=False),
+    row("custom", "its own", lambda x, y: ag.custom_gradient(lambda x, y: x * at.exp(y.sum()))(x, y) * 2, array(3, 2),
+        array(4)),
+    row("custom", "given", lambda x: ag.custom_gradient(
+        at.sin, lambda xs, ys, gs: [gs[0] * at.cos(xs[0])], lambda xs, ys, ts: [ts[0] * at.cos(xs[0])])(x), array(3)),
+    row("custom", "two outputs", lambda x: ag.custom_gradient(
+        lambda x: [x * 2, x.sum(0) * np.arange(2.0)],
+        lambda xs, ys, gs: gs[0] * 2 + (gs[1] * np.arange(2.0)))(x), array(3, 2)),
+    row("custom", "graph", lambda x, y: (lambda a, b: ag.OpFromGraph([a, b], [a @ b, a.sum()])(x, y))(
+        at.matrix(), at.vector()), array(3, 2), array(2)),
     row("concatenate", "rows", lambda x, y: at.concatenate([x, y * 2, x]), array(2, 3), array(1, 3)),
     row("concatenate", "columns", lambda x, y: at.concatenate([x, y], axis=1), array(2, 3), array(2, 1)),
     row("concatenate", "empty", lambda x, y: at.concatenate([x, y]), np.zeros(0), array(3)),

@@ -11,14 +11,23 @@ from agnesi.function import (
     pprint as pprint,
 )
 from agnesi.grad.check import verify_grad as verify_grad
+from agnesi.grad.custom import OpFromGraph as OpFromGraph, custom_gradient as custom_gradient
 from agnesi.grad.functions import (
     Lop as Lop,
     Rop as Rop,
     grad as grad,
     hessian as hessian,
+    hessian_vector_product as hessian_vector_product,
     jacobian as jacobian,
     jvp as jvp,
+    subgraph_grad as subgraph_grad,
     vjp as vjp,
 )
 from agnesi.ir.graph import Graph as Graph
+from agnesi.ops.passing import (
+    disconnected_grad as disconnected_grad,
+    grad_clip as grad_clip,
+    grad_scale as grad_scale,
+    zero_grad as zero_grad,
+)
 from agnesi.shared import SharedVariable as SharedVariable, shared as shared

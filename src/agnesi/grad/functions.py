@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from agnesi.grad.batch import batch
 from agnesi.grad.forward import forward
 from agnesi.grad.reverse import reverse, zeros_like
 from agnesi.ir import dims, dtype as dt
-from agnesi.ir.node import Node, cast, const, dim_node, input_node
+from agnesi.ir.node import Node, cast, const, dim_node, input_node, substitute
 from agnesi.ir.variable import Variable, as_node, line_of
 from agnesi.ops import elementwise as ew
 from agnesi.ops.index import broadcast_dims, insert, iota, reshape_dims, transpose_
@@ -44,7 +45,7 @@ def grad(
     cost: a floating scalar, or None when known_grads gives the cotangents of some variables.
     consider_constant: expressions through which nothing flows.
     disconnected_inputs: "raise" DisconnectedInputError when the cost does not depend on a variable of wrt, or
-    "ignore" and return zeros.
+    "warn" or "ignore" and return zeros.
     Raises GradientError for a cost that is not a floating scalar.
 
     >>> import agnesi as ag, agnesi.tensor as at
@@ -52,6 +53,8 @@ def grad(
     >>> float(ag.grad(x ** 3, x).eval({x: 2.0}))
     12.0
     """
+    if disconnected_inputs not in ("raise", "warn", "ignore"):
+        raise ValueError(f"disconnected_inputs is 'raise', 'warn' or 'ignore', not {disconnected_inputs!r}")
     nodes = _nodes(wrt)
     outputs, seeds = [], []
     for variable, given in (known_grads or {}).items():
@@ -77,12 +80,13 @@ def grad(
 def _connected(g: Node | None, node: Node, wrt: Any, position: int, disconnected: Disconnected) -> Node:
     if g is not None:
         return g
-    if disconnected == "raise":
+    if disconnected != "ignore":
         variable = wrt[position] if isinstance(wrt, (list, tuple)) else wrt
         name = getattr(variable, "name", "") or f"variable {position}"
-        raise DisconnectedInputError(
-            f"the cost does not depend on {name}: {node.type}; pass disconnected_inputs='ignore' to get zeros"
-        )
+        message = f"the cost does not depend on {name}: {node.type}"
+        if disconnected == "raise":
+            raise DisconnectedInputError(f"{message}; pass disconnected_inputs='ignore' to get zeros")
+        warnings.warn(f"{message}; its gradient is zero", stacklevel=4)
     return zeros_like(node)
 
 
@@ -167,6 +171,50 @@ def _basis(node: Node) -> Node:
     numbers = iota(dim_node(size))
     equal = ew.eq(insert(numbers, axes=(1,)), insert(numbers, axes=(0,)))
     return reshape_dims(cast(equal, node.dtype), (size, *node.shape))
+
+
+def hessian_vector_product(cost: Any, wrt: Any, vectors: Any) -> Any:
+    """The product of a scalar cost's second derivatives with vectors, without building them: forward over reverse.
+
+    vectors: one for each variable of wrt, of its shape; so are the results.
+
+    >>> import numpy as np, agnesi as ag, agnesi.tensor as at
+    >>> x = at.vector("x")
+    >>> ag.hessian_vector_product((x ** 3).sum(), x, np.ones(2)).eval({x: np.array([1.0, 2.0])}).tolist()
+    [6.0, 12.0]
+    """
+    return jvp(grad(cost, wrt, disconnected_inputs="ignore"), wrt, vectors)
+
+
+def subgraph_grad(
+    wrt: Sequence[Any], end: Sequence[Any], start: dict[Any, Any] | None = None, cost: Any = None
+) -> tuple[list[Variable], list[Variable]]:
+    """The gradients of a part of a graph, by the variables of wrt and by those of end, at which the part ends.
+
+    start: cotangents of variables at which the part starts, as returned by the call for the part after it; or cost: a
+    scalar; or both. Gradients of parts one after another are those of the whole.
+
+    >>> import agnesi as ag, agnesi.tensor as at
+    >>> x, w = at.scalar("x"), at.scalar("w")
+    >>> hidden = x * x
+    >>> (gw,), (ghidden,) = ag.subgraph_grad([w], [hidden], cost=w * hidden)
+    >>> _, (gx,) = ag.subgraph_grad([], [x], start={hidden: ghidden})
+    >>> float(gx.eval({x: 3.0, w: 2.0}))
+    12.0
+    """
+    if cost is None and not start:
+        raise GradientError("subgraph_grad needs start, cost or both")
+    ends = _nodes(list(end))
+    stand_ins = {e: input_node("end", e.type) for e in ends}
+    starts = {k: v for k, v in (start or {}).items() if as_node(k) not in stand_ins}
+    roots = [as_node(k) for k in starts] + ([as_node(cost)] if cost is not None else [])
+    cut = [Variable(n) for n in substitute(roots, stand_ins)]
+    known = dict(zip(cut, starts.values(), strict=False))
+    by = [*wrt, *(Variable(s) for s in stand_ins.values())]
+    found = grad(cut[-1] if cost is not None else None, by, disconnected_inputs="ignore", known_grads=known)
+    back = {s: e for e, s in stand_ins.items()}
+    results = [Variable(n) for n in substitute([g.node for g in found], back)]
+    return results[: len(wrt)], results[len(wrt) :]
 
 
 def hessian(cost: Any, wrt: Any) -> Any:

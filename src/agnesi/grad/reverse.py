@@ -45,7 +45,7 @@ def influenced(order: Iterable[Node], wrt: Iterable[Node], constants: Iterable[N
     stop = set(constants)
     found = set(wrt) - stop
     for node in order:
-        if node not in found and node not in stop and dt.is_float(node.dtype):
+        if node not in found and node not in stop and dt.is_float(node.dtype) and node.op.name != "disconnected_grad":
             if any(a in found for a in node.args):
                 found.add(node)
     return found
@@ -71,7 +71,20 @@ def reverse(
             results[node] = total
         for arg, part in backward(node, total, active):
             contributions.setdefault(arg, []).append(part)
-    return [plain(results[w]) if w in results else None for w in wrt]
+    found = {w: plain(c) for w, c in results.items()}
+    missing = [w for w in wrt if w not in found]
+    linked = reached(order, outputs, active) if missing else set()
+    found |= {w: zeros_like(w) for w in missing if w in linked}
+    return [found.get(w) for w in wrt]
+
+
+def reached(order: list[Node], outputs: Iterable[Node], active: set[Node]) -> set[Node]:
+    """The active nodes on which the outputs depend, be it by operations whose derivative is zero."""
+    found = {o for o in outputs if o in active}
+    for node in reversed(order):
+        if node in found:
+            found.update(a for a in node.args if a in active)
+    return found
 
 
 def join(parts: list[Cotangent]) -> Cotangent:
@@ -120,11 +133,17 @@ def vjp_of(node: Node, g: Node) -> tuple[Node | None, ...]:
     if node.op.vjp is not None:
         return node.op.vjp(node, g)
     if node.op.expand is not None:
-        stand_ins = tuple(input_node("", a.type) for a in node.args)  # an argument may depend on another one
-        found = reverse([node.op.expand(make(node.op, stand_ins, node.attrs))], [g], stand_ins)
-        back = dict(zip(stand_ins, node.args, strict=True))
-        return tuple(None if f is None else substitute([f], back)[0] for f in found)
+        return expanded_vjp(node, g)
     raise GradientError(f"the operation {node.op.name} has no derivative{_where_built(node)}")
+
+
+def expanded_vjp(node: Node, g: Node) -> tuple[Node | None, ...]:
+    """The cotangents of a composite's arguments, by way of the expression that it stands for."""
+    assert node.op.expand is not None
+    stand_ins = tuple(input_node("", a.type) for a in node.args)  # an argument may depend on another one
+    found = reverse([node.op.expand(make(node.op, stand_ins, node.attrs))], [g], stand_ins)
+    back = dict(zip(stand_ins, node.args, strict=True))
+    return tuple(None if f is None else substitute([f], back)[0] for f in found)
 
 
 def _where_built(node: Node) -> str:

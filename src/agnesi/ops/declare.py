@@ -218,15 +218,16 @@ def composite(
     expand: Callable[[Node], Node],
     evaluate: Callable[..., Any],
     vjp: Callable[[Node, Node], tuple[Any, ...]] | None = None,
+    jvp: Callable[[Node, list[Node | None]], Node | None] | None = None,
     *,
     doc: str,
 ) -> Op:
     """An op that stands for an expression, kept whole so that rules see it, and expanded late.
 
-    Without vjp, derivatives are those of the expression.
+    Without vjp or jvp, derivatives are those of the expression.
     """
     return register(
-        Op(name=name, kind="composite", infer=infer, evaluate=evaluate, expand=expand, vjp=vjp, cost=1000,
+        Op(name=name, kind="composite", infer=infer, evaluate=evaluate, expand=expand, vjp=vjp, jvp=jvp, cost=1000,
            sample=anything, doc=doc)
     )  # fmt: skip
 

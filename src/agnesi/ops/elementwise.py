@@ -59,7 +59,7 @@ sign: Op = elementwise(
 
 
 def _pow_d(a: Node, b: Node, y: Node) -> tuple[Any, Any]:
-    return b * a ** (b - 1), where(a > 0, y * log(where(a > 0, a, 1)), 0)
+    return where(eq(b, 0), 0, b * a ** (b - 1)), where(a > 0, y * log(where(a > 0, a, 1)), 0)
 
 
 pow_ = elementwise(

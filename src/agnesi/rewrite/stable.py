@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agnesi.ir.node import Node
 from agnesi.ops import elementwise as ew
 from agnesi.ops.composites import log_softmax_, logsumexp_, softmax_, softmax_grad
 from agnesi.ops.index import insert
@@ -21,6 +22,15 @@ def softmax_cross(b: Bindings) -> object:
     return g - y * spread(sum_(g, axes=axes), y, axes)
 
 
+POSITIVE = (ew.exp, ew.sigmoid)  # functions that are never 0 but in rounding
+
+
+def rest(b: Bindings) -> Node | None:
+    """What remains when a factor cancels, unless the factor has axes that it lacks."""
+    remains: Node = b["y"]
+    return remains if remains.type == b["node"].type else None
+
+
 STABLE = [
     Rule("log_exp", ew.log(ew.exp(x)), x, "stable"),
     Rule("log1p", ew.log(1 + x), ew.log1p(x), "stable"),
@@ -32,6 +42,8 @@ STABLE = [
     Rule("one_minus_sigmoid", ew.sub(1, ew.sigmoid(x)), ew.sigmoid(-x), "stable"),
     Rule("sigmoid", 1 / (1 + ew.exp(-x)), ew.sigmoid(x), "stable"),
     Rule("sigmoid_exp", ew.exp(x) / (1 + ew.exp(x)), ew.sigmoid(x), "stable"),
+    *(Rule(f"cancel_{op.name}_above", (op(x) * y) / op(x), rest, "stable") for op in POSITIVE),
+    *(Rule(f"cancel_{op.name}_below", (y / op(x)) * op(x), rest, "stable") for op in POSITIVE),
     Rule("sqrt_square", ew.sqrt(x * x), ew.abs_(x), "stable", is_float),
 ]
 
