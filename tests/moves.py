@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import agnesi as ag
 import agnesi.tensor as at
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dtype as dt
@@ -146,7 +147,7 @@ def reduce(w: World) -> Variable:
     return at.sqrt(result * result + 0.1) if name == "std" else result
 
 
-@move(3)
+@move(4)
 def reduce_others(w: World) -> Variable:
     v = w.pick(lambda v: v.dtype not in dt.FLOATS and v.ndim > 0)
     name = one_of(w, ["any", "all", "sum", "max", "min"])
@@ -195,6 +196,52 @@ def part(w: World) -> Variable:
             choices.append(int(w.rng.integers(-n, n)))
         key.append(one_of(w, choices))
     return v[tuple(key)]
+
+
+@move(4)
+def assign(w: World) -> Variable:
+    """An array with a part of it set or added to."""
+    v = w.number(1)
+    lengths = w.lengths(v)
+    if w.rng.random() < 0.4 and lengths[0]:
+        taken = v[w.index(lengths[0], int(w.rng.integers(1, 4)))]
+    else:
+        start, step = int(w.rng.integers(-3, 3)), one_of(w, [1, 1, 2, -1])
+        taken = v[(slice(None),) * int(w.rng.integers(v.ndim)) + (slice(start, None, step),)]
+    values = one_of(w, [lambda: taken * 0.5 + 1, lambda: at.constant(0.25), lambda: at.zeros_like(taken)])()
+    return taken.set(values.astype(v.dtype)) if w.rng.random() < 0.5 else taken.inc(values.astype(v.dtype))
+
+
+@move(4)
+def run(w: World) -> Variable:
+    v = at.tanh(w.number(1))
+    axis = one_of(w, [None, *range(v.ndim)])
+    return at.cumsum(v, axis) if w.rng.random() < 0.7 else at.cumprod(v + 0.3, axis)
+
+
+@move(4)
+def masked(w: World) -> Variable:
+    """Elements or rows where something holds: their number is known only when it is computed."""
+    v = w.number(1)
+    if w.rng.random() < 0.3:
+        return at.flatnonzero(v > 0.3) * 0.1 + 1.0
+    mask = v > one_of(w, [-0.7, 0.3, 50.0])
+    if v.ndim == 2 and w.rng.random() < 0.5:
+        mask = mask.any(axis=1)
+    taken = v[mask]
+    return one_of(
+        w, [lambda: taken * 1.5, lambda: taken.sum(0), lambda: taken.set(taken * 2), lambda: taken.inc(0.5)]
+    )()
+
+
+@move(2)
+def passing(w: World) -> Variable:
+    """What changes derivatives only."""
+    v = w.number()
+    return one_of(w, [
+        lambda: ag.disconnected_grad(v) + v, lambda: ag.zero_grad(v) * v, lambda: ag.grad_clip(v, -0.5, 0.5),
+        lambda: ag.grad_scale(v, -2.0), lambda: ag.custom_gradient(lambda a: a * at.tanh(a))(v),
+    ])()  # fmt: skip
 
 
 @move(4)

@@ -138,10 +138,25 @@ class Lowering:
         if isinstance(dim, int) or dim.op in (SYMBOL, TEMP):
             return dim
         if (dim, ()) not in self.entry.memo:
-            for part in topological([dim]):  # in this order nothing below recurses deeply
-                if part.op.kind == "elementwise" and part.ndim == 0:
-                    self.at(part, (), [self.entry])
+            for part in self._arithmetic(dim):  # in this order nothing below recurses deeply
+                self.at(part, (), [self.entry])
         return self.at(dim, (), [self.entry])
+
+    def _arithmetic(self, dim: Node) -> list[Node]:
+        """The scalars from which a size is computed, those that are stored or looked up aside; parts first."""
+
+        def computed(node: Node) -> bool:
+            return node.op.kind == "elementwise" and node.ndim == 0 and node not in self.home
+
+        found: dict[Node, None] = {}
+        stack = [dim] if computed(dim) else []
+        while stack:
+            waiting = [a for a in stack[-1].args if computed(a) and a not in found]
+            if waiting:
+                stack.extend(waiting)
+            else:
+                found[stack.pop()] = None
+        return list(found)
 
     # -- nests --------------------------------------------------------------------------------------
 

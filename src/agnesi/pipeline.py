@@ -14,7 +14,7 @@ from agnesi import config
 from agnesi.errors import ShapeError, VerificationError
 from agnesi.ir.check import verify as verify_graph
 from agnesi.ir.graph import Graph
-from agnesi.ir.node import Node, make
+from agnesi.ir.node import Node
 from agnesi.ir.show import text as graph_text
 from agnesi.ir.type import Dim
 from agnesi.loops.check import verify as verify_program
@@ -105,12 +105,7 @@ def rewrite(*rules: list[Rule]) -> Callable[[Compilation], None]:
 
 def expand(job: Compilation) -> None:
     """Replaces composites by what they stand for, and those in it too."""
-    while any(n.op.kind == "composite" for n in job.graph.order):
-        done: dict[Node, Node] = {}
-        for node in job.graph.order:
-            new = make(node.op, tuple(done[a] for a in node.args), node.attrs) if node.args else node
-            done[node] = new.op.expand(new) if new.op.kind == "composite" and new.op.expand else new
-        job.graph = job.graph.replace([done[o] for o in job.graph.outputs])
+    job.graph = job.graph.expanded(lambda node: node.op.kind == "composite")
 
 
 def part_outputs(job: Compilation) -> None:

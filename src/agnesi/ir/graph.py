@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copyreg
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from agnesi.errors import UnknownInputError
@@ -56,6 +56,17 @@ class Graph:
     def replace(self, outputs: Iterable[Node]) -> Graph:
         """The same inputs with other outputs."""
         return Graph(self.inputs, outputs)
+
+    def expanded(self, wanted: Callable[[Node], bool]) -> Graph:
+        """The graph with these composites, and those in what they stand for, replaced by what they stand for."""
+        graph = self
+        while any(wanted(n) for n in graph.order):
+            done: dict[Node, Node] = {}
+            for node in graph.order:
+                new = make(node.op, tuple(done[a] for a in node.args), node.attrs) if node.args else node
+                done[node] = new.op.expand(new) if new.op.expand is not None and wanted(new) else new
+            graph = graph.replace([done[o] for o in graph.outputs])
+        return graph
 
     @property
     def arrays(self) -> tuple[Node, ...]:

@@ -152,14 +152,14 @@ def moments(program: Program) -> Moments:
     """When the sizes of a program are known, and what depends on them can be there."""
     filled: dict[str, int] = {}
     for number, nest in enumerate(program.nests):
-        filled |= dict.fromkeys(map(program.storage, written_buffers(nest.body)), number + 1)
+        filled |= dict.fromkeys(written_buffers(nest.body), number + 1)
     known: dict[Node, int] = {}
 
     def moment(dims: Sequence[Dim]) -> int:
         latest = 0
         for n in topological([d for d in dims if isinstance(d, Node)]):
             if n.op is LOAD and program.buffers[n["buffer"]].space != "input":
-                latest = max(latest, filled.get(program.storage(n["buffer"]), 0))
+                latest = max(latest, filled.get(n["buffer"], 0))
             latest = max(latest, known.get(n, 0))
         return latest
 
