@@ -23,6 +23,7 @@ from agnesi.loops.stmt import (
     Store,
     View,
     moments,
+    values,
     walk,
     written_buffers,
 )  # fmt: skip
@@ -32,6 +33,8 @@ LANES = 32  # partial results of a reduction: as many on every machine, so that 
 FEW_LANES = 16  # where the body is long
 LONG_COST = 100  # scalar work, in additions, from which the compiler's time for a nest counts
 BLOCK = 8192  # elements added up before partial results are joined: keeps float32 sums accurate
+NEAR = 512  # elements whose angles are looked at before a loop for ordinary ones is taken
+ANGULAR = ("sin", "cos", "tan")
 
 
 SIZES = {"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4,
@@ -209,9 +212,44 @@ class NestPrinter(Printer):
         if stmt.kind == "simd" and sums and not small:
             self.lanes(stmt, sums, tab)
             return
+        i, n = self.expression(stmt.index), self.dim(stmt.extent)
+        if not angles(stmt):
+            self.lines.append(f"{tab}for (int64_t {i} = 0; {i} < {n}; {i}++) {{")
+            self.block(stmt.body, tab + "  ")
+            self.lines.append(f"{tab}}}")
+            return
+        self.lines.append(f"{tab}for (int64_t b = 0; b < {n}; b += {NEAR}) {{")
+        self.lines.append(f"{tab}  const int64_t e = b + {NEAR} < {n} ? b + {NEAR} : {n};")
+        first = len(self.lines)
+        self.lines.append(f"{tab}  for (int64_t {i} = b; {i} < e; {i}++) {{")
+        self.block(stmt.body, tab + "    ")
+        self.lines.append(f"{tab}  }}")
+        self.guard(stmt, first, tab + "  ")
+        self.lines.append(f"{tab}}}")
+
+    def guard(self, stmt: For, first: int, tab: str) -> None:
+        """Where a loop takes functions of double angles, gives blocks of ordinary angles lines of their own.
+
+        The lines from `first` on serve the block from b to e. The functions of any angle are calls, those of ordinary
+        ones what compilers vectorise.
+        """
+        found = angles(stmt)
+        if not found:
+            return
+        lines = [f"  {line}" for line in self.lines[first:]]
+        del self.lines[first:]
         i = self.expression(stmt.index)
-        self.lines.append(f"{tab}for (int64_t {i} = 0; {i} < {self.dim(stmt.extent)}; {i}++) {{")
-        self.block(stmt.body, tab + "  ")
+        self.lines.append(f"{tab}uint64_t far = 0;")
+        self.lines.append(f"{tab}for (int64_t {i} = b; {i} < e; {i}++) {{")
+        self.block(slice_of(stmt.body, found), tab + "  ")
+        self.lines += [f"{tab}  far |= ag_far({self.strip(self.expression(a))});" for a in found]
+        self.lines.append(f"{tab}}}")
+        self.lines += [
+            f"{tab}if (far >> 63) {{",
+            *(line for line in lines if "AG_LANES" not in line),
+            f"{tab}}} else {{",
+        ]
+        self.lines += [re.sub(r"\bv_(sin|cos|tan)\(", r"ag_\1_near(", line) for line in lines]
         self.lines.append(f"{tab}}}")
 
     def lanes(self, stmt: For, sums: list[Set], tab: str) -> None:
@@ -221,6 +259,7 @@ class NestPrinter(Printer):
         inner = tab + "    "
         self.lines.append(f"{tab}for (int64_t b = 0; b < {n}; b += {BLOCK}) {{")
         self.lines.append(f"{tab}  const int64_t e = b + {BLOCK} < {n} ? b + {BLOCK} : {n};")
+        first = len(self.lines)
         partial: dict[Node, str] = {}
         for s in sums:
             name, ctype = self.local[s.var], CTYPE[s.var.dtype]
@@ -250,6 +289,7 @@ class NestPrinter(Printer):
         self.local = outer
         for s in sums:
             self.tree(s, width, tab + "  ")
+        self.guard(stmt, first, tab + "  ")
         self.lines.append(f"{tab}}}")
 
     def tree(self, s: Set, width: int, tab: str) -> None:
@@ -292,6 +332,25 @@ class NestPrinter(Printer):
         return self.base(view), self.dim(view.strides[0]), self.dim(view.strides[1])
 
 
+def angles(stmt: For) -> list[Node]:
+    """The double angles that a loop takes functions of, if it can be asked for them beforehand."""
+    if stmt.kind != "simd" or any(isinstance(s, (For, Check, Call)) for s in stmt.body):
+        return []
+    found = [n.args[0] for n in topological(v for s in stmt.body for v in values(s)) if n.op.name in ANGULAR]
+    return list(dict.fromkeys(a for a in found if a.dtype == "float64"))
+
+
+def slice_of(body: tuple[Stmt, ...], wanted: list[Node]) -> list[Stmt]:
+    """The names that some values of a body depend on."""
+    needed = set(topological(wanted))
+    kept: list[Stmt] = []
+    for stmt in reversed(body):
+        if isinstance(stmt, Let) and stmt.var in needed:
+            needed.update(topological([stmt.value]))
+            kept.insert(0, stmt)
+    return kept
+
+
 def neutral_op(s: Set) -> str:
     """The reduction whose neutral element belongs to a combining op."""
     return next(op.name for op in OPS.values() if op.kind == "reduce" and op.combine == s.combine)
@@ -309,8 +368,8 @@ UNIT_COST = 1000  # scalar work, in additions, from which it pays to start one m
 FAMILIES = {
     "AG_NO_TRIG": {"sin", "cos", "tan", "asin", "acos", "atan", "atan2"},
     "AG_NO_HYP": {"exp2", "log2", "log10", "cbrt", "hypot", "sinh", "cosh", "asinh", "acosh", "atanh", "logaddexp",
-                  "log1mexp"},
-    "AG_NO_GAMMA": {"lgamma", "digamma", "erfcx", "erfinv", "erfcinv"},
+                  "log1mexp", "logit", "xlogy", "xlog1py"},
+    "AG_NO_GAMMA": {"lgamma", "gamma", "digamma", "trigamma", "zeta", "erfcx", "erfinv", "erfcinv"},
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@
 
 #ifndef AG_FN
 #define AG_FN static inline __attribute__((always_inline, unused))
+#define AG_SLOW static __attribute__((noinline, unused)) /* what is called rarely, and is not to be copied */
 #endif
 
 #ifndef AG_FMA

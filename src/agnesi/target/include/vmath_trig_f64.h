@@ -9,6 +9,11 @@ AG_FN double ag_two_difference(double x, double y, double *difference) {
   return (x - (*difference - back)) - (y + back);
 }
 
+/* Not below 2^63 for |x| > 2^50, infinity and NaN: where the reduction below is wrong. */
+AG_FN uint64_t ag_far(double x) {
+  return 0x4310000000000000u - (ag_bits(x) & 0x7fffffffffffffffu);
+}
+
 /* Reduction for sin and cos: x = n pi/2 + result + tail, pi/2 in three parts, right for |x| <= 2^50. */
 AG_FN double ag_trig_reduce(double x, double *tail, uint64_t *n) {
   double m = AG_FMA(x, 0x1.45f306dc9c883p-1, AG_MAGIC);
@@ -23,6 +28,54 @@ AG_FN double ag_trig_reduce(double x, double *tail, uint64_t *n) {
   double low_tail = ag_two_difference(high, w_tail, &low);
   *tail = AG_FMA(m, 0x1.f1976b7ed8fbcp-110, high_tail + low_tail);
   return low;
+}
+
+/* The same for 2^50 < |x| < infinity by 192 bits of 2/pi, from the one on that makes up two quarters with the last bit of
+ * x (Payne and Hanek 1983); NaN for infinity and NaN. */
+AG_SLOW double ag_trig_reduce_far(double x, double *tail, uint64_t *n) {
+  static const uint64_t two_over_pi[] = {
+    0, 0xa2f9836e4e441529u, 0xfc2757d1f534ddc0u, 0xdb6295993c439041u, 0xfe5163abdebbc561u,
+    0xb7246e3a424dd2e0u, 0x06492eea09d1921cu, 0xfe1deb1cb129a73eu, 0xe88235f52ebb4484u, 0xe99c7026b45f7e41u,
+    0x3991d639835339f4u, 0x9c845f8bbdf9283bu, 0x1ff897ffde05980fu, 0xef2f118b5a0a6d1fu, 0x6d367ecf27cb09b7u,
+    0x4f463f669e5fea2du, 0x7527bac7ebe5f17bu, 0x3d0739f78a5292eau, 0x6bfb5fb11f8d5d08u, 0x56033046fc7b6babu,
+  };
+  uint64_t bits = ag_bits(x);
+  uint64_t exponent = (bits >> 52) & 0x7ff;
+  if (exponent == 0x7ff) {
+    *tail = 0.0;
+    *n = 0;
+    return AG_NAN;
+  }
+  uint64_t whole = (bits & 0xfffffffffffffu) | 0x10000000000000u; /* |x| = whole 2^(exponent - 1075) */
+  uint64_t place = exponent - 1075 - 2 + 64;
+  const uint64_t *word = two_over_pi + (place >> 6);
+  uint64_t shift = place & 63;
+  uint64_t window[3];
+  for (int k = 0; k < 3; k++) {
+    window[k] = word[k] << shift | (shift ? word[k + 1] >> (64 - shift) : 0);
+  }
+  unsigned __int128 product = (unsigned __int128)whole * window[2] >> 64;
+  product += (unsigned __int128)whole * window[1];
+  product += (unsigned __int128)(whole * window[0]) << 64;
+  uint64_t quarters = (uint64_t)(product >> 126);
+  __int128 rest = (__int128)(product << 2);
+  quarters += rest < 0;
+  double high = (double)rest;
+  double low = (double)(rest - (__int128)high);
+  high *= bits >> 63 ? -0x1p-128 : 0x1p-128;
+  low *= bits >> 63 ? -0x1p-128 : 0x1p-128;
+  *n = bits >> 63 ? 0 - quarters : quarters;
+  double r = high * 0x1.921fb54442d18p0;
+  *tail = AG_FMA(high, 0x1.921fb54442d18p0, -r) + AG_FMA(high, 0x1.1a62633145c07p-54, low * 0x1.921fb54442d18p0);
+  return r;
+}
+
+/* The same for every finite x. */
+AG_FN double ag_trig_reduce_any(double x, double *tail, uint64_t *n) {
+  if (ag_far(x) >> 63) {
+    return ag_trig_reduce_far(x, tail, n);
+  }
+  return ag_trig_reduce(x, tail, n);
 }
 
 /* sin(r + tail) = r + result. */
@@ -52,40 +105,18 @@ AG_FN double ag_cos_parts(double r, double tail, double *rest) {
   return w;
 }
 
-/* sin: max ULP 1.0 for |x| <= 2^50; beyond that NaN, as at infinity: a reduction for every x, with a table of 2/pi and
- * gathers from it, would take 3.3 times as long for ordinary arguments (2.3 times with AVX2). */
-AG_FN double v_sin(double x) {
-  uint64_t n;
-  double tail;
-  double r = ag_trig_reduce(x, &tail, &n);
+/* sin(n pi/2 + r + tail). */
+AG_FN double ag_sin_sum(double r, double tail, uint64_t n) {
   double c_tail;
   double s_tail = ag_sin_rest(r, tail);
   double c = ag_cos_parts(r, tail, &c_tail);
   double value = (n & 1) ? c + c_tail : r + s_tail;
-  value = ag_float(ag_bits(value) ^ (n & 2) << 62);
-  value = AG_ABS(x) <= 0x1p50 ? value : AG_NAN;
-  return x == 0.0 ? x : value;
+  return ag_float(ag_bits(value) ^ (n & 2) << 62);
 }
 
-/* cos: as v_sin. */
-AG_FN double v_cos(double x) {
-  uint64_t n;
-  double tail;
-  double r = ag_trig_reduce(x, &tail, &n);
-  double c_tail;
-  double s_tail = ag_sin_rest(r, tail);
-  double c = ag_cos_parts(r, tail, &c_tail);
-  double value = (n & 1) ? r + s_tail : c + c_tail;
-  value = ag_float(ag_bits(value) ^ ((n + 1) & 2) << 62);
-  return AG_ABS(x) <= 0x1p50 ? value : AG_NAN;
-}
-
-/* tan = sin / cos of the rest r, the parts of both that their sums lose carried to a correction of the quotient;
- * -cos / sin in odd quadrants.  Max ULP 1.2, range as v_sin. */
-AG_FN double v_tan(double x) {
-  uint64_t n;
-  double tail;
-  double r = ag_trig_reduce(x, &tail, &n);
+/* tan(n pi/2 + r + tail) = sin / cos of the rest, the parts of both that their sums lose carried to a correction of the
+ * quotient; -cos / sin in odd quadrants. */
+AG_FN double ag_tan_sum(double r, double tail, uint64_t n) {
   double s_tail = ag_sin_rest(r, tail);
   double c_tail;
   double c = ag_cos_parts(r, tail, &c_tail);
@@ -102,8 +133,56 @@ AG_FN double v_tan(double x) {
   double t = above * inverse;
   double rest = AG_FMA(-t, below, above) + AG_FMA(-t, below_tail, above_tail);
   t = AG_FMA(rest, inverse, t);
-  t = AG_ABS(x) <= 0x1p50 ? t : AG_NAN;
-  return x == 0.0 ? x : t;
+  return t;
+}
+
+/* sin, cos, tan for every finite x: max ULP 1.0, 1.0 and 1.2. Calls keep a loop scalar; in a block of arguments none
+ * of which is ag_far, ag_sin_near and its kin give the same bits inline.  (A reduction without a branch, with gathers
+ * from a table of 2/pi, would take 3.3 times as long for ordinary arguments, 2.3 times with AVX2.) */
+AG_SLOW double v_sin(double x) {
+  uint64_t n;
+  double tail;
+  double r = ag_trig_reduce_any(x, &tail, &n);
+  double value = ag_sin_sum(r, tail, n);
+  return x == 0.0 ? x : value;
+}
+
+AG_SLOW double v_cos(double x) {
+  uint64_t n;
+  double tail;
+  double r = ag_trig_reduce_any(x, &tail, &n);
+  return ag_sin_sum(r, tail, n + 1);
+}
+
+AG_SLOW double v_tan(double x) {
+  uint64_t n;
+  double tail;
+  double r = ag_trig_reduce_any(x, &tail, &n);
+  double value = ag_tan_sum(r, tail, n);
+  return x == 0.0 ? x : value;
+}
+
+AG_FN double ag_sin_near(double x) {
+  uint64_t n;
+  double tail;
+  double r = ag_trig_reduce(x, &tail, &n);
+  double value = ag_sin_sum(r, tail, n);
+  return x == 0.0 ? x : value;
+}
+
+AG_FN double ag_cos_near(double x) {
+  uint64_t n;
+  double tail;
+  double r = ag_trig_reduce(x, &tail, &n);
+  return ag_sin_sum(r, tail, n + 1);
+}
+
+AG_FN double ag_tan_near(double x) {
+  uint64_t n;
+  double tail;
+  double r = ag_trig_reduce(x, &tail, &n);
+  double value = ag_tan_sum(r, tail, n);
+  return x == 0.0 ? x : value;
 }
 
 /* quarters pi/2 + arctan(t + tail) for |t| <= 1. */

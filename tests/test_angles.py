@@ -1,0 +1,83 @@
+"""Sines of all angles: blocks with angles beyond 2**50 among them, in every kind of loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import agnesi as ag
+import agnesi.tensor as at
+
+FAR = [1e16, -1e22, 2.0**50 * 1.5, -1e300, np.finfo("f8").max, np.inf, -np.inf, np.nan]
+PLACES = [0, 3, 511, 512, 700, 1500, 8191, 9000]
+
+
+def angles(n=10000, far=True):
+    x = np.random.default_rng(1).normal(size=n) * 10
+    if far:
+        x[PLACES] = FAR
+    return x
+
+
+def assert_near(found, wanted):
+    np.testing.assert_allclose(found, wanted, rtol=1e-14, atol=1e-14)
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    with np.errstate(invalid="ignore", over="ignore"):
+        yield
+
+
+x = at.vector("x")
+MAKERS = [
+    lambda m, x: m.sin(x),
+    lambda m, x: m.cos(x),
+    lambda m, x: m.tan(x),
+    lambda m, x: m.sin(x * 2 + 1) * m.cos(m.exp(m.minimum(x, 1))) + m.tan(x / 3),
+    lambda m, x: m.sin(m.cos(x)),
+    lambda m, x: m.where(x > 0, m.sin(x), x),
+    lambda m, x: m.cos(x[::-1]),
+]
+
+
+@pytest.mark.parametrize("number", range(len(MAKERS)))
+def test_elements(number):
+    make = MAKERS[number]
+    f = ag.function([x], make(at, x))
+    for n in (0, 1, 10000):
+        assert_near(f(angles(n, n > 1)), make(np, angles(n, n > 1)))
+    near = angles()
+    near[PLACES] = 1
+    np.testing.assert_array_equal(np.delete(f(angles()), [*PLACES, *(9999 - p for p in PLACES)]),
+                                  np.delete(f(near), [*PLACES, *(9999 - p for p in PLACES)]))  # fmt: skip
+    assert "_near(" in f.text
+
+
+def test_sums():
+    v = angles()
+    v[~np.isfinite(v)] = 1e200
+    found = ag.function([x], [at.sin(x).sum(), at.cos(x).max(), at.sin(x)])(v)
+    for a, b in zip(found, [np.sin(v).sum(), np.cos(v).max(), np.sin(v)], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-14)
+    m = v.reshape(50, 200)
+    y = at.matrix("y")
+    for axis in (0, 1):
+        assert_near(ag.function([y], (at.sin(y) * 0.01).sum(axis))(m), (np.sin(m) * 0.01).sum(axis))
+    assert_near(ag.function([y], at.tan(y.T))(m), np.tan(m.T))
+
+
+def test_updates():
+    w = ag.shared(angles(), "w")
+    f = ag.function([], [], updates={w: at.sin(w) * 3})
+    f()
+    assert_near(w.get_value(), np.sin(angles()) * 3)
+    f()
+    assert_near(w.get_value(), np.sin(np.sin(angles()) * 3) * 3)
+
+
+def test_lookups():
+    i = at.lvector("i")
+    assert_near(ag.function([x, i], at.cos(x[i]))(angles(), np.array([3, 0, -1])), np.cos(angles()[[3, 0, -1]]))
+    with pytest.raises(IndexError):
+        ag.function([x, i], at.cos(x[i]))(angles(), np.array([3, 10000]))
