@@ -2,105 +2,35 @@
 
 import ctypes
 import math
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+import mpmath
 import numpy as np
 import pytest
 from scipy import special as scipy_special
 
-mpmath = pytest.importorskip("mpmath")
+from agnesi.ops import gamma as reference
+from agnesi.ops.special import logit_reference
+from elementary import (
+    BINARY_BOUNDS,
+    BOUNDS,
+    CANCELLING,
+    DOMAINS,
+    LONG,
+    POLES,
+    RANGES,
+    SLACK,
+    TRIGONOMETRIC,
+    exact,
+    log1mexp,
+)
 
 INCLUDE = Path(__file__).parents[1] / "src" / "agnesi" / "target" / "include"
 FLAGS = ["-std=c99", "-O1", "-ftree-vectorize", "-march=native", "-fno-math-errno", "-fno-trapping-math"]
 FLAGS += ["-ffp-contract=off", "-fopenmp-simd", "-shared", "-fPIC", "-Wall", "-Wextra"]
 
-# The largest error in units in the last place, float32 and float64; the comments of the header say the same.
-BOUNDS = {
-    "exp": (1.1, 1.1),
-    "expm1": (1.7, 1.9),
-    "log": (1.0, 1.0),
-    "log1p": (1.6, 1.3),
-    "softplus": (1.6, 1.5),
-    "tanh": (1.1, 1.1),
-    "sigmoid": (1.6, 1.6),
-    "sin": (1.6, 1.0),
-    "cos": (1.6, 1.0),
-    "erf": (2.1, 1.5),
-    "erfc": (2.0, 2.0),
-    "sqrt": (0.5, 0.5),
-    "exp2": (0.9, 1.0),
-    "log2": (1.2, 1.1),
-    "log10": (1.1, 1.0),
-    "cbrt": (0.6, 0.6),
-    "tan": (1.4, 1.2),
-    "asin": (0.7, 0.7),
-    "acos": (0.7, 0.7),
-    "atan": (1.5, 1.5),
-    "sinh": (1.2, 1.1),
-    "cosh": (1.2, 1.1),
-    "asinh": (1.7, 1.6),
-    "acosh": (1.5, 1.4),
-    "atanh": (1.5, 1.4),
-    "log1mexp": (1.6, 1.6),
-    "lgamma": (2.0, 2.0),
-    "digamma": (2.2, 2.0),
-    "erfcx": (1.8, 1.8),
-    "erfinv": (2.5, 2.5),
-    "erfcinv": (2.8, 2.8),
-}
-SLACK = 0.001  # long double is rounded too
-BINARY_BOUNDS = {
-    "pow": (2.0, 1.2),
-    "atan2": (1.8, 1.8),
-    "hypot": (1.1, 1.1),
-    "logaddexp": (3.2, 3.0),
-}
-# Near their zeros these are held to an absolute error of as many eps of max(1, log |x|).
-CANCELLING = ("lgamma", "digamma")
-TRIGONOMETRIC = ("sin", "cos", "tan")
-
-# Where to sample: intervals drawn uniformly, then the decades drawn with both signs and uniform logarithms.
-RANGES = {
-    "exp": ([(-110, 90), (-1, 1), (-750, 711)], (-30, 2)),
-    "expm1": ([(-20, 90), (-1, 1), (-40, 711), (-0.6, -0.2), (0.2, 0.6)], (-30, 2)),
-    "log": ([(0.5, 2), (0, 1e-38), (0.99, 1.01), (0, 1e-307), (0, 1e30)], (-37, 37)),
-    "log1p": ([(-1, 3), (-0.5, 1), (-0.01, 0.01), (0, 1e20)], (-37, 37)),
-    "softplus": ([(-110, 110), (-2, 2), (-20, 20), (-750, 750)], (-30, 2)),
-    "tanh": ([(-10, 10), (-1, 1), (-0.01, 0.01), (-20, 20)], (-30, 2)),
-    "sigmoid": ([(-110, 110), (-5, 5), (-20, 20), (-750, 750)], (-30, 2)),
-    "sin": ([(-7, 7), (-100, 100), (-1e5, 1e5), (-1e15, 1e15)], (-30, 38)),
-    "cos": ([(-7, 7), (-100, 100), (-1e5, 1e5), (-1e15, 1e15)], (-30, 38)),
-    "erf": ([(-4, 4), (-1.1, 1.1), (-6, 6), (0.9, 1.1)], (-30, 1)),
-    "erfc": ([(-4, 4), (-1, 11), (-6, 28), (0, 1), (9, 10.2), (26, 27.3)], (-30, 1)),
-    "sqrt": ([(0, 1), (0, 1e30), (0, 1e-38)], (-37, 37)),
-    "exp2": ([(-150, 129), (-1, 1), (-1080, 1025)], (-30, 2)),
-    "log2": ([(0.5, 2), (0, 1e-38), (0.99, 1.01), (0, 1e-307), (0, 1e30)], (-37, 37)),
-    "log10": ([(0.5, 2), (0, 1e-38), (0.99, 1.01), (0, 1e-307), (0, 1e30)], (-37, 37)),
-    "cbrt": ([(-8, 8), (0, 1e-38), (0, 1e-307)], (-37, 37)),
-    "tan": ([(-7, 7), (-100, 100), (-1e5, 1e5), (-1e15, 1e15)], (-30, 38)),
-    "asin": ([(-1, 1), (0.45, 0.55), (0.99, 1)], (-30, 0)),
-    "acos": ([(-1, 1), (0.45, 0.55), (-0.55, -0.45), (0.99, 1)], (-30, 0)),
-    "atan": ([(-1, 1), (-5, 5), (0.3, 0.5), (2.3, 2.5)], (-30, 30)),
-    "sinh": ([(-1.2, 1.2), (-90, 90), (-711, 711)], (-30, 2)),
-    "cosh": ([(-1.2, 1.2), (-90, 90), (-711, 711)], (-30, 2)),
-    "asinh": ([(-1, 1), (-5, 5), (-100, 100)], (-30, 37)),
-    "acosh": ([(1, 2), (1, 1.01), (1, 100)], (0, 37)),
-    "atanh": ([(-1, 1), (-0.2, 0.2), (0.99, 1)], (-30, 0)),
-    "log1mexp": ([(-2, 0), (-0.01, 0), (-100, 0), (-750, 0)], (-30, 2)),
-    "lgamma": ([(0, 5), (0.9, 2.1), (-5, 0), (-30, 0), (3, 200)], (-30, 35)),
-    "digamma": ([(0, 5), (1.4, 1.5), (-5, 0), (-30, 0), (3, 200)], (-30, 15)),
-    "erfcx": ([(-9, 9), (-1, 1), (-26, 60)], (-30, 37)),
-    "erfinv": ([(-1, 1), (-0.1, 0.1), (0.97, 1), (0.9999, 1)], (-30, 0)),
-    "erfcinv": ([(0, 2), (0.9, 1.1), (0, 0.02), (0, 1e-30), (0, 1e-300)], (-37, 0)),
-}
-# Open intervals outside of which the tests of accuracy take no arguments.
-DOMAINS = {"log": (0, 1e999), "log2": (0, 1e999), "log10": (0, 1e999), "sqrt": (0, 1e999), "log1p": (-1, 1e999)}
-DOMAINS |= {"asin": (-1, 1), "acos": (-1, 1), "atanh": (-1, 1), "erfinv": (-1, 1), "erfcinv": (0, 2)}
-DOMAINS |= {"acosh": (1, 1e999), "log1mexp": (-1e999, 0), "erfcx": (-26.6, 1e999)}
 BINARY = (*BINARY_BOUNDS, "maximum", "minimum", "fmax", "fmin", "copysign", "fmod", "mod", "floordiv")
 UNARY = (*BOUNDS, "abs", "floor", "ceil", "trunc", "rint", "sign")
 INTEGER = {"ifloordiv": np.int64, "imod": np.int64, "ipow": np.int64, "ufloordiv": np.uint64, "umod": np.uint64}
@@ -120,6 +50,40 @@ def loop(name, dtype, arguments):
     )
 
 
+# The largest error of a function in single precision, in units, over all numbers whose bits lie in a range, against the
+# function in double precision; where the latter rounds to NaN or infinity, the former has to be that.
+WORST = """
+double worst_{name}(uint32_t first, uint32_t count, uint32_t *place) {{
+  double worst = 0.0;
+  for (uint32_t start = 0; start < count; start += 4096) {{
+    double errors[4096];
+#pragma omp simd
+    for (uint32_t i = 0; i < 4096; i++) {{
+      const float x = ag_float_f(first + start + i);
+      const float found = v_{name}f(x);
+      const double wanted = v_{name}(x);
+      const float rounded = (float)wanted;
+      uint32_t exponent = ag_bits_f(rounded) & 0x7f800000u;
+      exponent = exponent < 0x00800000u ? 0x00800000u : exponent;
+      const double unit = {unit};
+      const int same = (found == rounded) | ((found != found) & (rounded != rounded));
+      const double error = AG_ABS(found - wanted) / unit;
+      errors[i] = exponent == 0x7f800000u ? (same ? 0.0 : 1e9) : error;
+    }}
+    for (uint32_t i = 0; i < 4096; i++) {{
+      if (!(errors[i] <= worst)) {{
+        worst = errors[i];
+        *place = first + start + i;
+      }}
+    }}
+  }}
+  return worst;
+}}
+"""
+SPACING = "(double)ag_float_f(exponent) * 0x1p-23"
+UNITS = {False: SPACING, True: f"v_maximum({SPACING}, 0x1p-23 * v_maximum(1.0, v_log(AG_ABS((double)x))))"}
+
+
 def source():
     parts = ['#include "vmath.h"\n']
     for dtype, suffix in SUFFIX.items():
@@ -127,6 +91,7 @@ def source():
         parts += [loop(name + suffix, dtype, "xy") for name in BINARY]
     parts += [loop(name, dtype, "xy") for name, dtype in INTEGER.items()]
     parts += [loop(name, np.int64, "x") for name in ("isign", "iabs")]
+    parts += [WORST.format(name=name, unit=UNITS[name in CANCELLING]) for name in BOUNDS]
     return "".join(parts)
 
 
@@ -152,6 +117,7 @@ def call(tmp_path_factory):
         getattr(loops, "loop_" + name + SUFFIX.get(dtype, ""))(*pointers, ctypes.c_int64(out.size))
         return out
 
+    run.library = loops
     return run
 
 
@@ -169,74 +135,7 @@ def samples(name, dtype, count):
     x = np.concatenate(parts)
     x = x[np.abs(x) < np.finfo(dtype).max].astype(dtype)
     x = x[(x > low) & (x < high)]
-    x = x[np.abs(x) <= 2.0**50] if name in TRIGONOMETRIC and dtype == np.float64 else x
-    return x[(x > 0) | (x != np.floor(x))] if name in CANCELLING else x
-
-
-def exact(name, x):
-    """The value in mpmath's working precision."""
-    if name == "sigmoid":
-        return 1 / (1 + mpmath.exp(-x))
-    if name == "softplus":
-        return mpmath.log1p(mpmath.exp(x))
-    return EXACT.get(name, getattr(mpmath, name, None))(x)
-
-
-def exact_lgamma(x):
-    if x > 0:
-        return mpmath.loggamma(x)
-    return mpmath.log(mpmath.pi / abs(x * mpmath.sinpi(x))) - mpmath.loggamma(-x)
-
-
-def exact_erfcx(x):
-    if x < 50:
-        return mpmath.exp(x * x) * mpmath.erfc(x)
-    total = term = mpmath.mpf(1)
-    for k in range(1, 25):
-        term *= -(2 * k - 1) / (2 * x * x)
-        total += term
-    return total / (x * mpmath.sqrt(mpmath.pi))
-
-
-def exact_erfcinv(y):
-    """Newton's method for log(erfc(t)) = log(y)."""
-    if y > 1:
-        return -exact_erfcinv(2 - y)
-    t = mpmath.mpf(float(scipy_special.erfcinv(max(float(y), 1e-300))))
-    for _ in range(20 if y < 1e-300 else 4):
-        value = mpmath.erfc(t)
-        t += value * mpmath.log(value / y) * mpmath.exp(t * t) * mpmath.sqrt(mpmath.pi) / 2
-    return t
-
-
-def exact_erfinv(x):
-    return exact_erfcinv(1 - x) if abs(x) > 0.5 else mpmath.erfinv(x)
-
-
-EXACT = {
-    "exp2": lambda x: mpmath.power(2, x),
-    "log2": lambda x: mpmath.log(x) / mpmath.log(2),
-    "cbrt": lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x)),
-    "log1mexp": lambda x: mpmath.log(-mpmath.expm1(x)) if x > -1 else mpmath.log1p(-mpmath.exp(x)),
-    "lgamma": exact_lgamma,
-    "erfcx": exact_erfcx,
-    "erfinv": exact_erfinv,
-    "erfcinv": exact_erfcinv,
-}
-
-
-def log1mexp(x):
-    return np.where(x > -0.7, np.log(-np.expm1(x)), np.log1p(-np.exp(x)))
-
-
-LONG = {
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "softplus": lambda x: np.logaddexp(x, np.longdouble(0)),
-    "log1mexp": log1mexp,
-    **{name: getattr(np, name) for name in ("exp", "expm1", "log", "log1p", "tanh", "sin", "cos", "tan", "sqrt")},
-    **{name: getattr(np, name) for name in ("exp2", "log2", "log10", "cbrt", "asin", "acos", "atan")},
-    **{name: getattr(np, name) for name in ("sinh", "cosh", "asinh", "acosh", "atanh")},
-}
+    return x[(x > 0) | (x != np.floor(x))] if name in POLES else x
 
 
 def worst_of_long(result, reference):
@@ -284,8 +183,8 @@ def test_error_is_within_the_bound_on_many_arguments(call, name, dtype):
         pytest.skip("long double has no extra bits here")
     x = samples(name, dtype, 40000)
     with np.errstate(all="ignore"):
-        reference = LONG[name](x.astype(np.longdouble))
-    worst, place = worst_of_long(call(name, x), reference)
+        wanted = LONG[name](x.astype(np.longdouble))
+    worst, place = worst_of_long(call(name, x), wanted)
     assert worst <= BOUNDS[name][dtype == np.float64] + SLACK, (worst, x[place])
 
 
@@ -316,9 +215,31 @@ def planar_samples(dtype, count):
     return x[finite], y[finite]
 
 
+def zeta_samples(dtype, count):
+    """Pairs s > 1, q > 0 whose function is neither 0 nor infinite."""
+    rng = np.random.default_rng(9)
+    s = 1 + 10.0 ** rng.uniform(-3, 1.4, count)
+    q = 10.0 ** np.minimum(rng.uniform(-1, 4, count), 25 / s)
+    return s.astype(dtype), q.astype(dtype)
+
+
+def binary_samples(name, dtype):
+    if name == "pow":
+        return power_samples(dtype, 700)
+    if name == "zeta":
+        return zeta_samples(dtype, 700)
+    x, y = planar_samples(dtype, 500)
+    if name == "atan2":  # mpmath has no signed zeros
+        return x[(x != 0) & (y != 0)], y[(x != 0) & (y != 0)]
+    return (x, np.abs(y) + (y == 0)) if name in ("xlogy", "xlog1py") else (x, y)
+
+
 PLANAR = {
+    "xlogy": lambda x, y: x * mpmath.log(y),
+    "xlog1py": lambda x, y: x * mpmath.log1p(y),
     "atan2": lambda y, x: mpmath.atan2(y, x),
     "hypot": lambda x, y: mpmath.hypot(x, y),
+    "zeta": mpmath.zeta,
     "logaddexp": lambda x, y: max(x, y) + mpmath.log1p(mpmath.exp(-abs(x - y))),
     "pow": lambda x, y: mpmath.power(x, y).real,
 }
@@ -327,13 +248,11 @@ PLANAR = {
 @FLOATS
 @pytest.mark.parametrize("name", PLANAR)
 def test_error_of_a_function_of_two_is_within_the_bound(call, name, dtype):
-    x, y = power_samples(dtype, 700) if name == "pow" else planar_samples(dtype, 500)
-    if name == "atan2":  # mpmath has no signed zeros
-        x, y = x[(x != 0) & (y != 0)], y[(x != 0) & (y != 0)]
+    x, y = binary_samples(name, dtype)
     unit = np.spacing(np.maximum(np.abs(x), np.abs(y))) if name == "logaddexp" else None
-    with mpmath.workprec(160):
-        reference = [PLANAR[name](mpmath.mpf(float(a)), mpmath.mpf(float(b))) for a, b in zip(x, y, strict=True)]
-        worst, place = worst_of_mpmath(call(name, x, y), reference, unit)
+    with mpmath.workprec(300):
+        wanted = [PLANAR[name](mpmath.mpf(float(a)), mpmath.mpf(float(b))) for a, b in zip(x, y, strict=True)]
+        worst, place = worst_of_mpmath(call(name, x, y), wanted, unit)
     assert worst <= BINARY_BOUNDS[name][dtype == np.float64], (worst, x[place], y[place])
 
 
@@ -357,15 +276,6 @@ def assert_same(result, expected, ulp=0, zero_signs=True):
         assert np.array_equal(np.signbit(result[zero]), np.signbit(expected[zero]))
 
 
-def double_lgamma(x):
-    if math.isfinite(x) and x % 1:
-        return float(exact_lgamma(mpmath.mpf(x)))
-    try:
-        return math.lgamma(x)
-    except (ValueError, OverflowError):  # at the poles and for large arguments
-        return math.inf
-
-
 REFERENCE = {
     "sigmoid": lambda x: np.where(x < 0, np.exp(x), 1) / (1 + np.exp(-np.abs(x))),
     "softplus": lambda x: np.logaddexp(x, x.dtype.type(0)),
@@ -373,13 +283,10 @@ REFERENCE = {
     "erfc": np.vectorize(lambda v: math.erfc(v)),
     "abs": np.abs,
     "log1mexp": log1mexp,
-    "lgamma": np.vectorize(double_lgamma),
-    "digamma": np.vectorize(
-        lambda v: float(mpmath.digamma(v)) if v % 1 and abs(v) > 1e-300 else scipy_special.digamma(v)
-    ),
-    "erfcx": scipy_special.erfcx,
+    "logit": logit_reference,
     "erfinv": lambda x: np.where(x == 0, x, scipy_special.erfinv(x)),  # SciPy loses the sign of zero
-    "erfcinv": np.vectorize(lambda v: float(exact_erfcinv(mpmath.mpf(v))) if 0 < v < 2 else scipy_special.erfcinv(v)),
+    **{name: getattr(reference, name) for name in ("lgamma", "gamma", "trigamma", "erfcx", "erfcinv")},
+    "digamma": np.vectorize(lambda v: float(mpmath.digamma(v)) if v % 1 and abs(v) > 1e-300 else reference.digamma(v)),
 }
 
 
@@ -387,7 +294,6 @@ REFERENCE = {
 @pytest.mark.parametrize("name", UNARY)
 def test_special_values(call, name, dtype):
     x = special(dtype)
-    x = x[~(np.abs(x) > 2.0**50) | np.isinf(x)] if name in TRIGONOMETRIC and dtype == np.float64 else x
     with np.errstate(all="ignore"):
         expected = REFERENCE.get(name, getattr(np, name, None))(x.astype(np.float64)).astype(dtype)
     assert_same(call(name, x), expected, ulp=4 if name in BOUNDS else 0)
@@ -401,12 +307,6 @@ def test_no_overflow_just_below_the_largest_result(call, dtype):
     for name in ("exp", "expm1"):
         with np.errstate(over="ignore"):
             assert_same(call(name, x), getattr(np, name)(x), ulp=4)
-
-
-def test_sine_of_doubles_beyond_its_range_is_nan(call):
-    x = np.array([2.0**51, -1e20, 1e30])
-    for name in TRIGONOMETRIC:
-        assert np.isnan(call(name, x)).all()
 
 
 @FLOATS
@@ -481,19 +381,14 @@ def test_integer_power_sign_and_size(call):
     np.testing.assert_array_equal(call("iabs", x), np.abs(x))
 
 
-@pytest.mark.skipif(not os.environ.get("AGNESI_SLOW"), reason="minutes: set AGNESI_SLOW=1")
-@pytest.mark.parametrize("name", os.environ.get("AGNESI_SLOW_NAMES", "exp,log").split(","))
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [name for name in BOUNDS if name not in ("gamma", "sqrt")]
+)  # those go by way of double
 def test_every_float32(call, name):
-    worst = 0.0
-    for start in range(0, 1 << 32, 1 << 24):
-        x = np.arange(start, start + (1 << 24), dtype=np.uint32).view(np.float32)
-        with np.errstate(all="ignore"):
-            reference = LONG[name](x.astype(np.float64))
-            result = call(name, x)
-            rounded = reference.astype(np.float32)
-            error = np.abs(result.astype(np.float64) - reference) / np.spacing(np.abs(rounded)).astype(np.float64)
-        finite = np.isfinite(rounded)
-        assert np.array_equal(result[~finite], rounded[~finite], equal_nan=True)
-        worst = max(worst, float(error[finite].max(initial=0)))
-    sys.stdout.write(f"{name}: {worst}\n")
-    assert worst <= BOUNDS[name][0] + 1e-6
+    function, place = call.library["worst_" + name], ctypes.c_uint32()
+    function.restype = ctypes.c_double
+    for first in range(0, 1 << 32, 1 << 28):
+        worst = function(ctypes.c_uint32(first), ctypes.c_uint32(1 << 28), ctypes.byref(place))
+        x = np.uint32(place.value).view(np.float32)
+        assert worst <= BOUNDS[name][0] + SLACK, (worst, x)

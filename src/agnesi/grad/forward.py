@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agnesi.errors import GradientError
-from agnesi.grad.reverse import influenced, times, zeros_like
+from agnesi.grad.reverse import built_at, influenced, times, zeros_like
 from agnesi.ir.node import Node, cast, topological
-from agnesi.ir.variable import line_of
 from agnesi.ops import elementwise as ew
 from agnesi.ops.index import broadcast_dims
 
@@ -40,8 +39,7 @@ def _tangent(node: Node, found: dict[Node, Node]) -> Node | None:
     if node.op.expand is not None:
         pairs = [(a, p) for a, p in zip(node.args, parts, strict=True) if p is not None]
         return forward([node.op.expand(node)], [a for a, _ in pairs], [p for _, p in pairs])[0]
-    line = line_of(node)
-    raise GradientError(f"the operation {node.op.name} has no derivative{f' (built at {line})' if line else ''}")
+    raise GradientError(f"the operation {node.op.name} has no derivative{built_at(node)}")
 
 
 def _where(node: Node, parts: list[Node | None]) -> Node:
@@ -52,10 +50,11 @@ def _where(node: Node, parts: list[Node | None]) -> Node:
 
 def _elementwise(node: Node, parts: list[Node | None]) -> Node | None:
     if node.op.d is None:
-        line = line_of(node)
-        raise GradientError(f"the operation {node.op.name} has no derivative{f' (built at {line})' if line else ''}")
+        raise GradientError(f"the operation {node.op.name} has no derivative{built_at(node)}")
     total: Node | None = None
     for partial, tangent in zip(node.op.d(*node.args, node), parts, strict=True):
+        if partial is None and tangent is not None:
+            raise GradientError(f"{node.op.name} has no derivative by one of its arguments{built_at(node)}")
         term = times(partial, tangent) if tangent is not None else None
         if term is not None:
             total = term if total is None else total + term

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from agnesi.errors import DisconnectedInputError, GradientError
 from agnesi.grad.batch import batch
 from agnesi.grad.forward import forward
-from agnesi.grad.reverse import reverse, zeros_like
+from agnesi.grad.reverse import built_at, reverse, zeros_like
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import Node, cast, const, dim_node, input_node, substitute
-from agnesi.ir.variable import Variable, as_node, line_of
+from agnesi.ir.variable import Variable, as_node
 from agnesi.ops import elementwise as ew
 from agnesi.ops.index import broadcast_dims, insert, iota, reshape_dims, transpose_
 
@@ -65,11 +65,11 @@ def grad(
         node = as_node(cost)
         if node.ndim != 0:
             raise GradientError(
-                f"grad needs a scalar cost, not {node.type}{_built(node)}; "
+                f"grad needs a scalar cost, not {node.type}{built_at(node)}; "
                 "take a sum or mean, or use ag.jacobian or ag.vjp"
             )
         if not dt.is_float(node.dtype):
-            raise GradientError(f"grad needs a floating cost, not {node.type}{_built(node)}")
+            raise GradientError(f"grad needs a floating cost, not {node.type}{built_at(node)}")
         outputs.append(node)
         seeds.append(const(1.0, node.dtype))
     found = reverse(outputs, seeds, nodes, [as_node(c) for c in consider_constant])
@@ -88,11 +88,6 @@ def _connected(g: Node | None, node: Node, wrt: Any, position: int, disconnected
             raise DisconnectedInputError(f"{message}; pass disconnected_inputs='ignore' to get zeros")
         warnings.warn(f"{message}; its gradient is zero", stacklevel=4)
     return zeros_like(node)
-
-
-def _built(node: Node) -> str:
-    line = line_of(node)
-    return f" (built at {line})" if line else ""
 
 
 def _pairs(outputs: Any, given: Any, what: str) -> tuple[list[Node], list[Node]]:

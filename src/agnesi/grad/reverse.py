@@ -32,12 +32,12 @@ def plain(cotangent: Cotangent) -> Node:
 
 
 def times(a: Any, b: Any) -> Any:
-    """The product of a local derivative and a cotangent; factors 1, -1 and 0 cost nothing, None is no derivative."""
+    """The product of a local derivative and a cotangent; factors 1, -1 and 0 cost nothing."""
     if isinstance(a, Node) and a.op is CONST:
         a = value_of(a)
     if isinstance(a, (int, float)):
         return None if a == 0 else b if a == 1 else -b if a == -1 else b * a
-    return None if a is None else b * a
+    return b * a
 
 
 def influenced(order: Iterable[Node], wrt: Iterable[Node], constants: Iterable[Node] = ()) -> set[Node]:
@@ -134,7 +134,7 @@ def vjp_of(node: Node, g: Node) -> tuple[Node | None, ...]:
         return node.op.vjp(node, g)
     if node.op.expand is not None:
         return expanded_vjp(node, g)
-    raise GradientError(f"the operation {node.op.name} has no derivative{_where_built(node)}")
+    raise GradientError(f"the operation {node.op.name} has no derivative{built_at(node)}")
 
 
 def expanded_vjp(node: Node, g: Node) -> tuple[Node | None, ...]:
@@ -146,7 +146,8 @@ def expanded_vjp(node: Node, g: Node) -> tuple[Node | None, ...]:
     return tuple(None if f is None else substitute([f], back)[0] for f in found)
 
 
-def _where_built(node: Node) -> str:
+def built_at(node: Node) -> str:
+    """The line a node was built on, for the end of a message."""
     line = line_of(node)
     return f" (built at {line})" if line else ""
 
@@ -164,11 +165,13 @@ def _where(node: Node, cotangent: Cotangent, active: set[Node]) -> list[tuple[No
 
 def _elementwise(node: Node, cotangent: Cotangent, active: set[Node]) -> list[tuple[Node, Cotangent]]:
     if node.op.d is None:
-        raise GradientError(f"the operation {node.op.name} has no derivative{_where_built(node)}")
+        raise GradientError(f"the operation {node.op.name} has no derivative{built_at(node)}")
     guard, g = cotangent
     result: list[tuple[Node, Cotangent]] = []
     for arg, partial in zip(node.args, node.op.d(*node.args, node), strict=True):
         if arg in active:
+            if partial is None:
+                raise GradientError(f"{node.op.name} has no derivative by one of its arguments{built_at(node)}")
             local = times(partial, g)
             if local is not None:
                 local = cast(local, arg.dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -97,6 +96,24 @@ class Operand:
     def __rxor__(self, other: Any) -> Any:
         return OPS["xor"](other, self)
 
+    def __lshift__(self, other: Any) -> Any:
+        return OPS["left_shift"](self, other)
+
+    def __rlshift__(self, other: Any) -> Any:
+        return OPS["left_shift"](other, self)
+
+    def __rshift__(self, other: Any) -> Any:
+        return OPS["right_shift"](self, other)
+
+    def __rrshift__(self, other: Any) -> Any:
+        return OPS["right_shift"](other, self)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
     def __lt__(self, other: Any) -> Any:
         return OPS["lt"](self, other)
 
@@ -133,7 +150,7 @@ class Op:
     equal(node): pairs of dimensions that must be equal.
     may_raise: whether an element can raise at run time.
     commutes: whether two arguments may change places.
-    limit: the largest absolute argument for which a float result is right.
+    absolute: the error allowed near zeros of a float result, where terms cancel, in eps of numbers near 1.
     sample: draws test inputs inside the domain.
     """
 
@@ -155,7 +172,7 @@ class Op:
     equal: Callable[[Node], list[tuple[Dim, Dim]]] | None = None
     may_raise: bool = False
     commutes: bool = False
-    limit: float = math.inf
+    absolute: float = 0.0
     sample: Callable[..., Any] | None = None
     arity: int = 1
     doc: str = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,7 +95,7 @@ def elementwise(
     cost: int = 1,
     sample: Callable[..., Any] = anything,
     commutes: bool = False,
-    limit: float = math.inf,
+    absolute: float = 0.0,
     doc: str,
 ) -> Op:
     """An op on corresponding elements, with broadcasting.
@@ -121,7 +120,7 @@ def elementwise(
     return register(
         Op(
             name=name, kind="elementwise", infer=infer, evaluate=reference, signature=signature, d=d, c=c, cost=cost,
-            commutes=commutes, limit=limit, sample=sample, arity=arity, doc=doc,
+            commutes=commutes, absolute=absolute, sample=sample, arity=arity, doc=doc,
         )
     )  # fmt: skip
 

@@ -68,7 +68,8 @@ pow_ = elementwise(
     d=_pow_d, doc="a to the power b.")  # fmt: skip
 
 
-def _shares(a: Node, b: Node, first: Node) -> tuple[Any, Any]:
+def shares(a: Node, b: Node, first: Node) -> tuple[Any, Any]:
+    """The derivatives of a choice between a and b, which takes the first one where `first` holds."""
     share = where(eq(a, b), 0.5, cast_node(first, a.dtype))
     return share, 1 - share
 
@@ -76,12 +77,12 @@ def _shares(a: Node, b: Node, first: Node) -> tuple[Any, Any]:
 maximum = elementwise(
     "maximum", np.maximum, promoting, commutes=True,
     c={"float": "v_maximum{f}({0}, {1})", "": "({0} > {1} ? {0} : {1})"},
-    d=lambda a, b, y: _shares(a, b, a > b),
+    d=lambda a, b, y: shares(a, b, a > b),
     doc="The greater of two; NaN if either is. Where both are equal the derivative is halved.")  # fmt: skip
 minimum = elementwise(
     "minimum", np.minimum, promoting, commutes=True,
     c={"float": "v_minimum{f}({0}, {1})", "": "({0} < {1} ? {0} : {1})"},
-    d=lambda a, b, y: _shares(a, b, a < b),
+    d=lambda a, b, y: shares(a, b, a < b),
     doc="The smaller of two; NaN if either is. Where both are equal the derivative is halved.")  # fmt: skip
 
 # -- comparisons, logic and choice --------------------------------------------------------------------
@@ -149,11 +150,11 @@ softplus = elementwise(
     "softplus", softplus_reference, floating, c="v_softplus{f}({0})", cost=40,
     d=lambda x, y: (sigmoid(x),), doc="log(1 + exp(x)), without overflow.")  # fmt: skip
 sin: Op = elementwise(
-    "sin", np.sin, floating, c="v_sin{f}({0})", cost=20, d=lambda x, y: (cos(x),), limit=2.0**50,
-    doc="The sine; NaN beyond 2**50 in float64.")  # fmt: skip
+    "sin", np.sin, floating, c="v_sin{f}({0})", cost=20, d=lambda x, y: (cos(x),),
+    doc="The sine.")  # fmt: skip
 cos: Op = elementwise(
-    "cos", np.cos, floating, c="v_cos{f}({0})", cost=20, d=lambda x, y: (-sin(x),), limit=2.0**50,
-    doc="The cosine; NaN beyond 2**50 in float64.")  # fmt: skip
+    "cos", np.cos, floating, c="v_cos{f}({0})", cost=20, d=lambda x, y: (-sin(x),),
+    doc="The cosine.")  # fmt: skip
 
 erf = elementwise(
     "erf", special(math.erf), floating, c="v_erf{f}({0})", cost=20,

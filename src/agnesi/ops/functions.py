@@ -1,29 +1,26 @@
-"""Further elementary and special functions, element by element."""
+"""Further arithmetic and elementary functions, element by element."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from agnesi.ir.node import Node
 from agnesi.ir.op import Op
-from agnesi.ops.declare import Array, elementwise, floating, positive
-from agnesi.ops.elementwise import TWO_OVER_SQRT_PI, exp, expm1, sigmoid, sqrt, where
+from agnesi.ops.declare import (
+    Array,
+    Signature,
+    bitwise,
+    elementwise,
+    floating,
+    numeric,
+    positive,
+    promoting,
+)  # fmt: skip
+from agnesi.ops.elementwise import expm1, gt, isnan, lt, shares, sigmoid, sign, sqrt, trunc, where
 
 LN2, LN10 = math.log(2), math.log(10)
-
-
-def scipy_special(name: str) -> Any:
-    """A function of scipy.special, in the dtype of its argument."""
-
-    def call(x: Array) -> Array:
-        import scipy.special  # slow to import, and only the NumPy interpreter needs it
-
-        return getattr(scipy.special, name)(np.asarray(x, np.float64)).astype(np.asarray(x).dtype)
-
-    return call
 
 
 def inside(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -51,6 +48,49 @@ def _hypot_d(a: Node, b: Node, y: Node) -> tuple[Node, Node]:
     return where(y > 0, a / safe, 0), where(y > 0, b / safe, 0)
 
 
+def testing(dtype: str) -> Signature:
+    """The operand as it is, a boolean result."""
+    return (dtype,), "bool"
+
+
+def shifting(a: str, b: str) -> Signature:
+    """Integers only; booleans count as int8."""
+    operands, common = bitwise(a, b)
+    return (("int8", "int8"), "int8") if common == "bool" else (operands, common)
+
+
+# -- arithmetic -------------------------------------------------------------------------------------
+
+fmod = elementwise(
+    "fmod", np.fmod, numeric, cost=8, sample=positive,
+    c={"float": "v_fmod{f}({0}, {1})", "int": "v_ifmod({0}, {1})", "uint": "v_umod({0}, {1})"},
+    d=lambda a, b, y: (1, -trunc(a / b)),
+    doc="The remainder with the dividend's sign; integers modulo 0 give 0.")  # fmt: skip
+fmax = elementwise(
+    "fmax", np.fmax, promoting, commutes=True,
+    c={"float": "v_fmax{f}({0}, {1})", "": "({0} > {1} ? {0} : {1})"},
+    d=lambda a, b, y: shares(a, b, gt(a, b) | isnan(b)),
+    doc="The greater of two, or the one that is not NaN. Where both are equal the derivative is halved.")  # fmt: skip
+fmin = elementwise(
+    "fmin", np.fmin, promoting, commutes=True,
+    c={"float": "v_fmin{f}({0}, {1})", "": "({0} < {1} ? {0} : {1})"},
+    d=lambda a, b, y: shares(a, b, lt(a, b) | isnan(b)),
+    doc="The smaller of two, or the one that is not NaN. Where both are equal the derivative is halved.")  # fmt: skip
+signbit: Op = elementwise(
+    "signbit", np.signbit, testing, c={"float": "v_signbit{f}({0})", "int": "({0} < 0)", "": "(0 * {0})"},
+    doc="Whether the sign bit is set: of negative numbers, -0.0 and some NaN.")  # fmt: skip
+copysign = elementwise(
+    "copysign", np.copysign, floating, c="v_copysign{f}({0}, {1})",
+    d=lambda a, b, y: (sign(a) * sign(y), 0), doc="The absolute value of a with the sign of b.")  # fmt: skip
+left_shift = elementwise(
+    "left_shift", np.left_shift, shifting, c={"int": "v_ileft({0}, {1})", "uint": "v_uleft({0}, {1})"},
+    doc="The bits of a moved up by b places; 0 where b is negative or as many as a has.")  # fmt: skip
+right_shift = elementwise(
+    "right_shift", np.right_shift, shifting, c={"int": "v_iright({0}, {1})", "uint": "v_uright({0}, {1})"},
+    doc="The bits of a moved down by b places; the sign alone where b is negative or as many as a has.")  # fmt: skip
+
+# -- elementary functions ---------------------------------------------------------------------------
+
 exp2 = elementwise(
     "exp2", np.exp2, floating, c="v_exp2{f}({0})", cost=20,
     d=lambda x, y: (y * LN2,), doc="2 to the power x.")  # fmt: skip
@@ -64,8 +104,8 @@ cbrt = elementwise(
     "cbrt", np.cbrt, floating, c="v_cbrt{f}({0})", cost=20, sample=positive,
     d=lambda x, y: (1 / (3 * y * y),), doc="The cube root.")  # fmt: skip
 tan = elementwise(
-    "tan", np.tan, floating, c="v_tan{f}({0})", cost=25, sample=inside, limit=2.0**50,
-    d=lambda x, y: (1 + y * y,), doc="The tangent; NaN beyond 2**50 in float64.")  # fmt: skip
+    "tan", np.tan, floating, c="v_tan{f}({0})", cost=25, sample=inside,
+    d=lambda x, y: (1 + y * y,), doc="The tangent.")  # fmt: skip
 arcsin = elementwise(
     "arcsin", np.arcsin, floating, c="v_asin{f}({0})", cost=20, sample=inside,
     d=lambda x, y: (1 / sqrt(1 - x * x),), doc="The inverse sine.")  # fmt: skip
@@ -103,6 +143,3 @@ logaddexp = elementwise(
 log1mexp = elementwise(
     "log1mexp", log1mexp_reference, floating, c="v_log1mexp{f}({0})", cost=45, sample=negative,
     d=lambda x, y: (-1 / expm1(-x),), doc="log(1 - exp(x)) for negative x, accurate near 0.")  # fmt: skip
-erfinv = elementwise(
-    "erfinv", scipy_special("erfinv"), floating, c="v_erfinv{f}({0})", cost=40, sample=inside,
-    d=lambda x, y: (exp(y * y) * (1 / TWO_OVER_SQRT_PI),), doc="The inverse of the error function.")  # fmt: skip

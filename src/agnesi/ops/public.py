@@ -14,8 +14,9 @@ from agnesi.ir.node import Node, cast as cast_node, input_node, symbol
 from agnesi.ir.op import Op
 from agnesi.ir.type import Dim, Type
 from agnesi.ir.variable import METHODS, NUMPY, Variable, as_node, lift, method
-from agnesi.ops import elementwise as ew, functions
+from agnesi.ops import elementwise as ew, functions, special
 from agnesi.ops.index import broadcast_dims, full
+from agnesi.ops.pointwise import deg2rad, rad2deg, reciprocal, round, square
 from agnesi.ops.reduce import cast_bool
 
 # -- constructors -----------------------------------------------------------------------------------------
@@ -136,19 +137,37 @@ arctanh = public(functions.arctanh, np.arctanh)
 hypot = public(functions.hypot, np.hypot)
 logaddexp = public(functions.logaddexp, np.logaddexp)
 log1mexp = public(functions.log1mexp)
-erfinv = public(functions.erfinv)
+fmod = public(functions.fmod, np.fmod)
+fmax = public(functions.fmax, np.fmax)
+fmin = public(functions.fmin, np.fmin)
+signbit = public(functions.signbit, np.signbit)
+copysign = public(functions.copysign, np.copysign)
+left_shift = public(functions.left_shift, np.left_shift)
+right_shift = public(functions.right_shift, np.right_shift)
+gammaln = public(special.lgamma, name="gammaln")
+gamma = public(special.gamma)
+digamma = public(special.digamma)
+trigamma = public(special.trigamma)
+zeta = public(special.zeta)
+erfcx = public(special.erfcx)
+erfinv = public(special.erfinv)
+erfcinv = public(special.erfcinv)
+logit = public(special.logit)
+xlogy = public(special.xlogy)
+xlog1py = public(special.xlog1py)
 
+# -- further names of the same ------------------------------------------------------------------------------
 
-@lift
-def isinf(x: Node) -> Node:
-    """Whether x is infinite."""
-    return ew.eq(ew.abs_(as_node(x)), np.inf) if dt.is_float(as_node(x).dtype) else ew.isnan(as_node(x))
+switch = where
+around = round
+fix = NUMPY[np.fix] = trunc
+radians, degrees = deg2rad, rad2deg
+sqr, inv = square, reciprocal
+xlogy0 = xlogy
+log1pexp = softplus
+loggamma, psi, tri_gamma = gammaln, digamma, trigamma
 
-
-@lift
-def isfinite(x: Node) -> Node:
-    """Whether x is neither infinite nor NaN."""
-    return ~(isinf(x) | ew.isnan(as_node(x)))
+# -- logic --------------------------------------------------------------------------------------------------
 
 
 @lift
@@ -175,39 +194,9 @@ def logical_not(x: Node) -> Node:
     return ~cast_bool(as_node(x))
 
 
-@lift
-def reciprocal(x: Node) -> Node:
-    """1 / x, in floating point."""
-    return 1 / as_node(x)
-
-
 NUMPY |= {
-    np.isinf: isinf, np.isfinite: isfinite, np.logical_and: logical_and, np.logical_or: logical_or,
-    np.logical_xor: logical_xor, np.logical_not: logical_not, np.reciprocal: reciprocal,
+    np.logical_and: logical_and, np.logical_or: logical_or, np.logical_xor: logical_xor, np.logical_not: logical_not,
 }  # fmt: skip
-
-
-@lift
-def square(x: Node) -> Node:
-    """The square of each element."""
-    x = as_node(x)
-    return x * x
-
-
-NUMPY[np.square] = square
-
-
-@lift
-def relu(x: Node) -> Node:
-    """max(x, 0)"""
-    return ew.maximum(as_node(x), 0)
-
-
-@method("clip", numpy=(np.clip,))
-@lift
-def clip(x: Node, low: Any, high: Any) -> Node:
-    """x held within [low, high]."""
-    return ew.minimum(ew.maximum(as_node(x), low), high)
 
 
 @method("astype")

@@ -1,10 +1,21 @@
 """Functions of neural networks, under the field's names."""
 
+from agnesi.ops.activations import (
+    elu as elu,
+    gelu as gelu,
+    hard_sigmoid as hard_sigmoid,
+    logsigmoid as logsigmoid,
+    relu as relu,
+    selu as selu,
+    silu as silu,
+    softsign as softsign,
+    swish as swish,
+    ultra_fast_sigmoid as ultra_fast_sigmoid,
+)
 from agnesi.ops.composites import (
     binary_crossentropy as binary_crossentropy,
     categorical_crossentropy as categorical_crossentropy,
     log_softmax as log_softmax,
     softmax as softmax,
 )
-from agnesi.ops.elementwise import sigmoid as sigmoid, softplus as softplus
-from agnesi.ops.public import relu as relu
+from agnesi.ops.public import sigmoid as sigmoid, softplus as softplus

@@ -59,6 +59,26 @@ AG_FN float v_minimumf(float x, float y) {
   return x != x ? x : smaller;
 }
 
+AG_FN float v_copysignf(float x, float y) {
+  return AG_COPYSIGNF(x, y);
+}
+
+/* The larger argument that is not NaN. */
+AG_FN float v_fmaxf(float x, float y) {
+  float larger = x > y ? x : y;
+  return y != y ? x : larger;
+}
+
+AG_FN float v_fminf(float x, float y) {
+  float smaller = x < y ? x : y;
+  return y != y ? x : smaller;
+}
+
+/* Whether the sign bit is set, of -0 and NaN too. */
+AG_FN int v_signbitf(float x) {
+  return (int)(ag_bits_f(x) >> 31);
+}
+
 /* Remainder of |x / y| < 2^23 with the sign of x: x - trunc(x / y) y is exact by fma, and one correction
  * undoes a quotient that was rounded up to the next integer.  y = 0 gives NaN. */
 AG_FN float ag_fmod_near_f(float x, float y) {

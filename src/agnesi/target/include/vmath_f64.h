@@ -57,6 +57,26 @@ AG_FN double v_minimum(double x, double y) {
   return x != x ? x : smaller;
 }
 
+AG_FN double v_copysign(double x, double y) {
+  return AG_COPYSIGN(x, y);
+}
+
+/* The larger argument that is not NaN. */
+AG_FN double v_fmax(double x, double y) {
+  double larger = x > y ? x : y;
+  return y != y ? x : larger;
+}
+
+AG_FN double v_fmin(double x, double y) {
+  double smaller = x < y ? x : y;
+  return y != y ? x : smaller;
+}
+
+/* Whether the sign bit is set, of -0 and NaN too. */
+AG_FN int v_signbit(double x) {
+  return (int)(ag_bits(x) >> 63);
+}
+
 /* Remainder of |x / y| < 2^52 with the sign of x: x - trunc(x / y) y is exact by fma, and one correction
  * undoes a quotient that was rounded up to the next integer.  y = 0 gives NaN. */
 AG_FN double ag_fmod_near(double x, double y) {
@@ -391,10 +411,9 @@ AG_FN double v_erf(double x) {
   return a > 1.0 ? r : ag_erf_small(x);
 }
 
-/* x to the power y = exp(y log |x|) with the logarithm as a sum of two doubles:
- * log(m) = 2 s (1 + z (1/3 + z Q(z))), where s, z = s^2 and the factor of z are such sums too.  Max ULP 1.2. */
-AG_FN double v_pow(double x, double y) {
-  double a = AG_ABS(x);
+/* log(a) = result + tail for a > 0, to about 2^-66:
+ * log(m) = 2 s (1 + z (1/3 + z Q(z))), where s, z = s^2 and the factor of z are sums of two doubles. */
+AG_FN double ag_log_wide(double a, double *tail) {
   double normal = a < 0x1p-1022 ? a * 0x1p54 : a;
   double shift = a < 0x1p-1022 ? -54.0 : 0.0;
   double power;
@@ -429,7 +448,15 @@ AG_FN double v_pow(double x, double y) {
   log_tail = AG_FMA(power, 0x1.ef35793c7673p-45, log_tail + log_tail);
   double whole = power * 0x1.62e42fefa38p-1;
   double high = whole + log;
-  double low = (log - (high - whole)) + log_tail;
+  *tail = (log - (high - whole)) + log_tail;
+  return high;
+}
+
+/* x to the power y = exp(y log |x|) with the logarithm as a sum of two doubles.  Max ULP 1.2. */
+AG_FN double v_pow(double x, double y) {
+  double a = AG_ABS(x);
+  double low;
+  double high = ag_log_wide(a, &low);
   high = a == 0.0 ? -AG_INF : high;
   high = a == AG_INF ? a : high;
   double t = y * high;

@@ -17,6 +17,17 @@ AG_FN float ag_log_parts_f(float x, float *tail) {
   return log;
 }
 
+/* |sin(pi r)| / pi for |r| <= 1/2. */
+AG_FN float ag_sine_over_pi_f(float r) {
+  float z = r * r;
+  float q = -0x1.27935ap-9f;
+  q = AG_FMAF(q, z, 0x1.ac1506p-6f);
+  q = AG_FMAF(q, z, -0x1.86a7f8p-3f);
+  q = AG_FMAF(q, z, 0x1.9f9cb2p-1f);
+  q = AG_FMAF(q, z, -0x1.a51a66p0f);
+  return AG_FMAF(q * z, AG_ABSF(r), AG_ABSF(r));
+}
+
 /* log |gamma(x)|.  From 4 on, Stirling's series with a fitted rest; below, log gamma(2 + w) = w P(w) for |w| <= 1/2 and
  * the recurrence; for x < 0 gamma(x) gamma(-x) = -pi / (x sin(pi x)).  Max ULP 2.0, near zeros that many
  * eps of absolute error; inf at the poles. */
@@ -25,13 +36,7 @@ AG_FN float v_lgammaf(float x) {
   int negative = x < 0.0f;
   int large = a >= 4.0f;
   float r = a - AG_RINTF(a);
-  float z = r * r;
-  float q = -0x1.27935ap-9f;
-  q = AG_FMAF(q, z, 0x1.ac1506p-6f);
-  q = AG_FMAF(q, z, -0x1.86a7f8p-3f);
-  q = AG_FMAF(q, z, 0x1.9f9cb2p-1f);
-  q = AG_FMAF(q, z, -0x1.a51a66p0f);
-  float sine = AG_FMAF(q, z, 1.0f) * AG_ABSF(r);
+  float sine = ag_sine_over_pi_f(r);
   /* steps of the recurrence: gamma(a) = gamma(2 + w) product, or divided by it below 3/2 */
   int some = a >= 0.5f;
   int two = a >= 1.5f;
@@ -155,6 +160,30 @@ AG_FN float v_digammaf(float x) {
   value = (negative & (r == 0.0f)) ? AG_NANF : value;
   value = x == AG_INFF ? x : value;
   return x == 0.0f ? AG_COPYSIGNF(AG_INFF, -x) : value;
+}
+
+/* The derivative of digamma.  From 4 on 1/y + 1/(2 y^2) + P(1/y^2) / y^3; below, four terms of the sum of 1 / (x + k)^2
+ * and y = x + 4; for x < 0 trigamma(x) = (pi / sin(pi x))^2 - trigamma(1 - x).  Max ULP 3.8; inf at the poles. */
+AG_FN float v_trigammaf(float x) {
+  float a = AG_ABSF(x);
+  int negative = x < 0.0f;
+  int large = a >= 4.0f;
+  float p = a * (a + 3.0f);
+  float q = p + 2.0f; /* (a + 1) (a + 2) */
+  float four = a + 3.0f;
+  float others = AG_FMAF(AG_FMAF(2.0f, p, 5.0f), four * four, q * q) / ((four * q) * (four * q));
+  float steps = negative ? others : 1.0f / (a * a) + others;
+  float inverse = 1.0f / (large ? a : a + 4.0f);
+  float t = inverse * inverse;
+  float s = -0x1.a9a4d6p-6f;
+  s = AG_FMAF(s, t, 0x1.81ccfcp-6f);
+  s = AG_FMAF(s, t, -0x1.110a8cp-5f);
+  s = AG_FMAF(s, t, 0x1.555554p-3f);
+  float own = (negative & large) ? -0.5f : 0.5f; /* without 1 / a^2, which the reflection takes away */
+  float value = AG_FMAF(t, AG_FMAF(s, inverse, own), inverse) + (large ? 0.0f : steps);
+  float r = a - AG_RINTF(a);
+  float sine = ag_sine_over_pi_f(r);
+  return negative ? 1.0f / (sine * sine) - value : value;
 }
 
 /* exp(x^2) erfc(x) = (1 + v P(w)) / (2a + 1) for a = x >= 0, v = 2a / (a + 4), w = (a - 4) / (a + 4), with the errors

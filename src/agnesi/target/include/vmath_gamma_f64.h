@@ -18,14 +18,8 @@ AG_FN double ag_log_parts(double x, double *tail) {
   return log;
 }
 
-/* log |gamma(x)|.  From 4 on, Stirling's series with a fitted rest; below, log gamma(2 + w) = w P(w) for |w| <= 1/2 and
- * the recurrence; for x < 0 gamma(x) gamma(-x) = -pi / (x sin(pi x)).  Max ULP 2.0, near zeros that many
- * eps of absolute error; inf at the poles. */
-AG_FN double v_lgamma(double x) {
-  double a = AG_ABS(x);
-  int negative = x < 0.0;
-  int large = a >= 4.0;
-  double r = a - AG_RINT(a);
+/* |sin(pi r)| / pi for |r| <= 1/2. */
+AG_FN double ag_sine_over_pi(double r) {
   double z = r * r;
   double q = 0x1.080d6f89e0a7bp-22;
   q = AG_FMA(q, z, -0x1.d3f28cd7ed53p-18);
@@ -35,8 +29,12 @@ AG_FN double v_lgamma(double x) {
   q = AG_FMA(q, z, -0x1.86a8e4720c749p-3);
   q = AG_FMA(q, z, 0x1.9f9cb402bc45dp-1);
   q = AG_FMA(q, z, -0x1.a51a6625307d3p0);
-  double sine = AG_FMA(q, z, 1.0) * AG_ABS(r);
-  /* steps of the recurrence: gamma(a) = gamma(2 + w) product, or divided by it below 3/2 */
+  return AG_FMA(q * z, AG_ABS(r), AG_ABS(r));
+}
+
+/* Steps of the recurrence for 0 < a < 4: gamma(a) = gamma(2 + w) product, |w| <= 1/2, or divided by it below 3/2;
+ * `reflected` is |a sin(pi a) gamma(a)| / (pi gamma(2 + w)), without overflow at 0. */
+AG_FN double ag_gamma_steps(double a, double sine, double *product, double *reflected) {
   int some = a >= 0.5;
   int two = a >= 1.5;
   int three = a >= 2.5;
@@ -45,22 +43,18 @@ AG_FN double v_lgamma(double x) {
   w = two ? a - 2.0 : w;
   w = three ? a - 3.0 : w;
   w = four ? a - 4.0 : w;
-  double product = some ? a : AG_FMA(a, a, a);
-  product = two ? 1.0 : product;
-  product = three ? a - 1.0 : product;
-  product = four ? (a - 1.0) * (a - 2.0) : product;
-  double reflected = some ? sine : sine / (a + 1.0);
-  reflected = two ? sine * a * product : reflected;
-  product = negative ? reflected : product;
-  double log_tail;
-  double log = ag_log_parts(large ? a : product, &log_tail);
-  double factor = (two | negative) ? 1.0 : -1.0;
-  factor = large ? a - 0.5 : factor;
-  double less = large ? log - 1.0 : log;
-  log_tail += large ? (log - less) - 1.0 : 0.0;
-  double high = factor * less;
-  double low = AG_FMA(factor, less, -high) + factor * log_tail;
-  double inverse = 1.0 / a;
+  double steps = some ? a : AG_FMA(a, a, a);
+  steps = two ? 1.0 : steps;
+  steps = three ? a - 1.0 : steps;
+  steps = four ? (a - 1.0) * (a - 2.0) : steps;
+  *product = steps;
+  *reflected = some ? sine : sine / (a + 1.0);
+  *reflected = two ? sine * a * steps : *reflected;
+  return w;
+}
+
+/* The rest of Stirling's series, fitted: log gamma(a) = (a - 1/2) (log a - 1) + log(2 pi) / 2 - 1/2 + result, a >= 4. */
+AG_FN double ag_stirling_rest(double inverse) {
   double t = inverse * inverse;
   double s = -0x1.2fc6e856b7235p-7;
   s = AG_FMA(s, t, 0x1.40f4bda1c252ep-8);
@@ -70,6 +64,11 @@ AG_FN double v_lgamma(double x) {
   s = AG_FMA(s, t, 0x1.a019fa42309dbp-11);
   s = AG_FMA(s, t, -0x1.6c16c16ab4ad9p-9);
   s = AG_FMA(s, t, 0x1.555555555553fp-4);
+  return s * inverse;
+}
+
+/* log gamma(2 + w) / w for |w| <= 1/2. */
+AG_FN double ag_lgamma_poly(double w) {
   double p = -0x1.1be56b7e101c6p-23;
   p = AG_FMA(p, w, 0x1.2b4bb069ee6a9p-22);
   p = AG_FMA(p, w, -0x1.d06b46182e294p-22);
@@ -89,7 +88,31 @@ AG_FN double v_lgamma(double x) {
   p = AG_FMA(p, w, -0x1.13e001a557607p-4);
   p = AG_FMA(p, w, 0x1.4a34cc4a60fa7p-2);
   p = AG_FMA(p, w, 0x1.b0ee6072093cep-2);
-  double rest = large ? AG_FMA(s, inverse, 0x1.acfe390c97d69p-2) : w * p;
+  return p;
+}
+
+/* log |gamma(x)|.  From 4 on, Stirling's series with a fitted rest; below, log gamma(2 + w) = w P(w) for |w| <= 1/2 and
+ * the recurrence; for x < 0 gamma(x) gamma(-x) = -pi / (x sin(pi x)).  Max ULP 2.0, near zeros that many
+ * eps of absolute error; inf at the poles. */
+AG_FN double v_lgamma(double x) {
+  double a = AG_ABS(x);
+  int negative = x < 0.0;
+  int large = a >= 4.0;
+  double r = a - AG_RINT(a);
+  double sine = ag_sine_over_pi(r);
+  double product;
+  double reflected;
+  double w = ag_gamma_steps(a, sine, &product, &reflected);
+  product = negative ? reflected : product;
+  double log_tail;
+  double log = ag_log_parts(large ? a : product, &log_tail);
+  double factor = ((a >= 1.5) | negative) ? 1.0 : -1.0;
+  factor = large ? a - 0.5 : factor;
+  double less = large ? log - 1.0 : log;
+  log_tail += large ? (log - less) - 1.0 : 0.0;
+  double high = factor * less;
+  double low = AG_FMA(factor, less, -high) + factor * log_tail;
+  double rest = large ? ag_stirling_rest(1.0 / a) + 0x1.acfe390c97d69p-2 : w * ag_lgamma_poly(w);
   double sine_tail;
   double sine_log = ag_log_parts((large & negative) ? sine * a : 1.0, &sine_tail);
   double sum = high + sine_log;
@@ -100,6 +123,42 @@ AG_FN double v_lgamma(double x) {
   value = negative ? -value : value;
   int pole = (x <= 0.0) & (r == 0.0);
   return (pole | (a == AG_INF) | (high == AG_INF)) ? AG_INF : value;
+}
+
+/* gamma(x): the exponential of log gamma(2 + w) below 4 and of Stirling's series above, the logarithm in two parts.
+ * Max ULP 3.6; NaN at negative integers. */
+AG_FN double v_gamma(double x) {
+  double a = AG_ABS(x);
+  int negative = x < 0.0;
+  int large = a >= 4.0;
+  double nearest = AG_RINT(a);
+  double r = a - nearest;
+  double sine = ag_sine_over_pi(r);
+  double product;
+  double reflected;
+  double w = ag_gamma_steps(a, sine, &product, &reflected);
+  double b = a > 200.0 ? 200.0 : a;
+  double log_tail;
+  double log = ag_log_wide(large ? b : 4.0, &log_tail);
+  double less = log - 1.0;
+  log_tail += (log - less) - 1.0;
+  double factor = b - 0.5;
+  double power = factor * less;
+  double tail = AG_FMA(factor, less, -power) + factor * log_tail;
+  double sum = power + 0x1.acfe390c97d69p-2;
+  tail += ((power - sum) + 0x1.acfe390c97d69p-2) + (ag_stirling_rest(1.0 / b) + 0x1.3494bc90014p-56);
+  int64_t k;
+  double e_tail;
+  double e = ag_exp_parts(large ? sum : w * ag_lgamma_poly(w), large ? tail : 0.0, &k, &e_tail);
+  reflected = large ? sine * a : reflected;
+  double above = (large | (a >= 1.5)) ? e : e / product;
+  above = (!large & (a >= 1.5)) ? e * product : above;
+  double half = 0.5 * nearest;
+  double below = ((AG_TRUNC(half) != half) ^ (r < 0.0)) ? e * reflected : -e * reflected;
+  double value = ag_scale(negative ? 1.0 / below : above, negative ? -k : k);
+  value = (negative & (r == 0.0)) | (x == -AG_INF) ? AG_NAN : value;
+  value = x != x ? x : value;
+  return x == 0.0 ? AG_COPYSIGN(AG_INF, x) : value;
 }
 
 /* The derivative of log gamma.  From 4 on, log x and a fitted rest; below, (y - y0) P(y - 3/2) for 1 <= y < 2, y0 the
@@ -196,6 +255,79 @@ AG_FN double v_digamma(double x) {
   value = (negative & (r == 0.0)) ? AG_NAN : value;
   value = x == AG_INF ? x : value;
   return x == 0.0 ? AG_COPYSIGN(AG_INF, -x) : value;
+}
+
+/* The derivative of digamma.  From 4 on 1/y + 1/(2 y^2) + P(1/y^2) / y^3; below, four terms of the sum of 1 / (x + k)^2
+ * and y = x + 4; for x < 0 trigamma(x) = (pi / sin(pi x))^2 - trigamma(1 - x).  Max ULP 3.8; inf at the poles. */
+AG_FN double v_trigamma(double x) {
+  double a = AG_ABS(x);
+  int negative = x < 0.0;
+  int large = a >= 4.0;
+  double p = a * (a + 3.0);
+  double q = p + 2.0; /* (a + 1) (a + 2) */
+  double four = a + 3.0;
+  double others = AG_FMA(AG_FMA(2.0, p, 5.0), four * four, q * q) / ((four * q) * (four * q));
+  double steps = negative ? others : 1.0 / (a * a) + others;
+  double inverse = 1.0 / (large ? a : a + 4.0);
+  double t = inverse * inverse;
+  double s = 0x1.2b8e405aeb3cp8;
+  s = AG_FMA(s, t, -0x1.18525ba7da91fp7);
+  s = AG_FMA(s, t, 0x1.0ea3cbc4adf84p5);
+  s = AG_FMA(s, t, -0x1.8f3500267787ap2);
+  s = AG_FMA(s, t, 0x1.2472007c019a1p0);
+  s = AG_FMA(s, t, -0x1.02b5fcc393d42p-2);
+  s = AG_FMA(s, t, 0x1.36478ff15a86fp-4);
+  s = AG_FMA(s, t, -0x1.1110fa9926397p-5);
+  s = AG_FMA(s, t, 0x1.8618615a9cf52p-6);
+  s = AG_FMA(s, t, -0x1.1111111108d18p-5);
+  s = AG_FMA(s, t, 0x1.5555555555553p-3);
+  double own = (negative & large) ? -0.5 : 0.5; /* without 1 / a^2, which the reflection takes away */
+  double value = AG_FMA(t, AG_FMA(s, inverse, own), inverse) + (large ? 0.0 : steps);
+  double r = a - AG_RINT(a);
+  double sine = ag_sine_over_pi(r);
+  return negative ? 1.0 / (sine * sine) - value : value;
+}
+
+/* (q + k)^-s, with a correction for the rounding of q + k; s beyond 400 leaves no term that needs one. */
+AG_FN double ag_zeta_term(double s, double q, double k) {
+  double c = s > 400.0 ? 400.0 : s;
+  double y = q + k;
+  double back = y - q;
+  double lost = (q - (y - back)) + (k - back);
+  double power = v_pow(y, -s);
+  return AG_FMA(power, -c * lost / y, power);
+}
+
+/* Hurwitz' zeta function, the sum of (q + k)^-s over k = 0, 1, 2 ...: ten terms, and the rest by the formula of Euler and
+ * Maclaurin; beyond 1e100 its first term only, in halves that do not underflow.  For s > 1 and q > 0; inf at s = 1 and
+ * q = 0, NaN below.  Max ULP 3.5. */
+AG_FN double v_zeta(double s, double q) {
+  double sum = 0.0;
+  for (int k = 9; k > 0; k--) {
+    sum += ag_zeta_term(s, q, k);
+  }
+  int far = q > 1e100;
+  double first = far ? v_pow(q, -0.5 * s) : ag_zeta_term(s, q, 10.0);
+  double y = q + 10.0;
+  double inverse = 1.0 / y;
+  double t = inverse * inverse;
+  double c = s > 400.0 ? 400.0 : s;
+  double rest = -0x1.f57d968caacf1p-53;
+  rest = AG_FMA(rest, (c + 17.0) * (c + 18.0) * t, 0x1.355871d652e9ep-47);
+  rest = AG_FMA(rest, (c + 15.0) * (c + 16.0) * t, -0x1.7da4e1f79955cp-42);
+  rest = AG_FMA(rest, (c + 13.0) * (c + 14.0) * t, 0x1.d6db2c4e09162p-37);
+  rest = AG_FMA(rest, (c + 11.0) * (c + 12.0) * t, -0x1.22805d644267fp-31);
+  rest = AG_FMA(rest, (c + 9.0) * (c + 10.0) * t, 0x1.66a8f2bf70ebep-26);
+  rest = AG_FMA(rest, (c + 7.0) * (c + 8.0) * t, -0x1.bbd779334ef0bp-21);
+  rest = AG_FMA(rest, (c + 5.0) * (c + 6.0) * t, 0x1.1566abc011567p-15);
+  rest = AG_FMA(rest, (c + 3.0) * (c + 4.0) * t, -0x1.6c16c16c16c17p-10);
+  rest = AG_FMA(rest, (c + 1.0) * (c + 2.0) * t, 0x1.5555555555555p-4);
+  rest = AG_FMA(rest * c, inverse, 0.5) + y / (c - 1.0);
+  sum = (first > 0.0 ? AG_FMA(first, rest, sum) : sum) + v_pow(q, -s);
+  sum = far ? first * (first * q) / (s - 1.0) : sum;
+  sum = q == AG_INF ? 0.0 : sum;
+  sum = ((s == 1.0) | (q == 0.0)) ? AG_INF : sum;
+  return ((s < 1.0) | (q < 0.0) | (s != s) | (q != q)) ? AG_NAN : sum;
 }
 
 /* exp(x^2) erfc(x) = (1 + v P(w)) / (2a + 1) for a = x >= 0, v = 2a / (a + 4), w = (a - 4) / (a + 4), with the errors
@@ -312,6 +444,15 @@ AG_FN double v_erfinv(double x) {
 /* The inverse of erfc: max ULP 2.8; NaN outside [0, 2]. */
 AG_FN double v_erfcinv(double x) {
   return ag_erfinv(1.0 - x, x > 1.0 ? 2.0 - x : x);
+}
+
+/* In single precision by way of double: max ULP 0.5. */
+AG_FN float v_gammaf(float x) {
+  return (float)v_gamma(x);
+}
+
+AG_FN float v_zetaf(float s, float q) {
+  return (float)v_zeta(s, q);
 }
 
 #endif

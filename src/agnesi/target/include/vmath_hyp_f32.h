@@ -3,21 +3,6 @@
 #ifndef AG_VMATH_HYP_F32_H
 #define AG_VMATH_HYP_F32_H
 
-AG_FN float v_copysignf(float x, float y) {
-  return AG_COPYSIGNF(x, y);
-}
-
-/* The larger argument that is not NaN. */
-AG_FN float v_fmaxf(float x, float y) {
-  float larger = x > y ? x : y;
-  return y != y ? x : larger;
-}
-
-AG_FN float v_fminf(float x, float y) {
-  float smaller = x < y ? x : y;
-  return y != y ? x : smaller;
-}
-
 /* 2^x: max ULP 0.9. */
 AG_FN float v_exp2f(float x) {
   x = x > 200.0f ? 200.0f : x;
@@ -245,6 +230,28 @@ AG_FN float v_log1mexpf(float x) {
   r = e == 0.0f ? -0.0f : r;
   r = x == 0.0f ? -AG_INFF : r;
   return x <= 0.0f ? r : AG_NANF;
+}
+
+/* log(x / (1 - x)) = log1p of (2x - 1) / (1 - x), where 2x - 1 is exact near 1/2; less that of 1 - x below 1/2, with a
+ * factor where the quotient could overflow.  Max ULP 2.6; NaN outside [0, 1]. */
+AG_FN float v_logitf(float x) {
+  int low = x < 0.5f;
+  int tiny = AG_ABSF(x) < 0x1p-120f;
+  float distance = AG_FMAF(2.0f, x, -1.0f);
+  float part = low ? x : 1.0f - x;
+  part = tiny ? x * 0x1p32f + 0.0f : part; /* which makes +0 of -0 */
+  float value = v_log1pf((low ? -distance : distance) / part);
+  value = tiny ? value + 0x1.62e43p4f : value;
+  return low ? -value : value;
+}
+
+/* x log(y), 0 where x is 0 and y is a number. */
+AG_FN float v_xlogyf(float x, float y) {
+  return (x == 0.0f) & (y == y) ? x : x * v_logf(y);
+}
+
+AG_FN float v_xlog1pyf(float x, float y) {
+  return (x == 0.0f) & (y == y) ? x : x * v_log1pf(y);
 }
 
 #endif

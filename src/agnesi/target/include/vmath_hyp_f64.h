@@ -3,21 +3,6 @@
 #ifndef AG_VMATH_HYP_F64_H
 #define AG_VMATH_HYP_F64_H
 
-AG_FN double v_copysign(double x, double y) {
-  return AG_COPYSIGN(x, y);
-}
-
-/* The larger argument that is not NaN. */
-AG_FN double v_fmax(double x, double y) {
-  double larger = x > y ? x : y;
-  return y != y ? x : larger;
-}
-
-AG_FN double v_fmin(double x, double y) {
-  double smaller = x < y ? x : y;
-  return y != y ? x : smaller;
-}
-
 /* 2^x: max ULP 1.0. */
 AG_FN double v_exp2(double x) {
   x = x > 1100.0 ? 1100.0 : x;
@@ -257,6 +242,28 @@ AG_FN double v_log1mexp(double x) {
   r = e == 0.0 ? -0.0 : r;
   r = x == 0.0 ? -AG_INF : r;
   return x <= 0.0 ? r : AG_NAN;
+}
+
+/* log(x / (1 - x)) = log1p of (2x - 1) / (1 - x), where 2x - 1 is exact near 1/2; less that of 1 - x below 1/2, with a
+ * factor where the quotient could overflow.  Max ULP 2.6; NaN outside [0, 1]. */
+AG_FN double v_logit(double x) {
+  int low = x < 0.5;
+  int tiny = AG_ABS(x) < 0x1p-1000;
+  double distance = AG_FMA(2.0, x, -1.0);
+  double part = low ? x : 1.0 - x;
+  part = tiny ? x * 0x1p64 + 0.0 : part; /* which makes +0 of -0 */
+  double value = v_log1p((low ? -distance : distance) / part);
+  value = tiny ? value + 0x1.62e42fefa39efp5 : value;
+  return low ? -value : value;
+}
+
+/* x log(y), 0 where x is 0 and y is a number. */
+AG_FN double v_xlogy(double x, double y) {
+  return (x == 0.0) & (y == y) ? x : x * v_log(y);
+}
+
+AG_FN double v_xlog1py(double x, double y) {
+  return (x == 0.0) & (y == y) ? x : x * v_log1p(y);
 }
 
 #endif

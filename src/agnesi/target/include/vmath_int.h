@@ -34,6 +34,11 @@ AG_FN int64_t v_imod(int64_t x, int64_t y) {
   return ((remainder != 0) & ((remainder ^ divisor) < 0)) ? remainder + divisor : remainder;
 }
 
+/* Remainder with the sign of x, as C's. */
+AG_FN int64_t v_ifmod(int64_t x, int64_t y) {
+  return x % (((y == 0) | (y == -1)) ? 1 : y);
+}
+
 AG_FN uint64_t v_ufloordiv(uint64_t x, uint64_t y) {
   uint64_t quotient = x / (y == 0 ? 1 : y);
   return y == 0 ? 0 : quotient;
@@ -41,6 +46,23 @@ AG_FN uint64_t v_ufloordiv(uint64_t x, uint64_t y) {
 
 AG_FN uint64_t v_umod(uint64_t x, uint64_t y) {
   return x % (y == 0 ? 1 : y);
+}
+
+/* Shifts by as many bits as there are, or more, or by a negative number of bits, leave nothing but the sign. */
+AG_FN int64_t v_ileft(int64_t x, int64_t n) {
+  return (uint64_t)n < 64 ? (int64_t)((uint64_t)x << (n & 63)) : 0;
+}
+
+AG_FN int64_t v_iright(int64_t x, int64_t n) {
+  return x >> ((uint64_t)n < 64 ? n : 63);
+}
+
+AG_FN uint64_t v_uleft(uint64_t x, uint64_t n) {
+  return n < 64 ? x << (n & 63) : 0;
+}
+
+AG_FN uint64_t v_uright(uint64_t x, uint64_t n) {
+  return n < 64 ? x >> (n & 63) : 0;
 }
 
 /* x to the power of y >= 0, modulo 2^64; 1 for y <= 0.  Repeated squaring. */
