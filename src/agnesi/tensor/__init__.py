@@ -1,8 +1,8 @@
 """The functions of arrays, under NumPy's names; constructors of variables under Theano's."""
 
 from agnesi.ir.variable import Variable as Variable, as_tensor_variable as as_tensor_variable, constant as constant
-from agnesi.ops.assign import inc_subtensor as inc_subtensor, set_subtensor as set_subtensor
 from agnesi.ops.activations import relu as relu
+from agnesi.ops.assign import inc_subtensor as inc_subtensor, set_subtensor as set_subtensor
 from agnesi.ops.composites import argmax as argmax, argmin as argmin, logsumexp as logsumexp
 from agnesi.ops.cumulative import cumprod as cumprod, cumsum as cumsum
 from agnesi.ops.index import (
