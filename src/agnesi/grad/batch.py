@@ -11,6 +11,7 @@ from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
 from agnesi.ops.gather import take
 from agnesi.ops.index import broadcast_dims, insert, iota, reshape_dims, transpose_
+from agnesi.ops.shape import specify
 
 Args = list[Node]
 Flags = list[bool]
@@ -77,6 +78,10 @@ def _reshape(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     return reshape_dims(args[0], (size, *node.shape))
 
 
+def _specify(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    return specify(args[0], (size, *node.shape))
+
+
 def _sum_to(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     return node.op(args[0], dim_node(size), *args[1:])
 
@@ -135,6 +140,7 @@ RULES: dict[str, Rule] = {
     "transpose": _transpose,
     "broadcast_to": _broadcast,
     "reshape": _reshape,
+    "specify_shape": _specify,
     "sum_to": _sum_to,
     "take": _take,
     "scatter_set": _scatter,

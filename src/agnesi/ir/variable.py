@@ -85,6 +85,16 @@ class Variable(Operand):
         return METHODS["transpose"](self)
 
     @property
+    def mT(self) -> Variable:
+        """The last two axes exchanged."""
+        return METHODS["matrix_transpose"](self)
+
+    @property
+    def size(self) -> Variable:
+        """The number of elements, as an int64 scalar variable."""
+        return METHODS["size"](self)
+
+    @property
     def line(self) -> str:
         return line_of(self.node)
 

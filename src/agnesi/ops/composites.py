@@ -14,9 +14,10 @@ from agnesi.ir.type import Type
 from agnesi.ir.variable import as_node, lift, method
 from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import Array, composite
-from agnesi.ops.getitem import getitem
-from agnesi.ops.index import broadcast_dims, expand_dims, flatten, insert, iota
-from agnesi.ops.reduce import Axis, max_, min_, normalize_axes, spread, sum_
+from agnesi.ops.getitem import part_of
+from agnesi.ops.index import Axis, broadcast_dims, expand_dims, insert, iota, normalize_axes
+from agnesi.ops.reduce import max as max_along, max_, min_, nonempty, spread, sum_
+from agnesi.ops.shape import flatten
 
 # -- softmax and its relatives ----------------------------------------------------------------------------
 
@@ -185,9 +186,10 @@ def logsumexp(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
 def _arg(op: Any, x: Node, axis: int | None, keepdims: bool) -> Node:
     x = as_node(x)
     if axis is None:
-        x, axis, keepdims = flatten(x), 0, False
+        flat = _arg(op, flatten(x), 0, False)
+        return expand_dims(flat, tuple(range(x.ndim))) if keepdims else flat
     axes = normalize_axes(axis, x.ndim)
-    y: Node = op(x, axes=axes)
+    y: Node = op(nonempty(op.name, x, axes), axes=axes)
     return expand_dims(y, axes) if keepdims else y
 
 
@@ -206,6 +208,13 @@ def argmin(x: Node, axis: int | None = None, keepdims: bool = False) -> Node:
 
 
 @lift
+def max_and_argmax(x: Node, axis: int | None = None, keepdims: bool = False) -> tuple[Node, Node]:
+    """The greatest element along an axis, or of all, and its first place."""
+    x = as_node(x)
+    return max_along(x, axis, keepdims), argmax(x, axis, keepdims)
+
+
+@lift
 def categorical_crossentropy(p: Node, target: Node) -> Node:
     """-log of the probability of the right class: integer targets pick it, a matrix of probabilities averages it.
 
@@ -216,7 +225,7 @@ def categorical_crossentropy(p: Node, target: Node) -> Node:
         return -sum_(target * ew.log(p), axes=(p.ndim - 1,))
     if target.ndim != 1 or p.ndim != 2:
         raise TypeMismatch(f"categorical_crossentropy takes a matrix and class numbers, not {p.type}, {target.type}")
-    return -getitem(ew.log(p), (iota(dim_node(target.shape[0])), target))
+    return -part_of(ew.log(p), (iota(dim_node(target.shape[0])), target))
 
 
 @lift

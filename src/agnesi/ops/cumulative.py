@@ -12,8 +12,9 @@ from agnesi.ir.op import OPS, Op
 from agnesi.ir.variable import as_node, lift, method
 from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import Index, Piece, storing
-from agnesi.ops.index import flatten, slice_
-from agnesi.ops.reduce import accumulator, normalize_axes
+from agnesi.ops.index import normalize_axes, slice_
+from agnesi.ops.reduce import accumulator
+from agnesi.ops.shape import flatten
 
 
 def running(name: str, function: Any, combine: str, vjp: Any, jvp: Any, doc: str) -> Op:

@@ -8,7 +8,7 @@ from agnesi.errors import IndexOutOfRange, TypeMismatch
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import Node, as_dim, cast, dim_node
 from agnesi.ir.type import Dim
-from agnesi.ir.variable import Variable, as_node, lift, method, unwrap
+from agnesi.ir.variable import Variable, as_node, method, unwrap
 from agnesi.ops import elementwise as ew
 from agnesi.ops.gather import take
 from agnesi.ops.index import broadcast_dims, drop, insert, reshape_dims, slice_, transpose_
@@ -18,10 +18,15 @@ from agnesi.ops.select import flatnonzero
 @method("getitem")
 def getitem(x: Any, key: Any) -> Variable:
     """The part of x that NumPy's x[key] gives."""
-    parts = key if isinstance(key, tuple) else (key,)
-    result: Variable = _getitem(x, tuple(_plain(p) for p in parts))
-    result.origin = (as_node(x), parts)
+    result = Variable(part_of(as_node(x), key))
+    result.origin = (as_node(x), key if isinstance(key, tuple) else (key,))
     return result
+
+
+def part_of(x: Node, key: Any) -> Node:
+    """x[key] of nodes."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return _getitem(x, tuple(_plain(p) for p in parts))
 
 
 def _plain(part: Any) -> Any:
@@ -33,7 +38,6 @@ def _plain(part: Any) -> Any:
     return as_node(part)
 
 
-@lift
 def _getitem(x: Node, parts: tuple[Any, ...]) -> Node:
     x, parts = _unmasked(x, parts)
     used = sum(p is not None and p is not Ellipsis for p in parts)
@@ -135,6 +139,8 @@ def _bounds(part: slice, size: Dim) -> tuple[Dim, Dim, int]:
     if step == 0:
         raise TypeMismatch("the step of a slice cannot be 0")
     start, stop = (None if b is None else _bound(b) for b in (part.start, part.stop))
+    if start is None and stop is None and step == 1:
+        return 0, size, step
     if step < 0:
         if start is None and stop is None:
             return dims.sub(size, 1), _steps(size, -step), step

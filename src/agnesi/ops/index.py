@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from operator import index
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -11,9 +13,11 @@ from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import Node, as_dim, cast, const, dim_node, make
 from agnesi.ir.op import OPS, Op, register
 from agnesi.ir.type import Dim, Type, same
-from agnesi.ir.variable import as_node, lift, method
+from agnesi.ir.variable import as_node
 from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import Array, Index, Piece, here, indexing, storing
+
+Axis = int | Sequence[int] | None
 
 # -- axes -----------------------------------------------------------------------------------------------
 
@@ -301,114 +305,65 @@ iota = register(
 )  # fmt: skip
 
 
-# -- the public functions -------------------------------------------------------------------------------
-
-
 def expand_dims(x: Node, axes: tuple[int, ...]) -> Node:
     """New axes of size 1 at these sorted positions of the result."""
     return insert(x, axes=axes) if axes else x
 
 
-@method("transpose", numpy=(np.transpose,))
-@lift
-def transpose(x: Node, axes: tuple[int, ...] | None = None) -> Node:
-    """The axes in another order, reversed by default."""
-    x = as_node(x)
-    perm = tuple(range(x.ndim))[::-1] if axes is None else tuple(int(a) % x.ndim for a in axes)
-    if sorted(perm) != list(range(x.ndim)):
-        raise TypeMismatch(f"transpose: {axes} is not an order of the {x.ndim} axes of {x.type}")
+def permuted(x: Node, perm: tuple[int, ...]) -> Node:
+    """x with its axes in this order; x itself when that is the order they have."""
     return x if perm == tuple(range(x.ndim)) else transpose_(x, perm=perm)
 
 
-@method("reshape", numpy=(np.reshape,))
-@lift
-def reshape(x: Node, *shape: Any) -> Node:
-    """The elements in another shape; one size may be -1.
-
-    >>> import numpy as np, agnesi.tensor as at
-    >>> at.reshape(np.arange(6), (2, -1)).eval().shape
-    (2, 3)
-    """
-    x = as_node(x)
-    wanted = list(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else list(shape)
-    sizes: list[Dim] = [as_dim(as_node(s)) for s in wanted]
-    if sizes.count(-1) > 1:
-        raise ShapeError("reshape: only one size can be -1")
-    if -1 in [s for s in sizes if isinstance(s, int)]:
-        hole = next(k for k, s in enumerate(sizes) if isinstance(s, int) and s == -1)
-        rest = dims.product(s for k, s in enumerate(sizes) if k != hole)
-        sizes[hole] = _divide(dims.product(x.shape), rest, x)
-    return reshape_dims(x, tuple(sizes))
+def section(x: Node, axis: int, start: Dim, length: Dim) -> Node:
+    """So many elements from a start along an axis, which must lie within it."""
+    if same(start, 0) and same(length, x.shape[axis]):
+        return x
+    return slice_(x, dim_node(start), dim_node(length), axes=(axis,), steps=(1,))
 
 
-def _divide(total: Dim, rest: Dim, x: Node) -> Dim:
-    if isinstance(total, int) and isinstance(rest, int):
-        if rest == 0 or total % rest:
-            raise ShapeError(f"reshape: the {total} elements of {x.type} do not divide by {rest}")
-    return dims.floordiv(total, dims.maximum(rest, 1))
+# -- what users give for axes and sizes ---------------------------------------------------------------------
 
 
-@method("flatten", "ravel", numpy=(np.ravel,))
-@lift
-def flatten(x: Node) -> Node:
-    """All elements in one axis."""
-    return reshape_dims(as_node(x), (dims.product(as_node(x).shape),))
+def normalize_axes(axis: Axis, ndim: int, name: str = "axis") -> tuple[int, ...]:
+    """The axes as a sorted tuple of non-negative numbers; None means all. Raises TypeMismatch."""
+    return tuple(range(ndim)) if axis is None else tuple(sorted(axes_of(axis, ndim, name)))
 
 
-@method("squeeze", numpy=(np.squeeze,))
-@lift
-def squeeze(x: Node, axis: int | tuple[int, ...] | None = None) -> Node:
-    """Without axes of size 1: those given, or those known to be 1."""
-    x = as_node(x)
-    given = (axis,) if isinstance(axis, int) else axis
-    axes = tuple(k for k, d in enumerate(x.shape) if same(d, 1)) if given is None else tuple(a % x.ndim for a in given)
+def axes_of(axis: int | Sequence[int], ndim: int, name: str = "axis") -> tuple[int, ...]:
+    """The axes as non-negative numbers, in the order in which they are given. Raises TypeMismatch."""
+    axes = (index(axis),) if isinstance(axis, SupportsIndex) else tuple(axis)
     for a in axes:
-        if isinstance(x.shape[a], int) and x.shape[a] != 1:
-            raise ShapeError(f"squeeze: axis {a} of {x.type} is not 1")
-    return drop(x, axes=tuple(sorted(axes))) if axes else x
+        if not -ndim <= a < ndim:
+            raise TypeMismatch(f"{name} {a} does not exist: the array has {ndim} axes")
+    result = tuple(a % ndim for a in axes)
+    if len(set(result)) != len(result):
+        raise TypeMismatch(f"{name} {axis} names an axis twice")
+    return result
 
 
-@method("broadcast_to", numpy=(np.broadcast_to,))
-@lift
-def broadcast_to(x: Node, shape: Any) -> Node:
-    """The array repeated to a shape."""
-    return broadcast_dims(as_node(x), tuple(as_dim(as_node(s)) for s in shape))
+def axis_of(axis: Any, ndim: int, name: str = "axis") -> int:
+    """One axis as a non-negative number. Raises TypeMismatch."""
+    return axes_of(index(axis), ndim, name)[0]
 
 
-@lift
-def concatenate(arrays: Any, axis: int = 0) -> Node:
-    """Arrays one after another along an axis.
-
-    >>> import numpy as np, agnesi.tensor as at
-    >>> at.concatenate([np.zeros(2), np.ones(1)]).eval().tolist()
-    [0.0, 0.0, 1.0]
-    """
-    nodes = [as_node(a) for a in arrays]
-    if not nodes:
-        raise TypeMismatch("concatenate needs at least one array")
-    ranks = {n.ndim for n in nodes}
-    if len(ranks) > 1 or 0 in ranks:
-        raise TypeMismatch(f"concatenate: arrays of the same rank, at least 1, are needed, not {sorted(ranks)}")
-    common = dt.promote(*[n.dtype for n in nodes])
-    return concatenate_(*[cast(n, common) for n in nodes], axis=axis % nodes[0].ndim)
+def size_of(value: Any, name: str = "a size") -> Dim:
+    """A number or an integer scalar as a dimension. Raises TypeMismatch."""
+    node = as_node(value)
+    if node.ndim or dt.is_float(node.dtype) or node.dtype == "bool":
+        raise TypeMismatch(f"{name} must be an integer or an integer scalar, not {node.type}")
+    return as_dim(cast(node, "int64"))
 
 
-@lift
-def stack(arrays: Any, axis: int = 0) -> Node:
-    """Arrays of one shape along a new axis."""
-    nodes = [as_node(a) for a in arrays]
-    at = axis % (nodes[0].ndim + 1)
-    return concatenate([insert(n, axes=(at,)) for n in nodes], axis=at)
-
-
-@lift
-def arange(n: Any) -> Node:
-    """The int64 numbers 0, 1, ... below n."""
-    return iota(cast(as_node(n), "int64"))
-
-
-@lift
-def full(shape: Any, value: Any, dtype: str) -> Node:
-    """An array of one value."""
-    sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
-    return broadcast_dims(cast(as_node(value), dtype), tuple(as_dim(cast(as_node(s), "int64")) for s in sizes))
+def sizes_of(shape: Any, name: str = "a size") -> tuple[Dim, ...]:
+    """A size, a sequence of sizes, or a vector of known length as a shape. Raises TypeMismatch."""
+    if isinstance(shape, (tuple, list)):
+        return tuple(size_of(s, name) for s in shape)
+    node = as_node(shape)
+    if node.ndim != 1:
+        return (size_of(node, name),)
+    if not isinstance(node.shape[0], int):
+        raise TypeMismatch(
+            f"{name}: the vector {node.type} has no known length, so the rank is not known; give a tuple"
+        )
+    return tuple(size_of(drop(section(node, 0, k, 1), axes=(0,)), name) for k in range(node.shape[0]))

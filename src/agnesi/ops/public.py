@@ -1,4 +1,4 @@
-"""Constructors of variables, and elementwise functions under NumPy's names."""
+"""Elementwise functions under NumPy's names."""
 
 from __future__ import annotations
 
@@ -7,59 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from agnesi import config
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dtype as dt
-from agnesi.ir.node import Node, cast as cast_node, input_node, symbol
+from agnesi.ir.node import Node, cast as cast_node
 from agnesi.ir.op import Op
-from agnesi.ir.type import Dim, Type
-from agnesi.ir.variable import METHODS, NUMPY, Variable, as_node, lift, method
+from agnesi.ir.variable import NUMPY, as_node, lift, method
 from agnesi.ops import elementwise as ew, functions, special
-from agnesi.ops.index import broadcast_dims, full
 from agnesi.ops.pointwise import deg2rad, rad2deg, reciprocal, round, square
 from agnesi.ops.reduce import cast_bool
-
-# -- constructors -----------------------------------------------------------------------------------------
-
-
-def tensor(name: str = "", dtype: str | None = None, shape: tuple[int | str | None, ...] = ()) -> Variable:
-    """A variable of this dtype and shape; a size is a number, a dimension's name, or None for any.
-
-    Dimensions of the same name are equal and never broadcast.
-
-    >>> tensor("x", dtype="float32", shape=("batch", 784))
-    x: float32[batch, 784]
-    """
-    sizes: list[Dim] = []
-    for size in shape:
-        if isinstance(size, int):
-            if size < 0:
-                raise TypeMismatch(f"a size cannot be negative: {shape}")
-            sizes.append(size)
-        elif size is None or isinstance(size, str):
-            sizes.append(symbol(size or ""))
-        else:
-            raise TypeMismatch(f"a size is a number, a name or None, not {size!r}")
-    return Variable(input_node(name, Type(dt.normalize(dtype or config.settings().floatX), tuple(sizes))), name)
-
-
-def _constructor(ndim: int, dtype: str | None) -> Callable[..., Variable]:
-    def make(name: str = "", dtype: str | None = dtype) -> Variable:
-        return tensor(name, dtype, (None,) * ndim)
-
-    make.__doc__ = f"A variable with {ndim} axes of any size, {dtype or 'config.floatX unless a dtype is given'}."
-    return make
-
-
-RANKS = ("scalar", "vector", "matrix", "tensor3", "tensor4")
-PREFIXES = {"b": "int8", "w": "int16", "i": "int32", "l": "int64", "f": "float32", "d": "float64"}
-CONSTRUCTORS = {
-    prefix + name: _constructor(ndim, dtype)
-    for ndim, name in enumerate(RANKS)
-    for prefix, dtype in {"": None, **PREFIXES}.items()
-}
-
-# -- elementwise functions under NumPy's names --------------------------------------------------------------
 
 
 def public(op: Op, *numpy: Any, name: str = "") -> Callable[..., Any]:
@@ -204,33 +159,3 @@ NUMPY |= {
 def cast(x: Node, dtype: str) -> Node:
     """x in another dtype."""
     return cast_node(as_node(x), dt.normalize(dtype))
-
-
-@lift
-def zeros(shape: Any, dtype: str | None = None) -> Node:
-    """An array of zeros."""
-    return full(shape, 0, dtype or config.settings().floatX)
-
-
-@lift
-def ones(shape: Any, dtype: str | None = None) -> Node:
-    """An array of ones."""
-    return full(shape, 1, dtype or config.settings().floatX)
-
-
-@lift
-def zeros_like(x: Node) -> Node:
-    """Zeros of the type of x."""
-    return broadcast_dims(cast_node(as_node(0), as_node(x).dtype), as_node(x).shape)
-
-
-@lift
-def ones_like(x: Node) -> Node:
-    """Ones of the type of x."""
-    return broadcast_dims(cast_node(as_node(1), as_node(x).dtype), as_node(x).shape)
-
-
-NUMPY[np.zeros_like] = zeros_like
-NUMPY[np.ones_like] = ones_like
-METHODS["zeros_like"] = zeros_like
-METHODS["ones_like"] = ones_like

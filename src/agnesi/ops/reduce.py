@@ -6,28 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from agnesi.errors import TypeMismatch
+from agnesi.errors import ShapeError, TypeMismatch
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import Node, cast, const, dim_node
-from agnesi.ir.op import Op
+from agnesi.ir.op import OPS, Op
 from agnesi.ir.variable import as_node, lift, method
 from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import reduction
-from agnesi.ops.index import broadcast_dims, expand_dims
-
-Axis = int | tuple[int, ...] | None
-
-
-def normalize_axes(axis: Axis, ndim: int, name: str = "axis") -> tuple[int, ...]:
-    """The axes as a sorted tuple of non-negative numbers; None means all. Raises TypeMismatch."""
-    axes = tuple(range(ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-    for a in axes:
-        if not -ndim <= a < ndim:
-            raise TypeMismatch(f"{name} {a} does not exist: the array has {ndim} axes")
-    result = tuple(sorted({a % ndim for a in axes}))
-    if len(result) != len(axes):
-        raise TypeMismatch(f"{name} {axis} names an axis twice")
-    return result
+from agnesi.ops.index import Axis, broadcast_dims, expand_dims, normalize_axes
 
 
 def spread(y: Node, x: Node, axes: tuple[int, ...]) -> Node:
@@ -124,59 +110,124 @@ def accumulator(dtype: str) -> str:
     return dtype if dt.is_float(dtype) else "int64"
 
 
-def _reduce(op: Op, x: Node, axis: Axis, keepdims: bool) -> Node:
+def _reduce(op: Op, x: Node, axis: Axis, keepdims: bool, initial: Any = None, where: Any = True) -> Node:
+    """The reduction of the elements that `where` marks, joined with an initial value."""
     axes = normalize_axes(axis, x.ndim)
+    assert op.init is not None
+    if where is not True:
+        x = ew.where(cast_bool(as_node(where)), x, const(op.init(x.dtype), x.dtype))
     y: Node = op(x, axes=axes) if axes else x
+    if initial is not None:
+        y = cast(OPS[op.combine](y, initial), x.dtype)
     return expand_dims(y, axes) if keepdims else y
 
 
 @method("sum", numpy=(np.sum,))
 @lift
-def sum(x: Node, axis: Axis = None, dtype: str | None = None, keepdims: bool = False) -> Node:
+def sum(
+    x: Node, axis: Axis = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None,
+    initial: Any = None, where: Any = True,
+) -> Node:  # fmt: skip
     """The sum along axes; integers add up in 64 bits, as in NumPy.
+
+    dtype: of the result. acc_dtype: in which to add up, by default dtype. initial: what to start from. where: an array
+    of booleans that marks the elements to take.
 
     >>> import numpy as np, agnesi.tensor as at
     >>> at.sum(np.ones((2, 3)), axis=0).eval().tolist()
     [2.0, 2.0, 2.0]
     """
-    x = as_node(x)
-    return _reduce(sum_, cast(x, dtype or accumulator(x.dtype)), axis, keepdims)
+    return _accumulate(sum_, x, axis, dtype, keepdims, acc_dtype, initial, where)
 
 
 @method("prod", numpy=(np.prod,))
 @lift
-def prod(x: Node, axis: Axis = None, dtype: str | None = None, keepdims: bool = False) -> Node:
-    """The product along axes; integers multiply in 64 bits, as in NumPy."""
+def prod(
+    x: Node, axis: Axis = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None,
+    initial: Any = None, where: Any = True,
+) -> Node:  # fmt: skip
+    """The product along axes; integers multiply in 64 bits, as in NumPy. Arguments as in `sum`."""
+    return _accumulate(prod_, x, axis, dtype, keepdims, acc_dtype, initial, where)
+
+
+def _accumulate(
+    op: Op, x: Any, axis: Axis, dtype: Any, keepdims: bool, acc_dtype: Any, initial: Any, where: Any
+) -> Node:  # fmt: skip
     x = as_node(x)
-    return _reduce(prod_, cast(x, dtype or accumulator(x.dtype)), axis, keepdims)
+    wanted = dt.normalize(dtype) if dtype else accumulator(x.dtype)
+    inner = dt.normalize(acc_dtype) if acc_dtype else wanted
+    return cast(_reduce(op, cast(x, inner), axis, keepdims, initial, where), wanted)
 
 
 @method("max", numpy=(np.max, np.amax))
 @lift
-def max(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
-    """The greatest element along axes; NaN where there is one; the lowest value of the dtype over no elements."""
-    return _reduce(max_, as_node(x), axis, keepdims)
+def max(x: Node, axis: Axis = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Node:
+    """The greatest element along axes; NaN where there is one.
+
+    initial: a lower bound, and the result over no elements. where: marks the elements to take, and needs an initial
+    value. Without one, the result over no elements is the lowest value of the dtype, and ShapeError is raised where it
+    is known that there are none.
+    """
+    return _reduce(max_, _some("max", as_node(x), axis, initial, where), axis, keepdims, initial, where)
 
 
 @method("min", numpy=(np.min, np.amin))
 @lift
-def min(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
-    """The smallest element along axes; NaN where there is one; the highest value of the dtype over no elements."""
-    return _reduce(min_, as_node(x), axis, keepdims)
+def min(x: Node, axis: Axis = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Node:
+    """The smallest element along axes; NaN where there is one.
+
+    initial: an upper bound, and the result over no elements. where: marks the elements to take, and needs an initial
+    value. Without one, the result over no elements is the highest value of the dtype, and ShapeError is raised where it
+    is known that there are none.
+    """
+    return _reduce(min_, _some("min", as_node(x), axis, initial, where), axis, keepdims, initial, where)
+
+
+def _some(name: str, x: Node, axis: Axis, initial: Any, where: Any) -> Node:
+    """x; raises where it is known that an extreme would be one of no elements."""
+    if initial is not None:
+        return x
+    if where is not True:
+        raise TypeMismatch(f"{name}: with `where` there may be no elements; give `initial` too")
+    return nonempty(name, x, normalize_axes(axis, x.ndim))
+
+
+def nonempty(name: str, x: Node, axes: tuple[int, ...]) -> Node:
+    """x; raises ShapeError where it is known to have no elements along the axes, but a result."""
+    rest = dims.product(d for k, d in enumerate(x.shape) if k not in axes)
+    if not dims.same(rest, 0) and dims.same(dims.product(x.shape[a] for a in axes), 0):
+        raise ShapeError(f"{name} of no elements: {x.type} along {axes}; max and min take `initial` for that case")
+    return x
 
 
 @method("any", numpy=(np.any,))
 @lift
-def any(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
+def any(x: Node, axis: Axis = None, keepdims: bool = False, where: Any = True) -> Node:
     """Whether any element along the axes is true."""
-    return _reduce(any_, cast_bool(as_node(x)), axis, keepdims)
+    return _reduce(any_, cast_bool(as_node(x)), axis, keepdims, where=where)
 
 
 @method("all", numpy=(np.all,))
 @lift
-def all(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
+def all(x: Node, axis: Axis = None, keepdims: bool = False, where: Any = True) -> Node:
     """Whether all elements along the axes are true."""
-    return _reduce(all_, cast_bool(as_node(x)), axis, keepdims)
+    return _reduce(all_, cast_bool(as_node(x)), axis, keepdims, where=where)
+
+
+@method("count_nonzero", numpy=(np.count_nonzero,))
+@lift
+def count_nonzero(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
+    """The number of elements along the axes that differ from zero."""
+    x = as_node(x)
+    return _reduce(sum_, cast(cast_bool(x), "int64"), axis, keepdims)
+
+
+@method("ptp", numpy=(np.ptp,))
+@lift
+def ptp(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
+    """The greatest element minus the smallest along the axes."""
+    x = as_node(x)
+    return max(x, axis, keepdims) - min(x, axis, keepdims)
 
 
 def cast_bool(x: Node) -> Node:
@@ -190,29 +241,50 @@ def count(x: Node, axes: tuple[int, ...], dtype: str) -> Node:
     return const(float(n), dtype) if isinstance(n, int) else cast(dim_node(n), dtype)
 
 
+def _count_along(x: Node, axes: tuple[int, ...], keepdims: bool, where: Any) -> Node:
+    """How many elements are averaged: a scalar, or the number of those that `where` marks, in the dtype of x."""
+    if where is True:
+        return count(x, axes, x.dtype)
+    mask = broadcast_dims(cast_bool(as_node(where)), x.shape)
+    return _reduce(sum_, cast(mask, x.dtype), axes, keepdims)
+
+
 @method("mean", numpy=(np.mean,))
 @lift
-def mean(x: Node, axis: Axis = None, dtype: str | None = None, keepdims: bool = False) -> Node:
-    """The mean along axes, in floating point."""
+def mean(
+    x: Node, axis: Axis = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None, where: Any = True
+) -> Node:  # fmt: skip
+    """The mean along axes, in floating point; arguments as in `sum`."""
     x = as_node(x)
-    x = cast(x, dtype or dt.to_float(x.dtype))
+    wanted = dt.normalize(dtype) if dtype else dt.to_float(x.dtype)
+    x = cast(x, dt.normalize(acc_dtype) if acc_dtype else wanted)
     axes = normalize_axes(axis, x.ndim)
-    return _reduce(sum_, x, axes, keepdims) / count(x, axes, x.dtype)
+    return cast(_reduce(sum_, x, axes, keepdims, where=where) / _count_along(x, axes, keepdims, where), wanted)
 
 
 @method("var", numpy=(np.var,))
 @lift
-def var(x: Node, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Node:
+def var(
+    x: Node, axis: Axis = None, ddof: Any = 0, keepdims: bool = False, dtype: Any = None, where: Any = True
+) -> Node:  # fmt: skip
     """The variance along axes: the mean squared distance from the mean, with `ddof` degrees of freedom taken off."""
     x = as_node(x)
-    x = cast(x, dt.to_float(x.dtype))
+    x = cast(x, dt.normalize(dtype) if dtype else dt.to_float(x.dtype))
     axes = normalize_axes(axis, x.ndim)
-    centred = x - mean(x, axes, keepdims=True)
-    return _reduce(sum_, centred * centred, axes, keepdims) / (count(x, axes, x.dtype) - ddof)
+    centred = x - mean(x, axes, keepdims=True, where=where)
+    squares = _reduce(sum_, centred * centred, axes, keepdims, where=where)
+    return squares / (_count_along(x, axes, keepdims, where) - ddof)
+
+
+def root(x: Node) -> Node:
+    """The square root, whose derivative at 0 is 0."""
+    return ew.where(ew.eq(x, 0), 0, ew.sqrt(x))
 
 
 @method("std", numpy=(np.std,))
 @lift
-def std(x: Node, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Node:
-    """The standard deviation along axes."""
-    return ew.sqrt(var(x, axis, ddof, keepdims))
+def std(
+    x: Node, axis: Axis = None, ddof: Any = 0, keepdims: bool = False, dtype: Any = None, where: Any = True
+) -> Node:  # fmt: skip
+    """The standard deviation along axes; arguments as in `var`. Its derivative where it is 0 is 0."""
+    return root(var(as_node(x), axis, ddof, keepdims, dtype, where))

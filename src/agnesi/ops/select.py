@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from agnesi.ir import dims
@@ -10,8 +12,9 @@ from agnesi.ir.variable import as_node, lift, method
 from agnesi.ops import elementwise as ew
 from agnesi.ops.cumulative import cumsum_
 from agnesi.ops.gather import scatter_add, take
-from agnesi.ops.index import broadcast_dims, flatten, iota, slice_, stack, transpose_
+from agnesi.ops.index import broadcast_dims, concatenate_, insert, iota, slice_, transpose_
 from agnesi.ops.reduce import cast_bool, sum_
+from agnesi.ops.shape import flatten
 
 
 def places(mask: Node) -> Node:
@@ -62,7 +65,7 @@ def nonzero(x: Node) -> tuple[Node, ...]:
 @lift
 def argwhere(x: Node) -> Node:
     """The indices of the elements that are not zero, a row for each."""
-    return stack(nonzero(x), axis=1)
+    return concatenate_(*[insert(places, axes=(1,)) for places in nonzero(as_node(x))], axis=1)
 
 
 @method("nonzero_values")
@@ -73,7 +76,7 @@ def nonzero_values(x: Node) -> Node:
     return take(flatten(x), flatnonzero(x))
 
 
-@method("compress", numpy=(np.compress,))
+@method(numpy=(np.compress,))
 @lift
 def compress(condition: Node, x: Node, axis: int | None = None) -> Node:
     """The parts of x along an axis (or its elements) at which a vector of conditions holds.
@@ -89,3 +92,9 @@ def compress(condition: Node, x: Node, axis: int | None = None) -> Node:
     order = (axis, *(k for k in range(x.ndim) if k != axis))
     taken = take(transpose_(x, perm=order), flatnonzero(condition))
     return transpose_(taken, perm=tuple(order.index(k) for k in range(x.ndim)))
+
+
+@method("compress")
+def _compressed(x: Any, condition: Any, axis: int | None = None) -> Any:
+    """The method takes the array first."""
+    return compress(condition, x, axis)

@@ -132,6 +132,7 @@ def resolved(dim: Dim, known: dict[Node, Node], common: bool) -> Dim:
 def entry_checks(graph: Graph, equal: Sequence[Equation], sites: list[Site], common: bool) -> list[EntryCheck]:
     """What the compiled function compares at entry; new sites are appended."""
     actual = {s: temp(f"in{k}_d{axis}", "int64") for s, (k, axis) in graph.symbols.items()}
+    actual |= {n: n for n in graph.inputs}  # a size may be an element of one
     checks: list[EntryCheck] = []
     for k, node in enumerate(graph.inputs):
         for axis, dim in enumerate(node.shape):

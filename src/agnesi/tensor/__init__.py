@@ -1,20 +1,88 @@
 """The functions of arrays, under NumPy's names; constructors of variables under Theano's."""
 
 from agnesi.ir.variable import Variable as Variable, as_tensor_variable as as_tensor_variable, constant as constant
-from agnesi.ops.activations import relu as relu
-from agnesi.ops.assign import inc_subtensor as inc_subtensor, set_subtensor as set_subtensor
-from agnesi.ops.composites import argmax as argmax, argmin as argmin, logsumexp as logsumexp
-from agnesi.ops.cumulative import cumprod as cumprod, cumsum as cumsum
-from agnesi.ops.index import (
+from agnesi.ops.activations import (
+    relu as relu,
+)
+from agnesi.ops.assign import (
+    inc_subtensor as inc_subtensor,
+    set_subtensor as set_subtensor,
+)
+from agnesi.ops.composites import (
+    argmax as argmax,
+    argmin as argmin,
+    logsumexp as logsumexp,
+    max_and_argmax as max_and_argmax,
+)
+from agnesi.ops.create import (
+    alloc as alloc,
     arange as arange,
-    broadcast_to as broadcast_to,
-    concatenate as concatenate,
-    flatten as flatten,
+    empty as empty,
+    empty_like as empty_like,
+    eye as eye,
+    fill as fill,
     full as full,
-    reshape as reshape,
-    squeeze as squeeze,
+    full_like as full_like,
+    geomspace as geomspace,
+    identity as identity,
+    identity_like as identity_like,
+    linspace as linspace,
+    logspace as logspace,
+    meshgrid as meshgrid,
+    mgrid as mgrid,
+    ogrid as ogrid,
+    ones as ones,
+    ones_like as ones_like,
+    vander as vander,
+    zeros as zeros,
+    zeros_like as zeros_like,
+)
+from agnesi.ops.cumulative import (
+    cumprod as cumprod,
+    cumsum as cumsum,
+)
+from agnesi.ops.diagonal import (
+    diag as diag,
+    diagonal as diagonal,
+    fill_diagonal as fill_diagonal,
+    trace as trace,
+    tri as tri,
+    tril as tril,
+    triu as triu,
+)
+from agnesi.ops.join import (
+    array_split as array_split,
+    column_stack as column_stack,
+    concatenate as concatenate,
+    dstack as dstack,
+    flip as flip,
+    fliplr as fliplr,
+    flipud as flipud,
+    hstack as hstack,
+    join as join,
+    repeat as repeat,
+    roll as roll,
+    rot90 as rot90,
+    split as split,
     stack as stack,
-    transpose as transpose,
+    stacklists as stacklists,
+    tile as tile,
+    vstack as vstack,
+)
+from agnesi.ops.lookup import (
+    bincount as bincount,
+    choose as choose,
+    digitize as digitize,
+    interp as interp,
+    ravel_multi_index as ravel_multi_index,
+    searchsorted as searchsorted,
+    take as take,
+    take_along_axis as take_along_axis,
+    to_one_hot as to_one_hot,
+    unravel_index as unravel_index,
+)
+from agnesi.ops.pad import (
+    pad as pad,
 )
 from agnesi.ops.pointwise import (
     allclose as allclose,
@@ -49,7 +117,6 @@ from agnesi.ops.products import (
     tensordot as tensordot,
 )
 from agnesi.ops.public import (
-    CONSTRUCTORS,
     abs as abs,
     add as add,
     arccos as arccos,
@@ -97,11 +164,11 @@ from agnesi.ops.public import (
     le as le,
     left_shift as left_shift,
     log as log,
+    log10 as log10,
     log1mexp as log1mexp,
     log1p as log1p,
     log1pexp as log1pexp,
     log2 as log2,
-    log10 as log10,
     logaddexp as logaddexp,
     loggamma as loggamma,
     logical_and as logical_and,
@@ -116,8 +183,6 @@ from agnesi.ops.public import (
     multiply as multiply,
     negative as negative,
     neq as neq,
-    ones as ones,
-    ones_like as ones_like,
     power as power,
     psi as psi,
     radians as radians,
@@ -135,7 +200,6 @@ from agnesi.ops.public import (
     switch as switch,
     tan as tan,
     tanh as tanh,
-    tensor as tensor,
     tri_gamma as tri_gamma,
     trigamma as trigamma,
     true_divide as true_divide,
@@ -144,17 +208,17 @@ from agnesi.ops.public import (
     xlog1py as xlog1py,
     xlogy as xlogy,
     xlogy0 as xlogy0,
-    zeros as zeros,
-    zeros_like as zeros_like,
     zeta as zeta,
 )
 from agnesi.ops.reduce import (
     all as all,
     any as any,
+    count_nonzero as count_nonzero,
     max as max,
     mean as mean,
     min as min,
     prod as prod,
+    ptp as ptp,
     std as std,
     sum as sum,
     var as var,
@@ -166,40 +230,51 @@ from agnesi.ops.select import (
     nonzero as nonzero,
     nonzero_values as nonzero_values,
 )
-from agnesi.tensor import nnet as nnet
+from agnesi.ops.shape import (
+    addbroadcast as addbroadcast,
+    atleast_1d as atleast_1d,
+    atleast_2d as atleast_2d,
+    atleast_3d as atleast_3d,
+    broadcast_arrays as broadcast_arrays,
+    broadcast_to as broadcast_to,
+    dimshuffle as dimshuffle,
+    expand_dims as expand_dims,
+    flatten as flatten,
+    matrix_transpose as matrix_transpose,
+    moveaxis as moveaxis,
+    ndim as ndim,
+    patternbroadcast as patternbroadcast,
+    ravel as ravel,
+    reshape as reshape,
+    rollaxis as rollaxis,
+    shape as shape,
+    shape_padaxis as shape_padaxis,
+    shape_padleft as shape_padleft,
+    shape_padright as shape_padright,
+    size as size,
+    specify_shape as specify_shape,
+    squeeze as squeeze,
+    swapaxes as swapaxes,
+    transpose as transpose,
+    unbroadcast as unbroadcast,
+)
+from agnesi.ops.statistics import (
+    average as average,
+    cov as cov,
+    diff as diff,
+    ediff1d as ediff1d,
+    matrix_norm as matrix_norm,
+    nanmax as nanmax,
+    nanmean as nanmean,
+    nanmin as nanmin,
+    nanprod as nanprod,
+    nanstd as nanstd,
+    nansum as nansum,
+    nanvar as nanvar,
+    norm as norm,
+    vector_norm as vector_norm,
+)
+from agnesi.tensor import linalg as linalg, nnet as nnet
+from agnesi.tensor.constructors import *  # noqa: F403
 
-scalar = CONSTRUCTORS["scalar"]
-bscalar = CONSTRUCTORS["bscalar"]
-wscalar = CONSTRUCTORS["wscalar"]
-iscalar = CONSTRUCTORS["iscalar"]
-lscalar = CONSTRUCTORS["lscalar"]
-fscalar = CONSTRUCTORS["fscalar"]
-dscalar = CONSTRUCTORS["dscalar"]
-vector = CONSTRUCTORS["vector"]
-bvector = CONSTRUCTORS["bvector"]
-wvector = CONSTRUCTORS["wvector"]
-ivector = CONSTRUCTORS["ivector"]
-lvector = CONSTRUCTORS["lvector"]
-fvector = CONSTRUCTORS["fvector"]
-dvector = CONSTRUCTORS["dvector"]
-matrix = CONSTRUCTORS["matrix"]
-bmatrix = CONSTRUCTORS["bmatrix"]
-wmatrix = CONSTRUCTORS["wmatrix"]
-imatrix = CONSTRUCTORS["imatrix"]
-lmatrix = CONSTRUCTORS["lmatrix"]
-fmatrix = CONSTRUCTORS["fmatrix"]
-dmatrix = CONSTRUCTORS["dmatrix"]
-tensor3 = CONSTRUCTORS["tensor3"]
-btensor3 = CONSTRUCTORS["btensor3"]
-wtensor3 = CONSTRUCTORS["wtensor3"]
-itensor3 = CONSTRUCTORS["itensor3"]
-ltensor3 = CONSTRUCTORS["ltensor3"]
-ftensor3 = CONSTRUCTORS["ftensor3"]
-dtensor3 = CONSTRUCTORS["dtensor3"]
-tensor4 = CONSTRUCTORS["tensor4"]
-btensor4 = CONSTRUCTORS["btensor4"]
-wtensor4 = CONSTRUCTORS["wtensor4"]
-itensor4 = CONSTRUCTORS["itensor4"]
-ltensor4 = CONSTRUCTORS["ltensor4"]
-ftensor4 = CONSTRUCTORS["ftensor4"]
-dtensor4 = CONSTRUCTORS["dtensor4"]
+horizontal_stack, vertical_stack = hstack, vstack
