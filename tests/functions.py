@@ -261,4 +261,62 @@ REDUCTIONS = [
     row("ediff1d", lambda m, x: [m.ediff1d(x), m.ediff1d(x, to_end=[1.0, 2.0]), m.ediff1d(x, 5.0, to_begin=x)], M),
 ]  # fmt: skip
 
-FUNCTIONS = [*SHAPES, *JOINS, *DIAGONALS, *RANGES, *LOOKUPS, *REDUCTIONS]
+SQUARE, BATCH = array(3, 3), array(2, 3, 3)
+PRODUCTS = [
+    *(row(f"einsum {text}", lambda m, *x, text=text: m.einsum(text, *x), *arrays) for text, *arrays in (
+        ("ij,jk->ik", M, array(4, 2)), ("ij,jk", M, array(4, 2)), ("ji,jk", M, array(3, 2)), ("ij,ij->", M, M),
+        ("ij,ij", M, M),
+        ("ij->ji", M), ("ij->j", M), ("ij->", M), ("ba", M), ("ii->i", SQUARE), ("ii", SQUARE), ("iij->ji", BATCH[:,
+        :2]),
+        ("iii->i", array(2, 2, 2)), ("aab,bb->a", BATCH[:, :2], SQUARE), ("i,j->ij", V, V), ("i,i,i->i", V, V, V),
+        ("ij,j,jk->ik", M, array(4), array(4, 2)), ("bij,bjk->bik", C, array(2, 4, 3)), ("bij,bjk->kib", C, array(2,
+        4, 3)),
+        ("b...ij,jk->b...ik", C[:, None], array(4, 2)), ("...ij,...jk->...ik", C, array(4, 2)), ("...,...", M,
+        array(4)),
+        ("...i->...", C), ("i...->i...", C), ("i...", C), ("...ii->...i", BATCH), ("ij,kl->", M, array(2, 3)),
+        ("ijk,jil->kl", array(2, 3, 4), array(3, 2, 5)), ("a,ab,abc->abc", array(2), array(2, 3), C),
+        (" i j , j k -> i k", M, array(4, 2)),
+        ("ij,jk->ik", array(3, 0), np.zeros((0, 2))), ("ij,jk,kl,lm->im", M, array(4, 2), array(2, 5), array(5, 3)),
+    )),
+    *(row(f"einsum known {text}", lambda m, *x, text=text: m.einsum(text, *x), *arrays,
+        shapes=[a.shape for a in arrays])
+      for text, *arrays in (
+        ("ij,jk,kl,lm->im", M, array(4, 2), array(2, 5), array(5, 3)), ("...i,...i->...", C, array(1, 1, 4)),
+        ("ij,j", M, array(1)), ("ab,cb,ca,d->d", M, array(5, 4), array(5, 3), V))),
+    row("einsum integers", lambda m, x, y: [m.einsum("ij,jk", x, y), m.einsum("ij->i", x)], whole(3, 4).astype("i1"),
+        whole(4, 2)),
+    row("einsum booleans", lambda m, x, y: [m.einsum("ij,jk", x, y), m.einsum("ij->i", x)], whole(3, 4) > 0, whole(4,
+        2) > 0),
+    row("einsum left to right", lambda m, x, y: m.einsum("ij,jk,kl->il", x, y, x, optimize=False), SQUARE, SQUARE + 1,
+        shapes=[(3, 3)] * 2),
+    row("tensordot", lambda m, x, y: [m.tensordot(x, y), m.tensordot(x, y, 1), m.tensordot(x, y, ([0], [1])),
+        m.tensordot(x, y, (0, 0)), m.tensordot(x, y, 0), m.tensordot(x, y, ([-1, 0], [1, 0]))], SQUARE, BATCH[0]),
+    row("inner", lambda m, x, y, z, s: [m.inner(x, y), m.inner(y, x), m.inner(x, z), m.inner(s, x), m.inner(z, z)],
+        M, array(2, 4), array(4), 2.5),
+    row("vdot", lambda m, x, y: [m.vdot(x, y), m.vdot(x, x)], M, array(4, 3)),
+    row("outer", lambda m, x, y: [m.outer(x, y), m.outer(y, y)], M, V),
+    row("kron", lambda m, x, y, v: [m.kron(x, y), m.kron(v, y), m.kron(v, v), m.kron(y, v)], M, array(2, 5), array(2)),
+    row("vecdot", lambda m, x, y: [m.linalg.vecdot(x, y), m.linalg.vecdot(x, y, axis=0), m.vecdot(x, y)], M, M + 1),
+    row("vecdot broadcast", lambda m, x, y: [m.linalg.vecdot(x, y), m.vecdot(y, y)], C, array(4)),
+    row("matmul", lambda m, x, y, v: [m.matmul(x, y), m.matmul(x, v), m.matmul(v, x), m.matmul(x, y[0])], BATCH,
+        BATCH + 1, array(3)),
+    row("matmul batches", lambda m, x, y: m.matmul(x, y), array(2, 1, 3, 4), array(5, 4, 2)),
+    row("matmul one batch", lambda m, x, y: [m.matmul(x, y) * 2, m.matmul(x, m.matrix_transpose(x))], array(1, 3, 4),
+        array(2, 4, 2)),
+    row("matmul transposed", lambda m, x, y: [m.matmul(m.transpose(x, (1, 2, 0)), y), m.matmul(x[::2, ::-1, ::2], y[:,
+        1:3])],
+        array(4, 2, 3), array(2, 4, 5)),
+    row("matmul empty", lambda m, x, y: [m.matmul(x, y), m.matmul(y, x)], np.zeros((2, 3, 0)), np.zeros((2, 0, 3))),
+    row("matmul no batch", lambda m, x, y: m.matmul(x, y), np.zeros((0, 3, 4)), array(4, 2)),
+    row("matmul single", lambda m, x, y: m.matmul(x, y), BATCH.astype("f4"), BATCH.astype("f4") + 1, smooth=False),
+    row("matmul integers", lambda m, x, y: m.matmul(x, y), whole(2, 3, 4), whole(2, 4, 2)),
+    row("matmul large", lambda m, x, y: m.matmul(x, y), array(3, 40, 50), array(3, 50, 60), smooth=False),
+    row("matrix_power", lambda m, x: [m.linalg.matrix_power(x, n) for n in (0, 1, 2, 3, 5)], SQUARE),
+    row("matrix_power inverse", lambda m, x: [m.linalg.matrix_power(x, n) for n in (-1, -2)], SQUARE + 4 * np.eye(3)),
+    row("matrix_power batch", lambda m, x: m.linalg.matrix_power(x, 3), BATCH),
+    row("multi_dot", lambda m, x, y, v: [m.linalg.multi_dot([x, y, x]), m.linalg.multi_dot([v, x, y, v]),
+        m.linalg.multi_dot([x, v])],
+        SQUARE, SQUARE + 1, array(3)),
+]  # fmt: skip
+
+FUNCTIONS = [*SHAPES, *JOINS, *DIAGONALS, *RANGES, *LOOKUPS, *REDUCTIONS, *PRODUCTS]

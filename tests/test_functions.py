@@ -190,6 +190,23 @@ def test_fills():
     assert value(at.empty((2, 3))).shape == value(at.empty_like(x)).shape == (2, 3)
 
 
+def test_batched_products():
+    rng = np.random.default_rng(3)
+    a, b, v = rng.normal(size=(4, 2, 3)), rng.normal(size=(4, 3, 5)), rng.normal(size=(4, 3))
+    np.testing.assert_allclose(value(at.batched_dot(a, b)), a @ b)
+    np.testing.assert_allclose(value(at.batched_dot(a, v)), np.einsum("bij,bj->bi", a, v))
+    np.testing.assert_allclose(value(at.batched_dot(v, b)), np.einsum("bj,bjk->bk", v, b))
+    np.testing.assert_allclose(value(at.batched_dot(v, v)), np.einsum("bj,bj->b", v, v))
+    np.testing.assert_allclose(value(at.batched_dot(v[:, 0], b)), v[:, :1, None] * b)
+    np.testing.assert_allclose(value(at.batched_tensordot(a, b, ([2], [1]))), a @ b)
+    np.testing.assert_allclose(value(at.batched_tensordot(a, a, 2)), np.einsum("bij,bij->b", a, a))
+    np.testing.assert_allclose(value(at.matvec(a, v)), np.einsum("bij,bj->bi", a, v))
+    np.testing.assert_allclose(value(at.vecmat(v[0], b)), np.einsum("j,bjk->bk", v[0], b))
+    np.testing.assert_allclose(value(at.matrix_dot(a[0], b[0], b[1].T)), a[0] @ b[0] @ b[1].T)
+    for function, points in ((at.batched_dot, [a, b]), (at.matvec, [a, v]), (at.vecmat, [v, b])):
+        ag.verify_grad(function, points)
+
+
 def test_methods():
     x = at.matrix("x")
     data = np.arange(6.0).reshape(2, 3)
@@ -262,6 +279,21 @@ ERRORS = [
     ("give the same shape, or a vector and one axis", TypeError, lambda: at.average(M, weights=V)),
     ("cov takes vectors and matrices", TypeError, lambda: at.cov(at.tensor3())),
     ("diff: n cannot be negative", TypeError, lambda: at.diff(V, -1)),
+    ("labels for 1 operands, and there are 2", TypeError, lambda: at.einsum("ij", M, M)),
+    ("'!' is not a label; letters are", TypeError, lambda: at.einsum("i!", M)),
+    ("'ijk' does not fit an array of 2 axes", TypeError, lambda: at.einsum("ijk", M)),
+    ("may have each label of the operands once", TypeError, lambda: at.einsum("ij->ii", M)),
+    ("may have each label of the operands once", TypeError, lambda: at.einsum("ij->k", M)),
+    ("the first argument is the text of the labels", TypeError, lambda: at.einsum(M, M)),
+    ("differ in i: 4 and 3", ValueError, lambda: at.einsum("ij,ik", KNOWN, np.ones((3, 3)))),
+    ("do not have 3 axes to sum over", TypeError, lambda: at.tensordot(M, M, 3)),
+    ("does not pair axes", TypeError, lambda: at.tensordot(M, M, ([0], [0, 1]))),
+    ("matvec takes an array of at least 2 axes", TypeError, lambda: at.matvec(V, M)),
+    ("batched_dot takes an array of at least 1 axes", TypeError, lambda: at.batched_dot(M, at.scalar())),
+    ("matmul takes arrays of at least one axis", TypeError, lambda: at.matmul(M, 2.0)),
+    ("an integer known now", TypeError, lambda: at.matrix_power(M, N)),
+    ("multi_dot takes two or more matrices", TypeError, lambda: at.linalg.multi_dot([M, V, M])),
+    ("matrix_dot needs at least one matrix", TypeError, lambda: at.matrix_dot()),
     ("takes names or one number, not 2.5", TypeError, lambda: at.vectors(2.5)),
 ]
 

@@ -11,6 +11,7 @@ from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
 from agnesi.ops.gather import take
 from agnesi.ops.index import broadcast_dims, insert, iota, reshape_dims, transpose_
+from agnesi.ops.products import LABELS
 from agnesi.ops.shape import specify
 
 Args = list[Node]
@@ -110,7 +111,7 @@ def _scatter(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
 def _contract(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     inputs, out = node["labels"].split("->")
     left, right = inputs.split(",")
-    fresh = next(k for k in "zyxwvutsrq" if k not in node["labels"])
+    fresh = next(k for k in reversed(LABELS) if k not in node["labels"])
     left, right = (fresh + left if flags[0] else left), (fresh + right if flags[1] else right)
     return OPS["contract"](args[0], args[1], labels=f"{left},{right}->{fresh}{out}")
 

@@ -10,12 +10,14 @@ from agnesi.errors import ShapeError, SingularMatrixError, TypeMismatch
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import Node, as_nodes, cast
 from agnesi.ir.type import Dim, Type, same
-from agnesi.ir.variable import as_node, lift, method
+from agnesi.ir.variable import NUMPY, as_node, lift, method
+from agnesi.ops.create import identity_mask
 from agnesi.ops.declare import Array, calling
-from agnesi.ops.index import broadcast_dims, reshape_dims, transpose_
+from agnesi.ops.index import axes_of, broadcast_dims, insert, reshape_dims, transpose_
 from agnesi.ops.reduce import sum_
+from agnesi.ops.shape import moveaxis, ravel, shape_padleft, shape_padright
 
-LABELS = "ijklmnopqrstuvwxyz"
+LABELS = "ijklmnopqrstuvwxyzabcdefghABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def label_sizes(a: Node, b: Node, labels: str) -> dict[str, Dim]:
@@ -176,45 +178,168 @@ def dot(a: Node, b: Node) -> Node:
     return product(a, b, f"{left},{right}->{left[:-1]}{rest}")
 
 
-@method("matmul", numpy=(np.matmul,))
+def batched(a: Node, b: Node, cores: str) -> Node:
+    """The product over the last axes, which have these labels; the axes before them are batches and broadcast."""
+    inputs, out = cores.split("->")
+    terms = inputs.split(",")
+    heads = [n.shape[: n.ndim - len(term)] for n, term in zip((a, b), terms, strict=True)]
+    batch = dims.broadcast(heads)
+    names = "".join(k for k in LABELS if k not in cores)[: len(batch)]
+    a, b = (broadcast_dims(n, (*batch, *n.shape[len(h) :])) if h else n for n, h in zip((a, b), heads, strict=True))
+    left, right = (names + term if head else term for term, head in zip(terms, heads, strict=True))
+    return product(a, b, f"{left},{right}->{names}{out}")
+
+
+@method("matmul", numpy=(np.matmul, np.linalg.matmul))
 @lift
 def matmul(a: Node, b: Node) -> Node:
     """The matrix product; leading axes are batches and broadcast."""
-    a, b = as_nodes((as_node(a), as_node(b)))
+    a, b = as_node(a), as_node(b)
     if a.ndim == 0 or b.ndim == 0:
         raise TypeMismatch("matmul takes arrays of at least one axis; use * for scalars")
-    if a.ndim <= 2 and b.ndim <= 2:
-        return dot(a, b)
-    batch = dims.broadcast([a.shape[:-2], b.shape[:-2]])
-    n = len(batch)
-    names = LABELS[:n]
-    i, k, j = list(LABELS[n : n + 3])
-    left = names + i + k if a.ndim > 1 else k
-    right = names + k + j if b.ndim > 1 else k
-    a = broadcast_dims(a, (*batch, *a.shape[-2:])) if a.ndim > 1 else a
-    b = broadcast_dims(b, (*batch, *b.shape[-2:])) if b.ndim > 1 else b
-    out = names + (i if i in left else "") + (j if j in right else "")
-    return product(a, b, f"{left},{right}->{out}")
+    left, right = "ik"[-a.ndim :], "kj"[: b.ndim]
+    return batched(a, b, f"{left},{right}->{(left + right).replace('k', '')}")
 
 
+@method(numpy=(np.outer, np.linalg.outer))
 @lift
 def outer(a: Node, b: Node) -> Node:
-    """All products of an element of a with an element of b."""
-    return product(as_node(a), as_node(b), "i,j->ij")
+    """All products of an element of a with an element of b, both flattened."""
+    return product(ravel(as_node(a)), ravel(as_node(b)), "i,j->ij")
+
+
+@method(numpy=(np.tensordot, np.linalg.tensordot))
+@lift
+def tensordot(a: Node, b: Node, axes: Any = 2) -> Node:
+    """The product summed over pairs of axes: a number of last and first axes, or two lists.
+
+    >>> import numpy as np, agnesi.tensor as at
+    >>> at.tensordot(np.ones((2, 3)), np.ones((3, 2)), ([0, 1], [1, 0])).eval().tolist()
+    6.0
+    """
+    return _tensordot(as_node(a), as_node(b), axes, 0)
 
 
 @lift
-def tensordot(a: Node, b: Node, axes: Any = 2) -> Node:
-    """The product summed over pairs of axes: a number of last and first axes, or two lists."""
-    a, b = as_node(a), as_node(b)
+def batched_tensordot(a: Node, b: Node, axes: Any = 2) -> Node:
+    """tensordot of each a[k] with b[k], for k along their first axes; axes count from the first axis as 0."""
+    return _tensordot(as_node(a), as_node(b), axes, 1)
+
+
+def _tensordot(a: Node, b: Node, axes: Any, batch: int) -> Node:
+    """The product over pairs of axes, with so many leading axes in common."""
     if isinstance(axes, int):
-        pairs = list(zip(range(a.ndim - axes, a.ndim), range(axes), strict=True))
-    else:
-        first, second = ([k] if isinstance(k, int) else list(k) for k in axes)
-        pairs = [(x % a.ndim, y % b.ndim) for x, y in zip(first, second, strict=True)]
+        if not 0 <= axes <= min(a.ndim, b.ndim) - batch:
+            raise TypeMismatch(f"tensordot: {a.type} and {b.type} do not have {axes} axes to sum over")
+        axes = range(a.ndim - axes, a.ndim), range(batch, batch + axes)
+    first, second = (axes_of(k if isinstance(k, int) else tuple(k), n.ndim) for k, n in zip(axes, (a, b), strict=True))
+    if len(first) != len(second) or any(k < batch for k in first + second):
+        raise TypeMismatch(f"tensordot: {axes} does not pair axes of {a.type} and {b.type}")
     left, right = LABELS[: a.ndim], list(LABELS[a.ndim : a.ndim + b.ndim])
-    for x, y in pairs:
+    for x, y in zip((*range(batch), *first), (*range(batch), *second), strict=True):
         right[y] = left[x]
-    shared = {left[x] for x, _ in pairs}
-    out = "".join(k for k in [*left, *right] if k not in shared)
+    summed = {left[k] for k in first}
+    out = "".join(k for k in dict.fromkeys([*left, *right]) if k not in summed)
     return product(a, b, f"{left},{''.join(right)}->{out}")
+
+
+@lift
+def batched_dot(a: Node, b: Node) -> Node:
+    """dot of each a[k] with b[k], for k along their first axes: (n, i, j) and (n, j, k) give (n, i, k).
+
+    >>> import numpy as np, agnesi.tensor as at
+    >>> at.batched_dot(np.ones((5, 2, 3)), np.ones((5, 3))).eval().shape
+    (5, 2)
+    """
+    a, b = _at_least(a, 1, "batched_dot"), _at_least(b, 1, "batched_dot")
+    if a.ndim == 1 or b.ndim == 1:
+        rank = max(a.ndim, b.ndim)
+        return shape_padright(a, rank - a.ndim) * shape_padright(b, rank - b.ndim)
+    return _tensordot(a, b, ([a.ndim - 1], [max(b.ndim - 2, 1)]), 1)
+
+
+@method("inner", numpy=(np.inner,))
+@lift
+def inner(a: Node, b: Node) -> Node:
+    """The product summed over the last axis of both; a product for scalars."""
+    a, b = as_node(a), as_node(b)
+    return a * b if not a.ndim or not b.ndim else _tensordot(a, b, ([-1], [-1]), 0)
+
+
+@method(numpy=(np.vdot,))
+@lift
+def vdot(a: Node, b: Node) -> Node:
+    """The sum of the products of corresponding elements of the flattened arrays."""
+    return dot(ravel(as_node(a)), ravel(as_node(b)))
+
+
+@method(numpy=(np.vecdot, np.linalg.vecdot))
+@lift
+def vecdot(a: Node, b: Node, axis: int = -1) -> Node:
+    """The sum of products along an axis of both; the other axes broadcast."""
+    a, b = (moveaxis(_at_least(n, 1, "vecdot"), axis, -1) for n in (a, b))
+    return batched(a, b, "k,k->")
+
+
+@lift
+def matvec(a: Node, b: Node) -> Node:
+    """The product of matrices with vectors in the last axis; leading axes are batches and broadcast."""
+    return batched(_at_least(a, 2, "matvec"), _at_least(b, 1, "matvec"), "ik,k->i")
+
+
+@lift
+def vecmat(a: Node, b: Node) -> Node:
+    """The product of vectors in the last axis with matrices; leading axes are batches and broadcast."""
+    return batched(_at_least(a, 1, "vecmat"), _at_least(b, 2, "vecmat"), "k,kj->j")
+
+
+def _at_least(x: Any, ndim: int, name: str) -> Node:
+    node = as_node(x)
+    if node.ndim < ndim:
+        raise TypeMismatch(f"{name} takes an array of at least {ndim} axes here, not {node.type}")
+    return node
+
+
+for _name, _function in (("matvec", matvec), ("vecmat", vecmat)):
+    if hasattr(np, _name):  # since NumPy 2.2
+        NUMPY[getattr(np, _name)] = _function
+
+
+@method(numpy=(np.kron,))
+@lift
+def kron(a: Node, b: Node) -> Node:
+    """The Kronecker product: every element of a times the whole of b.
+
+    >>> import numpy as np, agnesi.tensor as at
+    >>> at.kron([1, 10], [1, 2]).eval().tolist()
+    [1, 2, 10, 20]
+    """
+    a, b = as_node(a), as_node(b)
+    rank = max(a.ndim, b.ndim)
+    a, b = shape_padleft(a, rank - a.ndim), shape_padleft(b, rank - b.ndim)
+    if not rank:
+        return a * b
+    pairs = insert(a, axes=tuple(range(1, 2 * rank, 2))) * insert(b, axes=tuple(range(0, 2 * rank, 2)))
+    return reshape_dims(pairs, tuple(dims.mul(x, y) for x, y in zip(a.shape, b.shape, strict=True)))
+
+
+@method(numpy=(np.linalg.matrix_power,))
+@lift
+def matrix_power(x: Node, n: int) -> Node:
+    """A square matrix multiplied with itself n times; negative powers are those of the inverse, of one matrix."""
+    x = as_node(x)
+    if x.ndim < 2 or not isinstance(n, int):
+        raise TypeMismatch(f"matrix_power takes matrices and an integer known now, not {x.type} and {n!r}")
+    if n <= 0:
+        one = broadcast_dims(cast(identity_mask(x.shape[-1], x.shape[-1]), x.dtype), x.shape)
+        if n == 0:
+            return one
+        x, n = solve(x, one), -n
+    result: Node | None = None
+    while n:
+        if n % 2:
+            result = x if result is None else matmul(result, x)
+        n //= 2
+        x = matmul(x, x) if n else x
+    assert result is not None
+    return result

@@ -50,6 +50,11 @@ from agnesi.ops.diagonal import (
     tril as tril,
     triu as triu,
 )
+from agnesi.ops.einsum import (
+    einsum as einsum,
+    matrix_dot as matrix_dot,
+    multi_dot as multi_dot,
+)
 from agnesi.ops.join import (
     array_split as array_split,
     column_stack as column_stack,
@@ -110,11 +115,20 @@ from agnesi.ops.pointwise import (
     xlogx as xlogx,
 )
 from agnesi.ops.products import (
+    batched_dot as batched_dot,
+    batched_tensordot as batched_tensordot,
     dot as dot,
+    inner as inner,
+    kron as kron,
     matmul as matmul,
+    matrix_power as matrix_power,
+    matvec as matvec,
     outer as outer,
     solve as solve,
     tensordot as tensordot,
+    vdot as vdot,
+    vecdot as vecdot,
+    vecmat as vecmat,
 )
 from agnesi.ops.public import (
     abs as abs,
