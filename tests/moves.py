@@ -12,6 +12,7 @@ import agnesi.tensor as at
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dtype as dt
 from agnesi.ir.op import OPS, Op
+from agnesi.ir.type import same
 from agnesi.ir.variable import Variable
 from agnesi.ops.declare import positive
 from expressions import NAMED
@@ -137,10 +138,17 @@ def cast(w: World) -> Variable:
     return v.astype(one_of(w, ["float64", "float64", "float32", "int64", "int32", "bool"]))
 
 
+def extreme(name: str, v: Variable) -> str:
+    """The name; raises Rejected where it takes an extreme of what is known to have no elements."""
+    if name in ("max", "min", "argmax", "argmin") and any(same(d, 0) for d in v.type.shape):
+        raise Rejected("an extreme of no elements")
+    return name
+
+
 @move(12)
 def reduce(w: World) -> Variable:
     v = w.number(1)
-    name = one_of(w, ["sum", "sum", "mean", "max", "min", "prod", "var", "std", "logsumexp"])
+    name = extreme(one_of(w, ["sum", "sum", "mean", "max", "min", "prod", "var", "std", "logsumexp"]), v)
     axis: Any = w.axes(v) if w.rng.random() < 0.7 else None
     x = at.tanh(v) if name in ("prod", "std") else v
     result = getattr(at, name)(x + 1.5 if name == "std" else x, axis=axis, keepdims=bool(w.rng.random() < 0.4))
@@ -150,14 +158,14 @@ def reduce(w: World) -> Variable:
 @move(4)
 def reduce_others(w: World) -> Variable:
     v = w.pick(lambda v: v.dtype not in dt.FLOATS and v.ndim > 0)
-    name = one_of(w, ["any", "all", "sum", "max", "min"])
+    name = extreme(one_of(w, ["any", "all", "sum", "max", "min"]), v)
     return getattr(at, name)(v, axis=w.axes(v), keepdims=bool(w.rng.random() < 0.4))
 
 
 @move(2)
 def extreme_place(w: World) -> Variable:
     v = w.number(1)
-    return one_of(w, [at.argmax, at.argmin])(v, axis=int(w.rng.integers(v.ndim)))
+    return getattr(at, extreme(one_of(w, ["argmax", "argmin"]), v))(v, axis=int(w.rng.integers(v.ndim)))
 
 
 @move(7)

@@ -207,6 +207,20 @@ def test_batched_products():
         ag.verify_grad(function, points)
 
 
+@pytest.mark.parametrize(
+    "labels", ["bij,bjk->bik", "bij,jk->bik", "ijk,jil->kl", "bij,bik->jk", "bij,bjk->ikb", "ij,jab->aib"]
+)
+def test_products_in_every_meaning(labels):
+    """Statements of products in loops mean the same to the verifier, the interpreter and C."""
+    rng = np.random.default_rng(2)
+    sizes = dict(zip("bijkla", (2, 3, 4, 5, 6, 7), strict=True))
+    arrays = [rng.normal(size=[sizes[k] for k in term]) for term in labels.split("->")[0].split(",")]
+    inputs = [at.tensor(f"x{k}", "float64", (None,) * a.ndim) for k, a in enumerate(arrays)]
+    f = ag.function(inputs, at.einsum(labels, *inputs), mode="debug")
+    for given in (arrays, [a[::-1].repeat(2, -1)[..., ::2][::-1] for a in arrays]):
+        np.testing.assert_allclose(f(*given), np.einsum(labels, *given))
+
+
 def test_methods():
     x = at.matrix("x")
     data = np.arange(6.0).reshape(2, 3)

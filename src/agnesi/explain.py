@@ -77,7 +77,7 @@ def count_work(stmt: Stmt, times: Dim, work: dict[str, dict[Dim, int]]) -> None:
     """Adds the floating operations and elementary functions of a statement, `times` over."""
     if isinstance(stmt, Call) and stmt.name == "gemm":
         a, b = stmt.reads
-        times = dims.product([*a.sizes, b.sizes[1]])
+        times = dims.product([times, *a.sizes, b.sizes[1]])
         work["flops"][times] = work["flops"].get(times, 0) + 2
     if not isinstance(stmt, (Let, Set, Store)):
         return

@@ -23,6 +23,7 @@ from agnesi.ir.node import (
     topological,
 )  # fmt: skip
 from agnesi.ir.type import Dim, same
+from agnesi.loops.product import products
 from agnesi.loops.stmt import (
     Buffer,
     Call,
@@ -381,14 +382,13 @@ class Lowering:
         out = self._view(root, [scope])
         if root.op.name == "contract":
             left, right = (self._view(n, [scope]) for n in root.args)
-            views = self._matrices(left, right, root["labels"])
-            scope.body.append(Call("gemm", dtype, views, out, (const(1, dtype), const(0, dtype))))
+            scope.body += products(left, right, out, root["labels"], dtype, (const(1, dtype), const(0, dtype)))
         elif root.op.name == "gemm":
             c, a, b, alpha, beta = root.args
             self._copy(c, self.home[root], scope)
-            views = self._matrices(self._view(a, [scope]), self._view(b, [scope]), root["labels"])
+            left, right = (self._view(n, [scope]) for n in (a, b))
             scalars = (self.at(alpha, (), [scope]), self.at(beta, (), [scope]))
-            scope.body.append(Call("gemm", dtype, views, out, scalars))
+            scope.body += products(left, right, out, root["labels"], dtype, scalars)
         elif root.op.name == "solve":
             n, m = root.shape
             size = dims.add(dims.add(dims.mul(n, n), dims.mul(n, m)), dims.add(n, 16))  # see ag_solve_bytes
@@ -423,21 +423,8 @@ class Lowering:
         for level, dim in reversed(list(enumerate(domain))):
             inner[level].body.append(For(index(level), self.size(dim), tuple(inner[level + 1].body)))
 
-    @staticmethod
-    def _matrices(a: View, b: View, labels: str) -> tuple[View, View]:
-        """Both operands with their axes in the order rows, columns of the product."""
-        inputs, out = labels.split("->")
-        left, right = inputs.split(",")
-        if out[0] not in left:
-            (a, left), (b, right) = (b, right), (a, left)
-        if left[0] != out[0]:
-            a = View(a.buffer, a.offset, a.sizes[::-1], a.strides[::-1])
-        if right[1] != out[1]:
-            b = View(b.buffer, b.offset, b.sizes[::-1], b.strides[::-1])
-        return a, b
-
     def _view(self, node: Node, scopes: list[Scope]) -> View:
-        """Where a matrix lies in memory: the coefficients of its element's flat index."""
+        """Where an array lies in memory: the coefficients of its element's flat index."""
         loops = tuple(index(k) for k in range(node.ndim))
         array: Node = node
         idx: Index = loops

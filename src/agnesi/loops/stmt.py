@@ -75,7 +75,7 @@ class Check:
 
 @dataclass(frozen=True)
 class View:
-    """A matrix in a buffer: where it starts, its sizes and its strides, in elements."""
+    """A matrix, or an array, in a buffer: where it starts, its sizes and its strides, in elements."""
 
     buffer: str
     offset: Node

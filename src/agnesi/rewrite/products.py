@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from agnesi.ir import dtype as dt
+from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import CONST, Node, cast, const, dim_node
 from agnesi.ops import elementwise as ew
 from agnesi.ops.index import insert, iota, reshape_dims, transpose_
-from agnesi.ops.products import contract, gemm
+from agnesi.ops.products import contract, gemm, label_sizes
 from agnesi.ops.reduce import sum_
 from agnesi.rewrite.canonical import fold
 from agnesi.rewrite.pattern import Bindings, Rule, var
 
 x, y = var("x"), var("y")
 L = var("labels")
+
+TINY = 27  # multiplications: products of matrices known to take no more are loops
 
 
 def parts(labels: str) -> tuple[str, str, str]:
@@ -94,10 +96,37 @@ def contains_product(node: Node) -> bool:
     return scale_of(node)[1].op in (contract, gemm)
 
 
+def as_matrices(b: Bindings) -> Node | None:
+    """A product worth calls of a library, with a last axis that one operand only has."""
+    node: Node = b["node"]
+    left, right, out = parts(b["labels"])
+    if not is_worth_calls(node) or not (out[-1] in left and out[-1] in right):
+        return None
+    batch = "".join(k for k in out if k in left and k in right)
+    order = batch + "".join(k for k in out if k not in batch)
+    made = contract(*node.args, labels=f"{left},{right}->{order}")
+    return transpose_(made, perm=tuple(order.index(k) for k in out))
+
+
+def is_worth_calls(node: Node) -> bool:
+    """Whether a product is better done as products of matrices by a library, than by loops of its own.
+
+    Both operands have an axis that only they share with the result, and one is summed over; and the matrices are not
+    known to be tiny.
+    """
+    if not dt.is_float(node.dtype):
+        return False
+    left, right, out = parts(node["labels"])
+    sizes = label_sizes(node.args[0], node.args[1], node["labels"])
+    groups = [k for k in out if k not in right], [k for k in out if k not in left], [k for k in left if k not in out]
+    work = dims.product(sizes[k] for group in groups for k in group)
+    return all(groups) and not (isinstance(work, int) and work <= TINY)
+
+
 def as_loops(b: Bindings) -> Node | None:
     """Products that a library does not do, as a sum of products; loops fuse them with what stands around."""
     node: Node = b["node"]
-    if is_matrix_product(node):
+    if is_worth_calls(node):
         return None
     left, right, out = parts(b["labels"])
     inner = "".join(k for k in left if k not in out)
@@ -163,6 +192,8 @@ ACCUMULATE = [
 ]  # fmt: skip
 
 LOOPS = [
+    Rule("contract_matrices", contract(x, y, labels=L), as_matrices, "bitwise",
+         example=lambda: contract(_cube(4, 3), _cube(3, 4), labels="bij,bjk->ikb")),
     Rule("contract_loops", contract(x, y, labels=L), as_loops, "rounding",
          example=lambda: contract(_cube(2, 3), _cube(3, 2), labels="bij,bjk->bik")),
 ]  # fmt: skip
