@@ -229,6 +229,7 @@ def test_methods():
         (x.diagonal(), [0.0, 4.0]), (x.repeat(2), np.repeat(data, 2)), (x.take([1], 1), data[:, [1]]),
         (x.ptp(), 5.0), (x.norm(1), 15.0), (x.zeros_like(), 0 * data), (x.fill(2), np.full((2, 3), 2)),
         (x.transpose(1, 0), data.T), (x.flatten(), data.ravel()), (x.std(), data.std()),
+        (x.compress([False, True], 0), data[1:]), (x.copy(), data), (np.copy(x), data),
     ):  # fmt: skip
         np.testing.assert_allclose(made.eval({x: data}), wanted)
 

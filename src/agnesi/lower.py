@@ -453,5 +453,5 @@ class Lowering:
 
 
 def is_long(size: Node) -> bool:
-    """Whether a size takes more than one operation."""
-    return any(a.args for a in size.args)
+    """Whether a size takes more than one operation, or a division, which compilers do not move out of loops."""
+    return size.op in (ew.mod, ew.floordiv) or any(a.args for a in size.args)

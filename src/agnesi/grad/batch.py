@@ -10,7 +10,7 @@ from agnesi.ir.node import Node, dim_node, make, topological
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
 from agnesi.ops.gather import take
-from agnesi.ops.index import broadcast_dims, insert, iota, reshape_dims, transpose_
+from agnesi.ops.index import broadcast_dims, insert, iota, merge, reshape_dims, transpose_
 from agnesi.ops.products import LABELS
 from agnesi.ops.shape import specify
 
@@ -79,6 +79,10 @@ def _reshape(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     return reshape_dims(args[0], (size, *node.shape))
 
 
+def _merge(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    return merge(args[0], groups=(1, *node["groups"]))
+
+
 def _specify(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     return specify(args[0], (size, *node.shape))
 
@@ -141,6 +145,7 @@ RULES: dict[str, Rule] = {
     "transpose": _transpose,
     "broadcast_to": _broadcast,
     "reshape": _reshape,
+    "merge": _merge,
     "specify_shape": _specify,
     "sum_to": _sum_to,
     "take": _take,

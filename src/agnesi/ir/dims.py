@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -107,6 +108,27 @@ def product(dims: Iterable[Dim]) -> Dim:
     return result
 
 
+def factors(dims: Iterable[Dim]) -> tuple[int, frozenset[tuple[Node, int]]]:
+    """The number of elements of a shape in factors: equal for equal products, in whatever order they are taken."""
+    number, powers = 1, Counter[Node]()
+    work = list(dims)
+    while work:
+        dim = work.pop()
+        terms, total = linear(dim)
+        if not terms:
+            number *= total
+        elif total or len(terms) > 1:
+            powers[dim_node(dim)] += 1
+        else:
+            ((term, factor),) = terms.items()
+            number *= factor
+            if term.op.name == "mul":
+                work += map(as_dim, term.args)
+            else:
+                powers[term] += 1
+    return number, frozenset(powers.items())
+
+
 def maximum(a: Dim, b: Dim) -> Dim:
     """max(a, b), where max(max(c, 0) - 1, 0) is max(c - 1, 0)"""
     if isinstance(a, int) and isinstance(b, int):
@@ -200,6 +222,6 @@ def levels(node: Node, memo: dict[Node, frozenset[int]]) -> frozenset[int]:
 
 
 __all__ = [
-    "add", "as_dim", "broadcast", "dim_node", "evaluate", "floordiv", "from_linear", "levels", "linear",
+    "add", "as_dim", "broadcast", "dim_node", "evaluate", "factors", "floordiv", "from_linear", "levels", "linear",
     "maximum", "meet", "minimum", "mod", "mul", "product", "same", "sub",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from operator import index
 from typing import Any, SupportsIndex
 
@@ -123,22 +124,40 @@ def sum_to_shape(g: Node, shape: tuple[Dim, ...]) -> Node:
     return sum_to(g, *map(dim_node, shape))
 
 
-def _reshape_index(node: Node, idx: Index) -> Index:
-    """Row-major position of idx in the result, taken apart along the input's axes; equal outer axes pass through."""
-    source, target = node.args[0].shape, node.shape
-    shorter = min(len(source), len(target))
-    head = next((k for k in range(shorter) if not same(source[k], target[k])), shorter)
-    tail = next((k for k in range(shorter - head) if not same(source[-1 - k], target[-1 - k])), shorter - head)
+def flat_index(idx: Index, shape: Sequence[Dim]) -> Dim:
+    """The place in row-major order of an element."""
     flat: Dim = 0
-    for k in range(head, len(target) - tail):
-        flat = dims.mul(flat, target[k]) if not same(flat, 0) else 0
-        flat = dims.add(flat, idx[k] if not same(target[k], 1) else 0)
-    middle: list[Node] = []
-    for k in reversed(range(head, len(source) - tail)):
-        outermost = k == head
-        middle.append(dim_node(flat if outermost else dims.mod(flat, source[k])))
-        flat = flat if outermost else dims.floordiv(flat, source[k])
-    return (*idx[:head], *reversed(middle), *idx[len(target) - tail :])
+    for i, n in zip(idx, shape, strict=True):
+        flat = dims.mul(flat, n) if not same(flat, 0) else 0
+        flat = dims.add(flat, i if not same(n, 1) else 0)
+    return flat
+
+
+def _cuts(source: tuple[Dim, ...], target: tuple[Dim, ...]) -> list[tuple[int, int]]:
+    """Where both shapes can be cut so that parts between cuts have equal numbers of elements."""
+    outer = [dims.factors(source[:k]) for k in range(len(source) + 1)]
+    cuts = [(0, 0)]
+    for j in range(1, len(target) + 1):
+        wanted = dims.factors(target[:j])
+        i = next((k for k in range(cuts[-1][0] + 1, len(outer)) if outer[k] == wanted), None)
+        cuts += [(i, j)] if i is not None else []
+    end = len(source), len(target)
+    return cuts if cuts[-1] == end else [*cuts, end]
+
+
+def _reshape_index(node: Node, idx: Index) -> Index:
+    """Row-major position of idx in the result, taken apart along the input's axes; each part between cuts by itself."""
+    source, target = node.args[0].shape, node.shape
+    result: list[Node] = []
+    for (i, j), (i_end, j_end) in pairwise(_cuts(source, target)):
+        flat = flat_index(idx[j:j_end], target[j:j_end])
+        part: list[Node] = []
+        for k in reversed(range(i, i_end)):
+            outermost = k == i
+            part.append(dim_node(flat if outermost else dims.mod(flat, source[k])))
+            flat = flat if outermost else dims.floordiv(flat, source[k])
+        result += reversed(part)
+    return tuple(result)
 
 
 reshape_ = indexing(
@@ -161,6 +180,34 @@ def reshape_dims(x: Node, shape: tuple[Dim, ...]) -> Node:
         raise ShapeError(f"reshape: {x.type} has {have} elements, the shape {shape} {want}")
     return reshape_(x, *map(dim_node, shape))
 
+
+def first_linear(node: Node, tangents: list[Node | None]) -> Node | None:
+    return None if tangents[0] is None else node.op(tangents[0], *node.args[1:], **dict(node.attrs))
+
+
+def _merge_infer(x: Node, groups: tuple[int, ...]) -> Type:
+    ends = [0, *accumulate(groups)]
+    return Type(x.dtype, tuple(dims.product(x.shape[a:b]) for a, b in pairwise(ends)))
+
+
+def _merge_pieces(node: Node) -> list[Piece]:
+    shape, ends = node.args[0].shape, [0, *accumulate(node["groups"])]
+
+    def target(idx: Index, element: Any) -> Index:
+        return tuple(dim_node(flat_index(idx[a:b], shape[a:b])) for a, b in pairwise(ends))
+
+    return [Piece(shape, node.args[0], target)]
+
+
+merge = storing(
+    "merge",
+    _merge_infer,
+    _merge_pieces,
+    lambda x, shape, groups: np.reshape(x, shape),
+    lambda node, g: (reshape_dims(g, node.args[0].shape),),
+    first_linear,
+    doc="Groups of so many neighbouring axes as one axis each: a reshape written in the order of the input.",
+)
 
 # -- slices and lookups -----------------------------------------------------------------------------------
 
@@ -203,10 +250,6 @@ slice_ = indexing(
     _slice_vjp,
     doc="Every step-th element from a start, so many, along some axes; arguments: start and length for each.",
 )
-
-
-def first_linear(node: Node, tangents: list[Node | None]) -> Node | None:
-    return None if tangents[0] is None else node.op(tangents[0], *node.args[1:], **dict(node.attrs))
 
 
 def _sum_to_infer(g: Node, *shape: Node) -> Type:

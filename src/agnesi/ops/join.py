@@ -19,6 +19,7 @@ from agnesi.ops.index import (
     broadcast_dims,
     concatenate_,
     insert,
+    merge,
     permuted,
     reshape_dims,
     section,
@@ -201,7 +202,7 @@ def repeat(x: Node, repeats: Any, axis: int | None = None) -> Node:
         n = size_of(times, "repeat: the number of repeats")
         shape = [*x.shape[: axis + 1], n, *x.shape[axis + 1 :]]
         spread = broadcast_dims(insert(x, axes=(axis + 1,)), tuple(shape))
-        return reshape_dims(spread, (*x.shape[:axis], dims.mul(x.shape[axis], n), *x.shape[axis + 1 :]))
+        return merge(spread, groups=(1,) * axis + (2,) + (1,) * (x.ndim - axis - 1))
     if times.op.name != "array":
         raise TypeMismatch(
             f"repeat: repeats is {times.type}, and the size of the result would be their sum, which is not known "
@@ -231,7 +232,7 @@ def tile(x: Node, reps: Any, ndim: int | None = None) -> Node:
     paired = [(n, d) for n, d in zip(times, x.shape, strict=True)]
     new = tuple(2 * k for k in range(x.ndim))
     spread = broadcast_dims(insert(x, axes=new), tuple(size for pair in paired for size in pair)) if new else x
-    return reshape_dims(spread, tuple(dims.mul(d, n) for n, d in paired))
+    return merge(spread, groups=(2,) * x.ndim) if new else x
 
 
 # -- turns --------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from agnesi.ir.type import Dim, Type, same
 from agnesi.ir.variable import NUMPY, as_node, lift, method
 from agnesi.ops.create import identity_mask
 from agnesi.ops.declare import Array, calling
-from agnesi.ops.index import axes_of, broadcast_dims, insert, reshape_dims, transpose_
+from agnesi.ops.index import axes_of, broadcast_dims, insert, merge, reshape_dims, transpose_
 from agnesi.ops.reduce import sum_
 from agnesi.ops.shape import moveaxis, ravel, shape_padleft, shape_padright
 
@@ -320,7 +320,7 @@ def kron(a: Node, b: Node) -> Node:
     if not rank:
         return a * b
     pairs = insert(a, axes=tuple(range(1, 2 * rank, 2))) * insert(b, axes=tuple(range(0, 2 * rank, 2)))
-    return reshape_dims(pairs, tuple(dims.mul(x, y) for x, y in zip(a.shape, b.shape, strict=True)))
+    return merge(pairs, groups=(2,) * rank)
 
 
 @method(numpy=(np.linalg.matrix_power,))

@@ -78,6 +78,13 @@ def ravel(x: Node) -> Node:
     return flatten(as_node(x))
 
 
+@method("copy", numpy=(np.copy,))
+@lift
+def copy(x: Node) -> Node:
+    """x itself: values of expressions never change, and results share no memory."""
+    return as_node(x)
+
+
 # -- the order of axes --------------------------------------------------------------------------------------
 
 
