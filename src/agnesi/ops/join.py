@@ -9,9 +9,13 @@ import numpy as np
 
 from agnesi.errors import ShapeError, TypeMismatch
 from agnesi.ir import dims, dtype as dt
-from agnesi.ir.node import Node, cast, dim_node
+from agnesi.ir.node import Node, as_dim, cast, dim_node
 from agnesi.ir.type import Dim, same
 from agnesi.ir.variable import as_node, lift, method
+from agnesi.ops import elementwise as ew
+from agnesi.ops.create import filled
+from agnesi.ops.cumulative import cumsum_
+from agnesi.ops.gather import scatter_add
 from agnesi.ops.getitem import part_of
 from agnesi.ops.index import (
     axes_of,
@@ -27,6 +31,7 @@ from agnesi.ops.index import (
     sizes_of,
     slice_,
 )  # fmt: skip
+from agnesi.ops.reduce import sum_
 from agnesi.ops.shape import atleast_1d, atleast_2d, atleast_3d, flatten, shape_padleft, specify
 
 # -- joins --------------------------------------------------------------------------------------------------
@@ -152,7 +157,7 @@ def _split_lengths(sizes: Any, n_splits: int) -> list[Dim]:
         sizes = [part_of(vector, k) for k in range(n_splits)]
     if len(sizes) != n_splits:
         raise ShapeError(f"split: {len(sizes)} sizes for {n_splits} parts")
-    return [size_of(s, "split: a size") for s in sizes]
+    return [dims.maximum(size_of(s, "split: a size"), 0) for s in sizes]
 
 
 def _split_sizes(x: Node, lengths: Sequence[Dim], axis: int) -> list[Node]:
@@ -203,18 +208,22 @@ def repeat(x: Node, repeats: Any, axis: int | None = None) -> Node:
         shape = [*x.shape[: axis + 1], n, *x.shape[axis + 1 :]]
         spread = broadcast_dims(insert(x, axes=(axis + 1,)), tuple(shape))
         return merge(spread, groups=(1,) * axis + (2,) + (1,) * (x.ndim - axis - 1))
-    if times.op.name != "array":
-        raise TypeMismatch(
-            f"repeat: repeats is {times.type}, and the size of the result would be their sum, which is not known "
-            "before the call; give a number, an array of numbers, or index with places computed outside"
-        )
-    counts = times["value"].array
-    if counts.shape != (1,) and isinstance(x.shape[axis], int) and x.shape[axis] != len(counts):
-        raise ShapeError(f"repeat: {len(counts)} repeats for axis {axis} of {x.type}")
-    if counts.shape == (1,):
-        return repeat(x, int(counts[0]), axis)
-    x = specify(x, (*x.shape[:axis], len(counts), *x.shape[axis + 1 :]))
-    return part_of(x, (*[slice(None)] * axis, np.repeat(np.arange(len(counts)), counts)))
+    if times.ndim != 1 or times.dtype not in (*dt.SIGNED, *dt.UNSIGNED):
+        raise TypeMismatch(f"repeat: repeats must be an integer or a vector of integers, not {times.type}")
+    if same(times.shape[0], 1):
+        return repeat(x, part_of(times, 0), axis)
+    x = specify(x, (*x.shape[:axis], times.shape[0], *x.shape[axis + 1 :]))
+    return part_of(x, (*[slice(None)] * axis, repeated(cast(times, "int64"))))
+
+
+def repeated(times: Node) -> Node:
+    """The numbers 0, 1, ... each as often as it says: at every place, how many of them have begun before it."""
+    counts = ew.maximum(times, 0)
+    total = dim_node(as_dim(sum_(counts, axes=(0,))))
+    begins = cumsum_(counts, axis=0) - counts
+    places = ew.checked(ew.where(ew.lt(times, 0), times - total - 1, begins), total + 1)  # negative counts raise
+    marks = scatter_add(filled((as_dim(total + 1),), 0, "int64"), filled(times.shape, 1, "int64"), places)
+    return cumsum_(section(marks, 0, 0, as_dim(total)), axis=0) - 1
 
 
 @method("tile", numpy=(np.tile,))

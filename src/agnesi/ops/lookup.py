@@ -9,7 +9,7 @@ import numpy as np
 
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dims, dtype as dt
-from agnesi.ir.node import Node, cast, const, dim_node
+from agnesi.ir.node import Node, as_dim, cast, const, dim_node
 from agnesi.ir.type import Dim
 from agnesi.ir.variable import as_node, lift, method
 from agnesi.ops import elementwise as ew
@@ -17,7 +17,7 @@ from agnesi.ops.create import filled
 from agnesi.ops.gather import scatter_add, take as take_
 from agnesi.ops.getitem import part_of
 from agnesi.ops.index import axis_of, broadcast_dims, expand_dims as added_axes, insert, iota, size_of, sizes_of
-from agnesi.ops.reduce import sum_
+from agnesi.ops.reduce import max as max_of, sum_
 from agnesi.ops.shape import flatten
 
 
@@ -172,11 +172,10 @@ def interp(x: Node, xp: Any, fp: Any, left: Any = None, right: Any = None) -> No
 
 @method(numpy=(np.bincount,))
 @lift
-def bincount(x: Node, weights: Any = None, minlength: Any = None) -> Node:
-    """How often each number below `minlength` stands in a vector of integers, or the sum of its weights.
+def bincount(x: Node, weights: Any = None, minlength: Any = 0) -> Node:
+    """How often each number stands in a vector of integers that are not negative, or the sum of its weights.
 
-    The result has `minlength` elements, since its size must not depend on the values: those that are negative or not
-    below it raise IndexOutOfRange at the call.
+    The result has one element more than the greatest number, but at least `minlength`.
 
     >>> import agnesi.tensor as at
     >>> at.bincount([0, 2, 2], minlength=4).eval().tolist()
@@ -185,9 +184,8 @@ def bincount(x: Node, weights: Any = None, minlength: Any = None) -> Node:
     i = _integers(x, "bincount: x")
     if i.ndim != 1:
         raise TypeMismatch(f"bincount takes a vector, not {i.type}")
-    if minlength is None:
-        raise TypeMismatch("bincount: give minlength, the size of the result; it must not depend on the values")
-    n = size_of(minlength, "bincount: minlength")
+    top = max_of(i, initial=-1) + 1
+    n = as_dim(ew.maximum(top, dim_node(size_of(minlength, "bincount: minlength"))))
     place = ew.checked(ew.where(ew.lt(i, 0), i - dim_node(n), i), dim_node(n))
     values = const(1, "int64") if weights is None else cast(as_node(weights), "float64")
     return scatter_add(filled((n,), 0, values.dtype), broadcast_dims(values, i.shape), place)

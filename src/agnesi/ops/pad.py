@@ -52,8 +52,9 @@ def _reflected(i: Node, period: Node) -> Node:
 @method(numpy=(np.pad,))
 @lift
 def pad(x: Node, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Node:
-    """The array with elements added before and after it along each axis, whose numbers may be symbolic.
+    """The array with elements added before and after it along each axis.
 
+    pad_width: how many, as a number, a pair, or a pair for each axis; symbolic ones below 0 count as 0.
     mode: "constant", or "edge", "reflect", "symmetric" and "wrap", which continue the array as in NumPy.
 
     >>> import numpy as np, agnesi.tensor as at
@@ -67,6 +68,7 @@ def pad(x: Node, pad_width: Any, mode: str = "constant", constant_values: Any = 
     widths = [(size_of(low, "pad: a width"), size_of(high, "pad: a width")) for low, high in given]
     if any(isinstance(w, int) and w < 0 for pair in widths for w in pair):
         raise TypeMismatch(f"pad: widths cannot be negative: {pad_width}")
+    widths = [(dims.maximum(low, 0), dims.maximum(high, 0)) for low, high in widths]
     if mode == "constant":
         return _constant(x, widths, _pairs(constant_values, x.ndim, "constant_values"))
     if mode not in PLACES:
