@@ -69,6 +69,11 @@ def solvable(n: int) -> np.ndarray:
     return np.roll(array(n, n) / n + 2 * np.eye(n), 1, 0)
 
 
+@ag.as_op(itypes=[at.dvector], otypes=[at.dvector])
+def sorted_unique(values):
+    return np.unique(values)
+
+
 def row(
     op: str, label: str, make: Callable[..., Any], *arrays: Any, shapes: Any = (), smooth: bool = True
 ) -> Expression:
@@ -193,6 +198,9 @@ EXPRESSIONS = [
         lambda xs, ys, gs: gs[0] * 2 + (gs[1] * np.arange(2.0)))(x), array(3, 2)),
     row("custom", "graph", lambda x, y: (lambda a, b: ag.OpFromGraph([a, b], [a @ b, a.sum()])(x, y))(
         at.matrix(), at.vector()), array(3, 2), array(2)),
+    row("python_call", "sizes", lambda x: sorted_unique(x).shape[0] + x.sum(), array(5), smooth=False),
+    row("python_result", "values", lambda x, y: [sorted_unique(x) * 2, sorted_unique(y.flatten()).sum()], array(5),
+        array(3, 2), smooth=False),
     row("concatenate", "rows", lambda x, y: at.concatenate([x, y * 2, x]), array(2, 3), array(1, 3)),
     row("concatenate", "columns", lambda x, y: at.concatenate([x, y], axis=1), array(2, 3), array(2, 1)),
     row("concatenate", "empty", lambda x, y: at.concatenate([x, y]), np.zeros(0), array(3)),

@@ -242,6 +242,18 @@ def masked(w: World) -> Variable:
     )()
 
 
+@ag.as_op(itypes=[at.dmatrix], otypes=[at.dmatrix, at.dvector])
+def halves(values):
+    """Every other row, and the sums of the rest."""
+    return values[::2], values[1::2].sum(axis=1)
+
+
+@move(1)
+def python(w: World) -> Variable:
+    v = w.pick(lambda v: v.ndim == 2 and v.dtype == "float64")
+    return one_of(w, halves(v)) * 0.5
+
+
 @move(2)
 def passing(w: World) -> Variable:
     """What changes derivatives only."""

@@ -30,7 +30,7 @@ def table() -> dict[str, int]:
 
 
 LEVELS = table()
-PUBLIC = {"__init__", "tensor", "__main__"}  # the public names, and the way to the command line
+PUBLIC = {"__init__", "tensor", "op", "__main__"}  # the public names, and the way to the command line
 
 
 def module_name(path: Path) -> str:

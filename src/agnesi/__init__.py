@@ -1,6 +1,6 @@
 """agnesi: a compiler for mathematical expressions on arrays."""
 
-from agnesi import config as config, tensor as tensor
+from agnesi import config as config, op as op, tensor as tensor
 from agnesi.function import (
     Function as Function,
     In as In,
@@ -30,4 +30,5 @@ from agnesi.ops.passing import (
     grad_scale as grad_scale,
     zero_grad as zero_grad,
 )
+from agnesi.ops.python import as_op as as_op
 from agnesi.shared import SharedVariable as SharedVariable, shared as shared

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
@@ -23,15 +21,16 @@ from agnesi.errors import (
 )  # fmt: skip
 from agnesi.explain import report
 from agnesi.failures import explain_failure
-from agnesi.ir.graph import Graph, find_inputs, reachable
+from agnesi.ir.graph import Graph, find_inputs, line_near, reachable
 from agnesi.ir.node import INPUT, Node, substitute, type_nodes
 from agnesi.ir.show import dprint as tree_text, pprint as formula_text
 from agnesi.ir.type import same_type
 from agnesi.ir.variable import Variable, as_node, line_of, method
+from agnesi.keys import cache_key
 from agnesi.pipeline import Compilation, compile_graph
 from agnesi.reference import evaluate
 from agnesi.runtime import blas
-from agnesi.schedule.sizes import Site, collect
+from agnesi.schedule.sizes import Site, collect, plain
 from agnesi.shared import SharedVariable, is_shared, storage_of
 from agnesi.target import toolchain
 from agnesi.target.cache import Cache, Hit
@@ -54,26 +53,6 @@ class Out:
         self.variable, self.borrow = variable, borrow
 
 
-@cache
-def package_digest() -> str:
-    """A hash of the package's own sources: a part of every cache key."""
-    total = hashlib.sha256()
-    root = Path(__file__).parent
-    for path in sorted([*root.rglob("*.py"), *root.rglob("*.h")]):
-        total.update(path.read_bytes())
-    return total.hexdigest()
-
-
-@cache
-def processor() -> str:
-    """What the compiler's -march=native depends on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
-    except OSError:
-        return platform.processor() or platform.machine()
-
-
 class Function(_runtime.Dispatcher):
     """A compiled function: call it with arrays.
 
@@ -87,6 +66,7 @@ class Function(_runtime.Dispatcher):
         self.graph, self.inputs, self.updates, self.mode, self.name = graph, tuple(inputs), tuple(updates), mode, name
         self.result, self.shared = result, tuple(shared)
         self.compilations: dict[int, Compilation] = {}
+        self.sites: dict[bool, list[Site]] = {}
         self.verdicts: dict[int, str] = {}
         n = len(graph.outputs) - len(self.updates)
         self._bind(
@@ -173,8 +153,18 @@ class Function(_runtime.Dispatcher):
 
     def _key(self, variant: int, compiler: toolchain.Compiler) -> str:
         options = (variant, self.updates, self.mode, config.settings().fuel, compiler.identity, compiler.flags)
-        parts = (self.graph.digest(), repr(options), package_digest(), processor())
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return cache_key(self.graph, options)
+
+    def _python(self, site: int, result: int, arrays: list[np.ndarray], held: dict[int, list[np.ndarray]]) -> None:
+        """Serves a call of a Python function, known by its check number."""
+        position = self._sites(True)[site - 1].position
+        function = self.graph.order[position]["function"]
+        try:
+            function.serve(result, arrays, held, site)
+        except Exception as error:
+            line = line_near(self.graph, position)
+            error.add_note(f"in {function.name}(), called by {self.name or 'a compiled function'}; built at {line}")
+            raise
 
     def _fail(self, check: int, values: tuple[int, ...]) -> Exception:
         """The exception for a failed check, in the user's terms."""
@@ -184,7 +174,9 @@ class Function(_runtime.Dispatcher):
 
     def _sites(self, common: bool) -> list[Site]:
         """What the check numbers of a variant stand for."""
-        return collect(self.graph, self.updates, common)[1]
+        if common not in self.sites:
+            self.sites[common] = collect(self.graph, self.updates, common)[1]
+        return self.sites[common]
 
     # -- for people ---------------------------------------------------------------------------------------
 
@@ -313,7 +305,7 @@ def function(
     unknown = [n for n in found if n not in nodes and not is_shared(n)]
     if unknown:
         raise missing_input(unknown[0])
-    graph = Graph([*nodes, *shared], roots)
+    graph = plain(Graph([*nodes, *shared], roots))
     places = [(len(wanted) + k, len(nodes) + shared.index(old)) for k, (old, _) in enumerate(pairs)]
     return _make(graph, given, shared, places, result, mode or config.settings().mode, name)
 

@@ -395,6 +395,13 @@ class Lowering:
             work = self._scratch(dtype, (self.size(size),))
             dense = tuple(self._dense(a, scope) for a in root.args)
             scope.body.append(Call("solve", dtype, dense, out, (), work, root["site"]))
+        elif root.op.name == "python_call":
+            dense = tuple(self._dense(a, scope) for a in root.args)
+            scope.body.append(Call("python", dtype, dense, out, site=root["site"], function=root["function"]))
+        elif root.op.name == "python_result":
+            sizes = (self._view(root.args[0], [scope]),)
+            found = {"site": root.args[0]["site"], "function": root["function"], "result": root["which"]}
+            scope.body.append(Call("python", dtype, sizes, out, **found))
         else:
             raise AssertionError(f"{root.op.name} is not a library call")
 

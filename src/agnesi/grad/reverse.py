@@ -45,7 +45,8 @@ def influenced(order: Iterable[Node], wrt: Iterable[Node], constants: Iterable[N
     stop = set(constants)
     found = set(wrt) - stop
     for node in order:
-        if node not in found and node not in stop and dt.is_float(node.dtype) and node.op.name != "disconnected_grad":
+        carries = dt.is_float(node.dtype) if node.op.name != "python_call" else True
+        if node not in found and node not in stop and carries and node.op.name != "disconnected_grad":
             if any(a in found for a in node.args):
                 found.add(node)
     return found

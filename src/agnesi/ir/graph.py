@@ -19,7 +19,7 @@ from agnesi.ir.node import (
     make,
     topological,
 )
-from agnesi.ir.op import OPS
+from agnesi.ir.op import lookup
 from agnesi.ir.type import Dim, Type
 from agnesi.ir.variable import Variable, line_of
 
@@ -145,7 +145,7 @@ def from_rows(
             value = next(values)
             nodes.append(make(ARRAY, (), (("value", value),), Type(row[1], row[2])))
         else:
-            nodes.append(make(OPS[kind], tuple(nodes[i] for i in row[1]), row[2]))
+            nodes.append(make(lookup(kind), tuple(nodes[i] for i in row[1]), row[2]))
     return Graph(nodes[: len(tags)], [nodes[i] for i in rows[-1][1]])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -142,6 +143,7 @@ class Op:
     vjp(node, g): others: one cotangent per argument, None where there is none.
     jvp(node, tangents): others: the tangent of the result; a tangent may be None.
     c: elementwise: C text with {0}, {1} for operands, {f} for the suffix of float functions, {t} for the C type.
+    support: elementwise: C functions that the text calls, printed before all loops.
     cost: in additions; 20 for an elementary function.
     index(node, idx): index ops: the input's index from the output's index.
     pieces(node): store ops: the parts that fill the result, see agnesi.ops.declare.
@@ -163,6 +165,7 @@ class Op:
     vjp: Callable[..., tuple[Node | None, ...]] | None = None
     jvp: Callable[..., Node | None] | None = None
     c: str | dict[str, str] = ""
+    support: str = ""
     cost: int = 1
     index: Callable[..., tuple[Node, ...]] | None = None
     pieces: Callable[..., Any] | None = None
@@ -194,6 +197,7 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
+OF_USERS: set[Op] = set()  # rows that were declared outside this package
 
 
 def register(op: Op) -> Op:
@@ -201,9 +205,16 @@ def register(op: Op) -> Op:
     if op.name in OPS:
         raise ValueError(f"operation {op.name!r} is declared twice")
     OPS[op.name] = op
+    frame = sys._getframe(1)
+    while frame.f_globals.get("__name__") == "agnesi.ops.declare" and frame.f_back is not None:
+        frame = frame.f_back
+    if not frame.f_globals.get("__name__", "").startswith("agnesi."):
+        OF_USERS.add(op)
     return op
 
 
 def lookup(name: str) -> Op:
-    """The row of that name."""
+    """The row of that name; raises TypeMismatch when it has not been declared here."""
+    if name not in OPS:
+        raise TypeMismatch(f"the operation {name!r} is not declared; import the module that declares it first")
     return OPS[name]

@@ -61,6 +61,7 @@ class Machine:
         self.number: dict[Node, int] = {}
         self.registers: list[Any] = []
         self.slots: dict[int, Array] = {}
+        self.results: dict[int, list[Array]] = {}
         self.moments = moments(program)
 
     # -- entry --------------------------------------------------------------------------------------
@@ -209,6 +210,8 @@ class Machine:
                 return lambda: self.gemm(stmt)
             case Call(name="solve"):
                 return lambda: self.solve(stmt)
+            case Call(name="python"):
+                return lambda: self.python(stmt)
         raise VerificationError(f"no library routine {stmt.name}")
 
     def loop(self, stmt: For) -> Action:
@@ -293,6 +296,16 @@ class Machine:
         found = solution(a, b)
         if isinstance(found, int):
             raise CheckFailed(stmt.site, (found, len(a)))
+        flat[places] = found
+
+    def python(self, stmt: Call) -> None:
+        """The sizes of what a function returns, or one of its results."""
+        if stmt.result < 0:
+            self.results[stmt.site] = stmt.function([self.read(v) for v in stmt.reads])
+            found = stmt.function.sizes(self.results[stmt.site])
+        else:
+            found = self.results[stmt.site][stmt.result]
+        flat, places = self.places(stmt.writes)
         flat[places] = found
 
     def read(self, view: View) -> Array:

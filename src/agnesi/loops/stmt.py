@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from agnesi.ir import dims
 from agnesi.ir.node import LOAD, Node, topological
@@ -85,7 +85,10 @@ class View:
 
 @dataclass(frozen=True)
 class Call:
-    """A library routine: operands it reads, the one it writes, scalar arguments and scratch memory."""
+    """A library routine: operands it reads, the one it writes, scalar arguments and scratch memory.
+
+    function, result: for "python": what is called, and which result is taken; -1 calls and gives the sizes of all.
+    """
 
     name: str
     dtype: str
@@ -94,6 +97,8 @@ class Call:
     scalars: tuple[Node, ...] = ()
     workspace: str = ""
     site: int = 0
+    function: Any = None
+    result: int = -1
 
 
 Stmt = For | Let | Set | Store | Check | Call

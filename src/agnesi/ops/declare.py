@@ -92,6 +92,7 @@ def elementwise(
     *,
     c: str | dict[str, str],
     d: Callable[..., tuple[Any, ...]] | None = None,
+    support: str = "",
     cost: int = 1,
     sample: Callable[..., Any] = anything,
     commutes: bool = False,
@@ -101,7 +102,8 @@ def elementwise(
     """An op on corresponding elements, with broadcasting.
 
     evaluate: the NumPy function. c: C text with {0}, {1} for the operands and {f} for the float suffix; a dict gives
-    one text each for "float", "int", "uint" and "bool" operands. d: partial derivatives d(*args, y).
+    one text each for "float", "int", "uint" and "bool" operands. d: partial derivatives d(*args, y). support: C
+    functions that the text calls, best `static inline`.
     """
     texts = [c] if isinstance(c, str) else list(c.values())
     arity = 1 + max(int(k) for t in texts for k in re.findall(r"\{(\d)\}", t))
@@ -119,8 +121,8 @@ def elementwise(
 
     return register(
         Op(
-            name=name, kind="elementwise", infer=infer, evaluate=reference, signature=signature, d=d, c=c, cost=cost,
-            commutes=commutes, absolute=absolute, sample=sample, arity=arity, doc=doc,
+            name=name, kind="elementwise", infer=infer, evaluate=reference, signature=signature, d=d, c=c,
+            support=support, cost=cost, commutes=commutes, absolute=absolute, sample=sample, arity=arity, doc=doc,
         )
     )  # fmt: skip
 

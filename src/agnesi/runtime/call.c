@@ -90,6 +90,39 @@ static int on_more(struct ag_call *call, int64_t bytes) {
   return arena == NULL ? AG_MEMORY : AG_OK;
 }
 
+/* The array that a view describes; a copy is never made, so it may only be used during the call. */
+static PyObject *viewed(const struct ag_array *view, bool writable) {
+  npy_intp dims[NPY_MAXDIMS];
+  for (int i = 0; i < view->ndim; i++) dims[i] = view->dims[i];
+  return PyArray_New(&PyArray_Type, view->ndim, dims, view->type, NULL, view->data, 0,
+                     writable ? NPY_ARRAY_CARRAY : NPY_ARRAY_CARRAY_RO, NULL);
+}
+
+static int run_python(struct frame *frame, int site, int result, int count, const struct ag_array *arrays) {
+  if (frame->results == NULL && (frame->results = PyDict_New()) == NULL) return AG_PYTHON;
+  PyObject *list = PyList_New(count);
+  for (int i = 0; list != NULL && i < count; i++) {
+    PyObject *array = viewed(&arrays[i], i == count - 1);
+    if (array == NULL) Py_CLEAR(list);
+    else PyList_SET_ITEM(list, i, array);
+  }
+  if (list == NULL) return AG_PYTHON;
+  PyObject *done = PyObject_CallMethod((PyObject *)frame->self, "_python", "iiOO", site, result, list, frame->results);
+  Py_DECREF(list);
+  if (done == NULL) return AG_PYTHON;
+  Py_DECREF(done);
+  return AG_OK;
+}
+
+static int on_python(struct ag_call *call, int32_t site, int32_t result, int32_t count, struct ag_array *arrays) {
+  struct frame *frame = (struct frame *)call;
+  if (frame->thread == NULL) return run_python(frame, site, result, count, arrays);
+  PyEval_RestoreThread(frame->thread);
+  int status = run_python(frame, site, result, count, arrays);
+  frame->thread = PyEval_SaveThread();
+  return status;
+}
+
 /* Undoes `on_enter` and `on_more`. */
 static void leave(struct frame *frame) {
   if (frame->thread != NULL) PyEval_RestoreThread(frame->thread);
@@ -99,6 +132,7 @@ static void leave(struct frame *frame) {
     give_arena(frame->self, arena);
   }
   frame->thread = NULL;
+  Py_CLEAR(frame->results);
 }
 
 /* Shared values ------------------------------------------------------------------------------- */
@@ -378,6 +412,7 @@ static void open_frame(struct frame *frame, Dispatcher *self, char *memory) {
   frame->call.alloc = on_alloc;
   frame->call.enter = on_enter;
   frame->call.more = on_more;
+  frame->call.python = on_python;
   frame->call.cancel = ag_cancel_flag(self);
 }
 

@@ -118,6 +118,7 @@ struct frame {
   char (*scalars)[16];    /* values of inputs that came as Python numbers */
   PyThreadState *thread;  /* set while the GIL is released */
   struct block *arena;
+  PyObject *results; /* of Python functions that have been called: a dict, or NULL */
   int64_t bytes;  /* in all buffers so far */
   int64_t wanted; /* what could not be allocated */
   int locked;     /* storages locked so far */

@@ -43,7 +43,7 @@ def collect(
     graph: Graph, updates: Sequence[tuple[int, int]], common: bool
 ) -> tuple[Graph, list[Site], list[Equation], list[EntryCheck]]:
     """The graph with numbered checks, what the numbers mean, what must hold of sizes, and the checks at entry."""
-    numbered, sites = number(graph)
+    numbered, sites = number(plain(graph))
     equal = equations(numbered)
     for new, old in updates:
         pairs = zip(graph.outputs[new].shape, graph.inputs[old].shape, strict=True)
@@ -57,6 +57,14 @@ def is_late(dim: Dim) -> bool:
     return isinstance(dim, Node) and any(n.op.kind not in LOCAL for n in topological([dim]))
 
 
+def plain(graph: Graph) -> Graph:
+    """The graph with functions whose derivatives are given by hand replaced by what they compute."""
+    return graph.expanded(lambda node: node.op.name == "custom")
+
+
+SITES = {"check_index": "index", "solve": "singular", "python_call": "python"}
+
+
 def number(graph: Graph) -> tuple[Graph, list[Site]]:
     """The graph with a number on every op that may fail, and what the numbers mean (1 is the first)."""
     sites: list[Site] = []
@@ -65,7 +73,7 @@ def number(graph: Graph) -> tuple[Graph, list[Site]]:
         args = tuple(done.get(a, a) for a in node.args)
         attrs = node.attrs
         if node.op.may_raise:
-            sites.append(Site("index" if node.op is ew.check_index else "singular", position))
+            sites.append(Site(SITES[node.op.name], position))
             attrs = tuple((k, len(sites) if k == "site" else v) for k, v in attrs)
         if attrs != node.attrs or args != node.args:
             done[node] = make(node.op, args, attrs)

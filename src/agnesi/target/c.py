@@ -6,6 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 from agnesi.errors import VerificationError
 from agnesi.ir import dims
 from agnesi.ir.dtype import FLOATS
@@ -203,6 +205,8 @@ class NestPrinter(Printer):
 
     def join(self, combine: str, dtype: str, old: str, new: str) -> str:
         """The text of old joined with new; max and min are fastest with the new value first."""
+        if OPS[combine].support:
+            self.support[OPS[combine].support] = None
         operands = [new, old] if combine in ("maximum", "minimum") else [old, new]
         return operation(combine, dtype, dtype, operands, {})
 
@@ -305,7 +309,25 @@ class NestPrinter(Printer):
         last = self.join(s.combine, s.var.dtype, f"{name}_p[0]", f"{name}_p[1]")
         self.lines.append(f"{tab}{name} = {self.join(s.combine, s.var.dtype, name, last)};")
 
+    def python(self, stmt: Call, tab: str) -> None:
+        """A Python function, or one of its results: arrays with their sizes."""
+        views = [*stmt.reads, stmt.writes]
+        self.lines.append(f"{tab}{{")
+        for k, view in enumerate(views):
+            sizes = ", ".join(self.dim(d) for d in view.sizes) or "0"
+            self.lines.append(f"{tab}  const int64_t s{k}[] = {{{sizes}}};")
+        arrays = [
+            f"{{(void *)({self.base(v)}), {np.dtype(self.buffers[v.buffer].dtype).num}, {len(v.sizes)}, s{k}}}"
+            for k, v in enumerate(views)
+        ]
+        self.lines.append(f"{tab}  struct ag_array arrays[] = {{{', '.join(arrays)}}};")
+        self.lines.append(f"{tab}  AG_TRY(call->python(call, {stmt.site}, {stmt.result}, {len(views)}, arrays));")
+        self.lines.append(f"{tab}}}")
+
     def call(self, stmt: Call, tab: str) -> None:
+        if stmt.name == "python":
+            self.python(stmt, tab)
+            return
         suffix = {"float32": "f32", "float64": "f64"}[stmt.dtype]
         if stmt.name == "gemm":
             a, b = stmt.reads
@@ -398,10 +420,12 @@ def units(program: Program, most: int = 1) -> list[str]:
     """The C texts of a program, at most so many, to be compiled side by side; the first holds the entry `ag_main`."""
     start = Entry(program)
     functions: dict[str, NestFunction] = {}
+    support = start.support
     lines = ["int ag_main(struct ag_call *call) {", *start.inputs(), *start.stage(0)]
     for number, nest in enumerate(program.nests):
         printer = NestPrinter(start, nest)
         body, args = printer.function()
+        support |= printer.support
         work = sum(cost(s) for s in walk(nest.body))
         returns = "int" if printer.fails else "void"
         function = functions.setdefault(body, NestFunction(f"nest{len(functions)}", returns, body, work))
@@ -412,7 +436,7 @@ def units(program: Program, most: int = 1) -> list[str]:
     parts = divide(list(functions.values()), most)
     qualifier = "AG_NEST" if len(parts) == 1 else "AG_PART"
     bodies = ["\n\n".join(f"{qualifier} {f.returns} {f.name}{f.body}" for f in part) for part in parts]
-    texts = [f"{headers(body)}\n\n{body}" for body in bodies]
+    texts = ["\n\n".join([headers(body), *support, body]) for body in bodies]
     elsewhere = [f"AG_PART {f.head()};" for part in parts[1:] for f in part]
     texts[0] = "\n\n".join([texts[0], *(["\n".join(elsewhere)] if elsewhere else []), entry]) + "\n"
     return texts

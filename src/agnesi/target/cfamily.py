@@ -61,6 +61,7 @@ class Printer:
         self.buffers, self.storage, self.symbols = buffers, storage, symbols
         self.free: dict[str, str] = {}  # names from outside and their C types
         self.local: dict[Node, str] = {}
+        self.support: dict[str, None] = {}  # functions that the text calls
 
     def expression(self, node: Node) -> str:
         """The C text of a scalar expression."""
@@ -75,6 +76,8 @@ class Printer:
         if node.op is LOAD:
             return self.element(node["buffer"], node.args)
         operands = [self.expression(a) for a in node.args]
+        if node.op.support:
+            self.support[node.op.support] = None
         if node.op.name == "cast" and node.dtype == "bool":
             return f"({operands[0]} != 0)"
         source = node.args[1].dtype if node.op.name == "where" else node.args[0].dtype

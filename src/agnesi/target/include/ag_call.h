@@ -46,6 +46,13 @@ struct ag_pool {
               int64_t grain);
 };
 
+/* An array without gaps, as Python functions see it. type: NumPy's number of the dtype. */
+struct ag_array {
+  void *data;
+  int32_t type, ndim;
+  const int64_t *dims;
+};
+
 struct ag_call {
   void **data;
   int64_t *dims;
@@ -56,6 +63,9 @@ struct ag_call {
   int (*alloc)(struct ag_call *, int32_t buffer);      /* dims are filled in: sets data and strides; an ag_status */
   int (*enter)(struct ag_call *, int64_t arena_bytes); /* after all fixed-size allocations, before any work */
   int (*more)(struct ag_call *, int64_t arena_bytes);  /* later: `arena` is another one, the earlier stays alive */
+  /* Runs the Python function of a check number on arrays, the last of which gets the sizes of its results; with
+   * result >= 0 it fills the last array with that result instead. */
+  int (*python)(struct ag_call *, int32_t site, int32_t result, int32_t count, struct ag_array *arrays);
   const volatile int32_t *cancel;
   int32_t check;                                       /* 1-based id of the check that failed first, 0: none */
   int64_t values[4];                                   /* what the failed check saw */
