@@ -69,7 +69,8 @@ COMPARE: list[Callable[[Any, Any], Any]] = [
 ]  # fmt: skip
 INTEGER: list[Callable[[Any, Any], Any]] = [
     at.add, at.subtract, at.multiply, at.maximum, at.minimum, lambda a, b: a // b, at.mod, at.bitwise_and,
-    at.bitwise_or, at.bitwise_xor, lambda a, b: at.where(a > b, at.abs(a), -b), lambda a, b: a**2 + b,
+    at.bitwise_or, at.bitwise_xor, lambda a, b: a << (b & 7), lambda a, b: a >> (b & 7),
+    lambda a, b: at.where(a > b, at.abs(a), -b), lambda a, b: a**2 + b,
 ]  # fmt: skip
 
 
@@ -185,6 +186,12 @@ def move_axes(w: World) -> Variable:
         choices += [lambda: v.reshape((-1, v.shape[-1])) if lengths[-1] else v.T,
                     lambda: v.reshape((v.shape[1], v.shape[0], *v.shape[2:]))]  # fmt: skip
     return one_of(w, choices)()
+
+
+@move(2)
+def known_sizes(w: World) -> Variable:
+    v = w.pick(lambda v: v.ndim >= 1)
+    return at.specify_shape(v, [one_of(w, [None, n]) for n in w.lengths(v)])
 
 
 @move(3)

@@ -158,7 +158,7 @@ class TestPythonFunctions:
                 raise RuntimeError("too much")
             return values
 
-        w = ag.shared(np.zeros(3), "w")
+        w = ag.shared(np.zeros(3), "w", shape=(None,))
         f = ag.function([x], updates={w: picky(x)})
         f(V)
         assert w.get_value().tolist() == [3, 1, 3]

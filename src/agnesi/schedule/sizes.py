@@ -46,7 +46,7 @@ def collect(
     numbered, sites = number(plain(graph))
     equal = equations(numbered)
     for new, old in updates:
-        pairs = zip(graph.outputs[new].shape, graph.inputs[old].shape, strict=True)
+        pairs = zip(numbered.outputs[new].shape, numbered.inputs[old].shape, strict=True)
         equal += [Equation(a, b, -1 - old) for a, b in pairs if not same(a, b)]
     checks = entry_checks(numbered, equal, sites, common)
     return numbered, sites, equal, checks
