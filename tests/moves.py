@@ -78,7 +78,7 @@ def one_of(w: World, choices: list[Any]) -> Any:
     return choices[w.rng.integers(len(choices))]
 
 
-@move(16)
+@move(26)
 def any_op(w: World) -> Variable:
     """A row of the table, whatever it is, within its domain."""
     op = one_of(w, TABLE)
@@ -127,7 +127,7 @@ def logic(w: World) -> Variable:
     return one_of(w, [lambda a, b: a & b, lambda a, b: a | b, lambda a, b: a ^ b, lambda a, b: ~a & ~b])(a, b)
 
 
-@move(4)
+@move(8)
 def integers(w: World) -> Variable:
     a = w.pick(lambda v: v.dtype in dt.SIGNED)
     return one_of(w, INTEGER)(a, w.partner(a, a.dtype) if w.rng.random() < 0.7 else 3)
