@@ -62,7 +62,7 @@ BINARY: list[Callable[[Any, Any], Any]] = [
     at.add, at.subtract, at.multiply, at.maximum, at.minimum, lambda a, b: a / (1 + b * b), lambda a, b: a * -b,
     lambda a, b: (1.5 + at.tanh(a)) ** b, lambda a, b: at.mod(a, 1 + at.abs(b)), lambda a, b: a // (1 + at.abs(b)),
     lambda a, b: a - 0.5 * b, lambda a, b: a * b + a, lambda a, b: at.where(a > b, a, b * 2),
-    lambda a, b: at.where(at.isnan(a), b, a + b),
+    lambda a, b: at.where(at.isnan(a), b, a + b), lambda a, b: at.where(at.signbit(a), b, a),
 ]  # fmt: skip
 COMPARE: list[Callable[[Any, Any], Any]] = [
     lambda a, b: a < b, lambda a, b: a <= b, lambda a, b: a > b, lambda a, b: a >= b, at.eq, at.neq,
