@@ -197,8 +197,8 @@ def matmul(a: Node, b: Node) -> Node:
     a, b = as_node(a), as_node(b)
     if a.ndim == 0 or b.ndim == 0:
         raise TypeMismatch("matmul takes arrays of at least one axis; use * for scalars")
-    left, right = "ik"[-a.ndim :], "kj"[: b.ndim]
-    return batched(a, b, f"{left},{right}->{(left + right).replace('k', '')}")
+    left, right = "ij"[-a.ndim :], "jk"[: b.ndim]
+    return batched(a, b, f"{left},{right}->{(left + right).replace('j', '')}")
 
 
 @method(numpy=(np.outer, np.linalg.outer))
