@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from agnesi.errors import VerificationError
 from agnesi.ir import dims
 from agnesi.ir.dtype import FLOATS
-from agnesi.ir.node import CONST, Node, topological, value_of
+from agnesi.ir.node import CONST, LOAD, Node, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.loops.stmt import (
     Call,
@@ -175,7 +176,7 @@ class NestPrinter(Printer):
 
     # -- statements -----------------------------------------------------------------------------------
 
-    def block(self, body: list[Stmt] | tuple[Stmt, ...], tab: str) -> None:
+    def block(self, body: Sequence[Stmt], tab: str) -> None:
         for stmt in body:
             self.statement(stmt, tab)
 
@@ -359,13 +360,16 @@ def angles(stmt: For) -> list[Node]:
     if stmt.kind != "simd" or any(isinstance(s, (For, Check, Call)) for s in stmt.body):
         return []
     found = [n.args[0] for n in topological(v for s in stmt.body for v in values(s)) if n.op.name in ANGULAR]
-    return list(dict.fromkeys(a for a in found if a.dtype == "float64"))
+    wide = list(dict.fromkeys(a for a in found if a.dtype == "float64"))
+    written = written_buffers(stmt.body)  # what is read from them may be what the same iteration has written
+    read = {n["buffer"] for n in topological([*wide, *(s.value for s in slice_of(stmt.body, wide))]) if n.op is LOAD}
+    return [] if read & written else wide
 
 
-def slice_of(body: tuple[Stmt, ...], wanted: list[Node]) -> list[Stmt]:
+def slice_of(body: tuple[Stmt, ...], wanted: list[Node]) -> list[Let]:
     """The names that some values of a body depend on."""
     needed = set(topological(wanted))
-    kept: list[Stmt] = []
+    kept: list[Let] = []
     for stmt in reversed(body):
         if isinstance(stmt, Let) and stmt.var in needed:
             needed.update(topological([stmt.value]))
