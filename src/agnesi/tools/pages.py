@@ -80,7 +80,7 @@ def derivatives(op: Op) -> str:
 
 def formula(partial: Any) -> str:
     """A partial derivative as text."""
-    return pprint([partial]).replace("\n", "; ") if isinstance(partial, Node) else str(partial)
+    return pprint([partial]).replace("\n", "; ") if isinstance(partial, Node) else str(partial).lower()
 
 
 def c_texts(op: Op) -> list[str]:

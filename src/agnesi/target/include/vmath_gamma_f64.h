@@ -156,7 +156,7 @@ AG_FN double v_gamma(double x) {
   double half = 0.5 * nearest;
   double below = ((AG_TRUNC(half) != half) ^ (r < 0.0)) ? e * reflected : -e * reflected;
   double value = ag_scale(negative ? 1.0 / below : above, negative ? -k : k);
-  value = (negative & (r == 0.0)) | (x == -AG_INF) ? AG_NAN : value;
+  value = ((negative & (r == 0.0)) | (x == -AG_INF)) ? AG_NAN : value;
   value = x != x ? x : value;
   return x == 0.0 ? AG_COPYSIGN(AG_INF, x) : value;
 }

@@ -247,11 +247,11 @@ AG_FN float v_logitf(float x) {
 
 /* x log(y), 0 where x is 0 and y is a number. */
 AG_FN float v_xlogyf(float x, float y) {
-  return (x == 0.0f) & (y == y) ? x : x * v_logf(y);
+  return ((x == 0.0f) & (y == y)) ? x : x * v_logf(y);
 }
 
 AG_FN float v_xlog1pyf(float x, float y) {
-  return (x == 0.0f) & (y == y) ? x : x * v_log1pf(y);
+  return ((x == 0.0f) & (y == y)) ? x : x * v_log1pf(y);
 }
 
 #endif

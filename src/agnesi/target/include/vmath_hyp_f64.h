@@ -259,11 +259,11 @@ AG_FN double v_logit(double x) {
 
 /* x log(y), 0 where x is 0 and y is a number. */
 AG_FN double v_xlogy(double x, double y) {
-  return (x == 0.0) & (y == y) ? x : x * v_log(y);
+  return ((x == 0.0) & (y == y)) ? x : x * v_log(y);
 }
 
 AG_FN double v_xlog1py(double x, double y) {
-  return (x == 0.0) & (y == y) ? x : x * v_log1p(y);
+  return ((x == 0.0) & (y == y)) ? x : x * v_log1p(y);
 }
 
 #endif
