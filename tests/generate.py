@@ -215,6 +215,8 @@ def beside_an_edge(node: Node, value: Callable[[Node], np.ndarray]) -> None:
     name = node.op.name
     if not args or not any(a.dtype.kind == "f" for a in args):
         return
+    if name in ("signbit", "copysign") and np.isnan(args[-1]).any():
+        raise Rejected(f"{name}: the sign of NaN says nothing")
     if name in ("eq", "ne", "lt", "le", "gt", "ge", "maximum", "minimum"):
         close(np.abs(args[0] - args[1]), name)
     elif name in ("sign", "abs", "sqrt", "log"):

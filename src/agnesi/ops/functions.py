@@ -78,7 +78,7 @@ fmin = elementwise(
     doc="The smaller of two, or the one that is not NaN. Where both are equal the derivative is halved.")  # fmt: skip
 signbit: Op = elementwise(
     "signbit", np.signbit, testing, c={"float": "v_signbit{f}({0})", "int": "({0} < 0)", "": "(0 * {0})"},
-    doc="Whether the sign bit is set: of negative numbers, -0.0 and some NaN.")  # fmt: skip
+    doc="Whether the sign bit is set: of negative numbers and -0.0; that of NaN says nothing.")  # fmt: skip
 copysign = elementwise(
     "copysign", np.copysign, floating, c="v_copysign{f}({0}, {1})",
     d=lambda a, b, y: (sign(a) * sign(y), 0), doc="The absolute value of a with the sign of b.")  # fmt: skip

@@ -259,7 +259,7 @@ AG_FN float ag_erfinv_f(float x, float y) {
   return y < 0.0f ? AG_NANF : value;
 }
 
-/* The inverse of erf: max ULP 2.5; NaN beyond 1. */
+/* The inverse of erf: max ULP 2.6; NaN beyond 1. */
 AG_FN float v_erfinvf(float x) {
   return ag_erfinv_f(x, 1.0f - AG_ABSF(x));
 }
