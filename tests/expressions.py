@@ -69,6 +69,9 @@ def solvable(n: int) -> np.ndarray:
     return np.roll(array(n, n) / n + 2 * np.eye(n), 1, 0)
 
 
+SPECIAL = np.array([1.0, np.nan, np.inf, -0.0, -np.inf, 0.0, np.nan, 5e-324])
+
+
 @ag.as_op(itypes=[at.dvector], otypes=[at.dvector])
 def sorted_unique(values):
     return np.unique(values)
@@ -201,6 +204,18 @@ EXPRESSIONS = [
     row("python_call", "sizes", lambda x: sorted_unique(x).shape[0] + x.sum(), array(5), smooth=False),
     row("python_result", "values", lambda x, y: [sorted_unique(x) * 2, sorted_unique(y.flatten()).sum()], array(5),
         array(3, 2), smooth=False),
+    row("argsort", "axes", lambda x: [at.argsort(x), at.argsort(x, 0), at.argsort(x, None)], array(4, 5), smooth=False),
+    row("argsort", "values", lambda x: [at.sort(x), at.sort(x, 0), x.sort(None) * 2], array(4, 5)),
+    row("argsort", "many", lambda x: [at.sort(x), at.argsort(-x)], array(300), smooth=False),
+    row("argsort", "equal", lambda x: [at.argsort(at.floor(x)), at.argsort(x > 0)], array(100), smooth=False),
+    row("argsort", "empty", lambda x: [at.sort(x), at.sort(x, 0), at.unique(x)], np.zeros((0, 3))),
+    row("argsort", "dtypes", lambda x: [at.argsort(x.astype(d)) for d in (*dt.SIGNED, *dt.UNSIGNED, "float32")],
+        whole(70), smooth=False),
+    row("argsort", "greatest", lambda x: [at.topk(x, 2), at.topk(x, -2, 0), at.argtopk(x, 3).sum() * 1.0], array(4, 5)),
+    row("argsort", "special", lambda x: [at.sort(x * y) for y in (SPECIAL, -SPECIAL, np.tile(SPECIAL, 9)[:, None])],
+        array(8), smooth=False),
+    row("argsort", "median", lambda x: [at.median(x), at.median(x, 1), at.median(x, 0, keepdims=True)], array(4, 5)),
+    row("argsort", "unique", lambda x: at.unique(at.floor(x) * 1.0), array(20), smooth=False),
     row("concatenate", "rows", lambda x, y: at.concatenate([x, y * 2, x]), array(2, 3), array(1, 3)),
     row("concatenate", "columns", lambda x, y: at.concatenate([x, y], axis=1), array(2, 3), array(2, 1)),
     row("concatenate", "empty", lambda x, y: at.concatenate([x, y]), np.zeros(0), array(3)),

@@ -20,10 +20,9 @@ from agnesi.ir import dtype as dt
 from agnesi.ir.graph import Graph, reachable
 from agnesi.ir.node import ARRAY, CONST, INPUT, SYMBOL, Node
 from agnesi.ir.variable import Variable
-from moves import MOVES, Rejected, one_of
+from moves import EDGE, MOVES, Rejected, close, one_of
 
 LARGE = 1e4  # values beyond are thrown away
-EDGE = 1e-7  # nearer to a discontinuity than this counts as beside it
 
 
 @dataclass
@@ -247,15 +246,6 @@ def jumps(node: Node, args: list[np.ndarray]) -> None:
         wrong = np.maximum(np.abs(above - here), np.abs(below - here)) > 1e4 * EDGE * (1 + np.abs(here))
     if np.any(wrong & np.isfinite(here)):
         raise Rejected(f"{node.op.name}: beside an edge")
-
-
-def close(distance: np.ndarray, name: str, exact: bool = True) -> None:
-    """Raises Rejected for small distances; a distance of 0 is exact, and allowed unless told otherwise."""
-    small = distance < EDGE
-    if exact:
-        small &= distance != 0
-    if np.any(small):
-        raise Rejected(f"{name}: beside an edge")
 
 
 # -- whole graphs ---------------------------------------------------------------------------------------------

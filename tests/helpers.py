@@ -19,7 +19,7 @@ from agnesi.target import toolchain
 
 PER_FILE = 60
 COMMON, GENERAL = 0, 1
-INCLUDES = '#include "ag_support.h"\n#include "vmath.h"\n'
+INCLUDES = '#include "ag_support.h"\n#include "ag_sort.h"\n#include "vmath.h"\n'
 
 
 class CheckFailed(Exception):

@@ -29,7 +29,17 @@ def of_floats(op: Op) -> bool:
 
 
 TABLE = [op for op in OPS.values() if of_floats(op)]
+EDGE = 1e-7  # nearer to a discontinuity than this counts as beside it
 World = Any  # generate.World, which imports this file
+
+
+def close(distance: np.ndarray, name: str, exact: bool = True) -> None:
+    """Raises Rejected for small distances; a distance of 0 is exact, and allowed unless told otherwise."""
+    small = distance < EDGE
+    if exact:
+        small &= distance != 0
+    if np.any(small):
+        raise Rejected(f"{name}: beside an edge")
 
 
 class Rejected(Exception):
@@ -232,6 +242,17 @@ def run(w: World) -> Variable:
     v = at.tanh(w.number(1))
     axis = one_of(w, [None, *range(v.ndim)])
     return at.cumsum(v, axis) if w.rng.random() < 0.7 else at.cumprod(v + 0.3, axis)
+
+
+@move(2)
+def ordered(w: World) -> Variable:
+    v = w.number(1)
+    axis = one_of(w, [None, *range(v.ndim)])
+    values = w.value(v)
+    if np.unique(values).size < values.size:
+        raise Rejected("equal elements")
+    close(np.diff(np.sort(values, axis=axis), axis=-1 if axis is None else axis), "sort")
+    return one_of(w, [at.sort, lambda v, axis: at.argsort(v, axis) * 0.1])(v, axis)
 
 
 @move(4)

@@ -130,7 +130,13 @@ def _solve(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     return transpose_(x, perm=(1, 0, 2))
 
 
+def _last_axis(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    result: Node = node.op(*args, **dict(node.attrs))
+    return result
+
+
 RULES: dict[str, Rule] = {
+    "argsort": _last_axis,
     "elementwise": _elementwise,
     "reduce": _shifted_axes,
     "composite": _shifted_axes,

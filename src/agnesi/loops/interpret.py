@@ -210,6 +210,8 @@ class Machine:
                 return lambda: self.gemm(stmt)
             case Call(name="solve"):
                 return lambda: self.solve(stmt)
+            case Call(name="argsort"):
+                return lambda: self.argsort(stmt)
             case Call(name="python"):
                 return lambda: self.python(stmt)
         raise VerificationError(f"no library routine {stmt.name}")
@@ -297,6 +299,13 @@ class Machine:
         if isinstance(found, int):
             raise CheckFailed(stmt.site, (found, len(a)))
         flat[places] = found
+
+    def argsort(self, stmt: Call) -> None:
+        """The places of elements in ascending order along the last axis. The routine knows no strides."""
+        for view in (*stmt.reads, stmt.writes):
+            self.expect_rows(view)
+        flat, places = self.places(stmt.writes)
+        flat[places] = np.argsort(self.read(stmt.reads[0]), axis=-1, kind="stable")
 
     def python(self, stmt: Call) -> None:
         """The sizes of what a function returns, or one of its results."""

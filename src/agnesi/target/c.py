@@ -329,6 +329,11 @@ class NestPrinter(Printer):
         if stmt.name == "python":
             self.python(stmt, tab)
             return
+        if stmt.name == "argsort":
+            sizes = [self.dim(dims.product(stmt.writes.sizes[:-1])), self.dim(stmt.writes.sizes[-1])]
+            arrays = [*(self.base(v) for v in (*stmt.reads, stmt.writes)), self.pointer(stmt.workspace)]
+            self.lines.append(f"{tab}ag_argsort_{stmt.dtype}({', '.join([*sizes, *arrays])});")
+            return
         suffix = {"float32": "f32", "float64": "f64"}[stmt.dtype]
         if stmt.name == "gemm":
             a, b = stmt.reads
@@ -404,7 +409,8 @@ def headers(text: str) -> str:
     called = set(re.findall(r"\bv_(\w+)\(", text))
     called |= {name[:-1] for name in called if name.endswith("f")}
     left_out = [f"#define {name}" for name, functions in FAMILIES.items() if not called & functions]
-    return "\n".join([*left_out, '#include "ag_support.h"', '#include "vmath.h"'])
+    sort = ['#include "ag_sort.h"'] if "ag_argsort_" in text else []
+    return "\n".join([*left_out, '#include "ag_support.h"', *sort, '#include "vmath.h"'])
 
 
 @dataclass

@@ -273,6 +273,15 @@ from agnesi.ops.shape import (
     transpose as transpose,
     unbroadcast as unbroadcast,
 )
+from agnesi.ops.sort import (
+    argsort as argsort,
+    argtopk as argtopk,
+    median as median,
+    sort as sort,
+    topk as topk,
+    topk_and_argtopk as topk_and_argtopk,
+    unique as unique,
+)
 from agnesi.ops.statistics import (
     average as average,
     cov as cov,
