@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from agnesi import config
+from agnesi.ir.op import OPS
 
 
 def pytest_configure(config):
@@ -34,3 +35,12 @@ def private_cache(tmp_path_factory):
 def rng():
     """Random numbers that are the same in every run."""
     return np.random.default_rng(20)
+
+
+@pytest.fixture(autouse=True)
+def _own_rows_are_forgotten():
+    """Operations that a test declares are gone after it: tests of the table go through all there are."""
+    before = set(OPS)
+    yield
+    for name in set(OPS) - before:
+        del OPS[name]

@@ -20,15 +20,6 @@ M = np.arange(6.0).reshape(2, 3)
 MODES = pytest.mark.parametrize("mode", ["fast_run", "fast_compile", "debug", "reference"])
 
 
-@pytest.fixture
-def declare():
-    """Functions that declare operations, which are forgotten after the test."""
-    before = set(OPS)
-    yield ag.op
-    for name in set(OPS) - before:
-        del OPS[name]
-
-
 @ag.as_op(itypes=[at.dvector], otypes=[at.dvector])
 def unique(values):
     """The values, each once."""
@@ -46,9 +37,9 @@ def turned(values):
 
 
 class TestRows:
-    def test_support_and_gradient(self, declare):
-        twice = declare.elementwise(
-            "own_twice", lambda a: 2 * a, declare.floating, c="own_twice{f}({0})",
+    def test_support_and_gradient(self):
+        twice = ag.op.elementwise(
+            "own_twice", lambda a: 2 * a, ag.op.floating, c="own_twice{f}({0})",
             support="static inline double own_twice(double a) { return a + a; }\n"
             "static inline float own_twicef(float a) { return a + a; }",
             d=lambda a, y: (2,), doc="Twice as much.")  # fmt: skip
@@ -59,10 +50,10 @@ class TestRows:
         assert ag.function([v], twice(v))(np.ones(2, "f4")).dtype == np.float32
         ag.verify_grad(twice, [V])
 
-    def test_another_text_is_another_function(self, declare):
+    def test_another_text_is_another_function(self):
         def value(factor):
-            op = declare.elementwise(
-                "own_factor", lambda a: factor * a, declare.floating, c=f"({factor} * {{0}})", doc="A multiple."
+            op = ag.op.elementwise(
+                "own_factor", lambda a: factor * a, ag.op.floating, c=f"({factor} * {{0}})", doc="A multiple."
             )
             found = ag.function([x], op(x))(V)
             del OPS["own_factor"]
@@ -72,11 +63,11 @@ class TestRows:
         assert value(2.0) == [6, 2, 6]
         assert value(5.0) == [15, 5, 15]
 
-    def test_reductions(self, declare):
-        joined = declare.elementwise(
-            "own_join", lambda a, b: a + b - a * b, declare.floating, c="({0} + {1} - {0} * {1})", commutes=True,
+    def test_reductions(self):
+        joined = ag.op.elementwise(
+            "own_join", lambda a, b: a + b - a * b, ag.op.floating, c="({0} + {1} - {0} * {1})", commutes=True,
             d=lambda a, b, y: (1 - b, 1 - a), doc="The probability of one or the other.")  # fmt: skip
-        either = declare.reduction(
+        either = ag.op.reduction(
             "own_either", lambda a, axis: 1 - np.prod(1 - a, axis=axis), combine="own_join", init=lambda dtype: 0.0,
             doc="The probability of at least one.")  # fmt: skip
         p = at.dmatrix("p")
@@ -87,16 +78,16 @@ class TestRows:
             np.testing.assert_allclose(f(given.T), 1 - np.prod(1 - given.T, axis=axes), rtol=1e-12)
         np.testing.assert_allclose(ag.function([x], joined(x, 0.5))([0.5]), [0.75])
 
-    def test_what_is_declared_elsewhere(self, declare):
-        op = declare.elementwise("own_gone", np.negative, declare.floating, c="(-{0})", doc="Less.")
+    def test_what_is_declared_elsewhere(self):
+        op = ag.op.elementwise("own_gone", np.negative, ag.op.floating, c="(-{0})", doc="Less.")
         kept = pickle.dumps(ag.function([x], op(x) * 2))
         del OPS["own_gone"]
         with pytest.raises(TypeMismatch, match="'own_gone' is not declared; import the module"):
             pickle.loads(kept)
 
-    def test_names_are_unique(self, declare):
+    def test_names_are_unique(self):
         with pytest.raises(ValueError, match="declared twice"):
-            declare.elementwise("exp", np.exp, declare.floating, c="{0}", doc="Not so.")
+            ag.op.elementwise("exp", np.exp, ag.op.floating, c="{0}", doc="Not so.")
 
 
 class TestPythonFunctions:
