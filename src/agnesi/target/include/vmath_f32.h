@@ -355,7 +355,7 @@ AG_FN float ag_erf_small_f(float x) {
   return q * x;
 }
 
-/* erfc: 1 - erf below 1/2.  Max ULP 2.0. */
+/* erfc: 1 - erf below 1/2.  Max ULP 2.5. */
 AG_FN float v_erfcf(float x) {
   float a = AG_ABSF(x);
   float r = ag_erfc_positive_f(a);
@@ -363,7 +363,7 @@ AG_FN float v_erfcf(float x) {
   return a > 0.5f ? r : 1.0f - ag_erf_small_f(x);
 }
 
-/* erf: 1 - erfc above 1, where erfc is small and needs no correction.  Max ULP 2.1. */
+/* erf: 1 - erfc above 1, where erfc is small and needs no correction.  Max ULP 2.3. */
 AG_FN float v_erff(float x) {
   float a = AG_ABSF(x);
   float b = a > 4.0f ? 4.0f : a;

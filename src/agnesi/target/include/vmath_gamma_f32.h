@@ -17,15 +17,17 @@ AG_FN float ag_log_parts_f(float x, float *tail) {
   return log;
 }
 
-/* |sin(pi r)| / pi for |r| <= 1/2. */
-AG_FN float ag_sine_over_pi_f(float r) {
+/* |sin(pi r)| / pi = result + tail for |r| <= 1/2. */
+AG_FN float ag_sine_over_pi_f(float r, float *tail) {
   float z = r * r;
   float q = -0x1.27935ap-9f;
   q = AG_FMAF(q, z, 0x1.ac1506p-6f);
   q = AG_FMAF(q, z, -0x1.86a7f8p-3f);
   q = AG_FMAF(q, z, 0x1.9f9cb2p-1f);
   q = AG_FMAF(q, z, -0x1.a51a66p0f);
-  return AG_FMAF(q * z, AG_ABSF(r), AG_ABSF(r));
+  float sine = AG_FMAF(q * z, AG_ABSF(r), AG_ABSF(r));
+  *tail = AG_FMAF(q * z, AG_ABSF(r), AG_ABSF(r) - sine);
+  return sine;
 }
 
 /* log |gamma(x)|.  From 4 on, Stirling's series with a fitted rest; below, log gamma(2 + w) = w P(w) for |w| <= 1/2 and
@@ -36,7 +38,8 @@ AG_FN float v_lgammaf(float x) {
   int negative = x < 0.0f;
   int large = a >= 4.0f;
   float r = a - AG_RINTF(a);
-  float sine = ag_sine_over_pi_f(r);
+  float rounding;
+  float sine = ag_sine_over_pi_f(r, &rounding);
   /* steps of the recurrence: gamma(a) = gamma(2 + w) product, or divided by it below 3/2 */
   int some = a >= 0.5f;
   int two = a >= 1.5f;
@@ -89,7 +92,7 @@ AG_FN float v_lgammaf(float x) {
 }
 
 /* The derivative of log gamma.  From 4 on, log x and a fitted rest; below, (y - y0) P(y - 3/2) for 1 <= y < 2, y0 the
- * zero, and the recurrence; for x < 0 digamma(x) = digamma(1 - x) - pi / tan(pi x).  Max ULP 2.2, near zeros at
+ * zero, and the recurrence; for x < 0 digamma(x) = digamma(1 - x) - pi / tan(pi x).  Max ULP 2.5, near zeros at
  * x < 0 that many eps of absolute error; NaN at negative integers. */
 AG_FN float v_digammaf(float x) {
   float a = AG_ABSF(x);
@@ -172,7 +175,8 @@ AG_FN float v_trigammaf(float x) {
   float q = p + 2.0f; /* (a + 1) (a + 2) */
   float four = a + 3.0f;
   float others = AG_FMAF(AG_FMAF(2.0f, p, 5.0f), four * four, q * q) / ((four * q) * (four * q));
-  float steps = negative ? others : 1.0f / (a * a) + others;
+  float share = 1.0f / a; /* a * a may be subnormal where its inverse is a number */
+  float steps = negative ? others : share * share + others;
   float inverse = 1.0f / (large ? a : a + 4.0f);
   float t = inverse * inverse;
   float s = -0x1.a9a4d6p-6f;
@@ -182,8 +186,14 @@ AG_FN float v_trigammaf(float x) {
   float own = (negative & large) ? -0.5f : 0.5f; /* without 1 / a^2, which the reflection takes away */
   float value = AG_FMAF(t, AG_FMAF(s, inverse, own), inverse) + (large ? 0.0f : steps);
   float r = a - AG_RINTF(a);
-  float sine = ag_sine_over_pi_f(r);
-  return negative ? 1.0f / (sine * sine) - value : value;
+  float rounding;
+  float sine = ag_sine_over_pi_f(r, &rounding);
+  float square = sine * sine;
+  float square_tail = AG_FMAF(sine, sine, -square) + 2.0f * sine * rounding;
+  float inverse_square = 1.0f / square;
+  float correction = inverse_square * square_tail * inverse_square;
+  correction = AG_ABSF(r) > 0x1p-50f ? correction : 0.0f; /* where the square's tail is a number */
+  return negative ? inverse_square - (value + correction) : value;
 }
 
 /* exp(x^2) erfc(x) = (1 + v P(w)) / (2a + 1) for a = x >= 0, v = 2a / (a + 4), w = (a - 4) / (a + 4), with the errors

@@ -18,8 +18,8 @@ AG_FN double ag_log_parts(double x, double *tail) {
   return log;
 }
 
-/* |sin(pi r)| / pi for |r| <= 1/2. */
-AG_FN double ag_sine_over_pi(double r) {
+/* |sin(pi r)| / pi = result + tail for |r| <= 1/2. */
+AG_FN double ag_sine_over_pi(double r, double *tail) {
   double z = r * r;
   double q = 0x1.080d6f89e0a7bp-22;
   q = AG_FMA(q, z, -0x1.d3f28cd7ed53p-18);
@@ -29,7 +29,9 @@ AG_FN double ag_sine_over_pi(double r) {
   q = AG_FMA(q, z, -0x1.86a8e4720c749p-3);
   q = AG_FMA(q, z, 0x1.9f9cb402bc45dp-1);
   q = AG_FMA(q, z, -0x1.a51a6625307d3p0);
-  return AG_FMA(q * z, AG_ABS(r), AG_ABS(r));
+  double sine = AG_FMA(q * z, AG_ABS(r), AG_ABS(r));
+  *tail = AG_FMA(q * z, AG_ABS(r), AG_ABS(r) - sine);
+  return sine;
 }
 
 /* Steps of the recurrence for 0 < a < 4: gamma(a) = gamma(2 + w) product, |w| <= 1/2, or divided by it below 3/2;
@@ -53,7 +55,8 @@ AG_FN double ag_gamma_steps(double a, double sine, double *product, double *refl
   return w;
 }
 
-/* The rest of Stirling's series, fitted: log gamma(a) = (a - 1/2) (log a - 1) + log(2 pi) / 2 - 1/2 + result, a >= 4. */
+/* The rest of Stirling's series, fitted: log gamma(a) = (a - 1/2) (log a - 1) + log(2 pi) / 2 - 1/2 + result for
+ * a >= 4. */
 AG_FN double ag_stirling_rest(double inverse) {
   double t = inverse * inverse;
   double s = -0x1.2fc6e856b7235p-7;
@@ -99,7 +102,8 @@ AG_FN double v_lgamma(double x) {
   int negative = x < 0.0;
   int large = a >= 4.0;
   double r = a - AG_RINT(a);
-  double sine = ag_sine_over_pi(r);
+  double rounding;
+  double sine = ag_sine_over_pi(r, &rounding);
   double product;
   double reflected;
   double w = ag_gamma_steps(a, sine, &product, &reflected);
@@ -133,7 +137,8 @@ AG_FN double v_gamma(double x) {
   int large = a >= 4.0;
   double nearest = AG_RINT(a);
   double r = a - nearest;
-  double sine = ag_sine_over_pi(r);
+  double rounding;
+  double sine = ag_sine_over_pi(r, &rounding);
   double product;
   double reflected;
   double w = ag_gamma_steps(a, sine, &product, &reflected);
@@ -267,7 +272,8 @@ AG_FN double v_trigamma(double x) {
   double q = p + 2.0; /* (a + 1) (a + 2) */
   double four = a + 3.0;
   double others = AG_FMA(AG_FMA(2.0, p, 5.0), four * four, q * q) / ((four * q) * (four * q));
-  double steps = negative ? others : 1.0 / (a * a) + others;
+  double share = 1.0 / a; /* a * a may be subnormal where its inverse is a number */
+  double steps = negative ? others : share * share + others;
   double inverse = 1.0 / (large ? a : a + 4.0);
   double t = inverse * inverse;
   double s = 0x1.2b8e405aeb3cp8;
@@ -284,8 +290,14 @@ AG_FN double v_trigamma(double x) {
   double own = (negative & large) ? -0.5 : 0.5; /* without 1 / a^2, which the reflection takes away */
   double value = AG_FMA(t, AG_FMA(s, inverse, own), inverse) + (large ? 0.0 : steps);
   double r = a - AG_RINT(a);
-  double sine = ag_sine_over_pi(r);
-  return negative ? 1.0 / (sine * sine) - value : value;
+  double rounding;
+  double sine = ag_sine_over_pi(r, &rounding);
+  double square = sine * sine;
+  double square_tail = AG_FMA(sine, sine, -square) + 2.0 * sine * rounding;
+  double inverse_square = 1.0 / square;
+  double correction = inverse_square * square_tail * inverse_square;
+  correction = AG_ABS(r) > 0x1p-400 ? correction : 0.0; /* where the square's tail is a number */
+  return negative ? inverse_square - (value + correction) : value;
 }
 
 /* (q + k)^-s, with a correction for the rounding of q + k; s beyond 400 leaves no term that needs one. */
@@ -299,8 +311,8 @@ AG_FN double ag_zeta_term(double s, double q, double k) {
 }
 
 /* Hurwitz' zeta function, the sum of (q + k)^-s over k = 0, 1, 2 ...: seven terms, and the rest by the formula of Euler
- * and Maclaurin from the eighth, which is computed beside them; beyond 1e100 the first term of that rest, in halves that
- * do not underflow.  For s > 1 and q > 0; inf at s = 1 and q = 0, NaN below.  Max ULP 3.5. */
+ * and Maclaurin from the eighth, which is computed beside them; beyond 1e100 the first term of that rest, in halves
+ * that do not underflow.  For s > 1 and q > 0; inf at s = 1 and q = 0, NaN below.  Max ULP 3.5. */
 AG_SLOW double v_zeta(double s, double q) {
   if (!(s >= 1.0) | !(q >= 0.0)) {
     return AG_NAN;

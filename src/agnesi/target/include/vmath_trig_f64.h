@@ -30,8 +30,8 @@ AG_FN double ag_trig_reduce(double x, double *tail, uint64_t *n) {
   return low;
 }
 
-/* The same for 2^50 < |x| < infinity by 192 bits of 2/pi, from the one on that makes up two quarters with the last bit of
- * x (Payne and Hanek 1983); NaN for infinity and NaN. */
+/* The same for 2^50 < |x| < infinity by 192 bits of 2/pi, from the one on that makes up two quarters with the last bit
+ * of x (Payne and Hanek 1983); NaN for infinity and NaN. */
 AG_SLOW double ag_trig_reduce_far(double x, double *tail, uint64_t *n) {
   static const uint64_t two_over_pi[] = {
     0, 0xa2f9836e4e441529u, 0xfc2757d1f534ddc0u, 0xdb6295993c439041u, 0xfe5163abdebbc561u,
