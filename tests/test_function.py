@@ -407,3 +407,12 @@ def test_the_cache_is_used():
     first(V), second(V)
     assert first.verdicts[0].startswith("miss")
     assert second.verdicts[0] == "hit"
+
+
+def test_array_constants_keep_their_order():
+    """Also where a rule changes the order in which they appear."""
+    x = at.vector("x")
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([10.0, 20.0, 30.0])
+    e = at.exp(x * a)
+    f = ag.function([x], e * (-e.sum()) * b)
+    np.testing.assert_allclose(f(np.ones(3)), np.exp(a) * -np.exp(a).sum() * b)

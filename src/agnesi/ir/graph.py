@@ -29,12 +29,15 @@ Row = tuple[Any, ...]
 class Graph:
     """Inputs and the outputs computed from them; every leaf is an input, a constant or a dimension of an input.
 
+    arrays: the array constants, in order of appearance; what rules make of a graph keeps those it had before, in their
+    order, since compiled code is given them like inputs.
+
     Raises UnknownInputError when an output needs something else.
     """
 
-    __slots__ = ("inputs", "outputs", "order", "symbols")
+    __slots__ = ("inputs", "outputs", "order", "symbols", "arrays")
 
-    def __init__(self, inputs: Iterable[Node], outputs: Iterable[Node]) -> None:
+    def __init__(self, inputs: Iterable[Node], outputs: Iterable[Node], arrays: Iterable[Node] = ()) -> None:
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
         self.symbols: dict[Node, tuple[int, int]] = {}
@@ -43,6 +46,7 @@ class Graph:
                 if isinstance(dim, Node):
                     self.symbols.setdefault(dim, (position, axis))
         self.order = reachable(self.outputs)
+        self.arrays = tuple(dict.fromkeys([*arrays, *(n for n in self.order if n.op is ARRAY)]))
         known = set(self.inputs)
         for node in self.order:
             if (node.op is INPUT and node not in known) or (node.op is SYMBOL and node not in self.symbols):
@@ -54,8 +58,8 @@ class Graph:
                 )
 
     def replace(self, outputs: Iterable[Node]) -> Graph:
-        """The same inputs with other outputs."""
-        return Graph(self.inputs, outputs)
+        """The same inputs and array constants, in their order, with other outputs."""
+        return Graph(self.inputs, outputs, self.arrays)
 
     def expanded(self, wanted: Callable[[Node], bool]) -> Graph:
         """The graph with these composites, and those in what they stand for, replaced by what they stand for."""
@@ -67,11 +71,6 @@ class Graph:
                 done[node] = new.op.expand(new) if new.op.expand is not None and wanted(new) else new
             graph = graph.replace([done[o] for o in graph.outputs])
         return graph
-
-    @property
-    def arrays(self) -> tuple[Node, ...]:
-        """The array constants, in order of appearance."""
-        return tuple(n for n in self.order if n.op is ARRAY)
 
     def rows(self) -> list[Row]:
         """The graph as a flat list: inputs by position, symbols by (input, axis), everything else by row number.
@@ -105,7 +104,7 @@ class Graph:
     def __reduce__(self) -> tuple[Any, ...]:
         tags = tuple(n["tag"] for n in self.inputs)
         keys = {where: symbol["key"] for symbol, where in self.symbols.items()}
-        arrays = tuple(n["value"] for n in self.arrays)
+        arrays = tuple(n["value"] for n in self.order if n.op is ARRAY)
         return from_rows, (self.rows(), tags, keys, arrays)
 
 

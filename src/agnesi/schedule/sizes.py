@@ -110,7 +110,7 @@ def assume(graph: Graph, equal: Sequence[Equation], common: bool) -> Graph:
         return graph
     n = len(graph.inputs)
     new = substitute([*graph.inputs, *graph.outputs], known)
-    return Graph(new[:n], new[n:])
+    return Graph(new[:n], new[n:], graph.arrays)
 
 
 def solve(left: Dim, right: Dim, known: dict[Node, Node], common: bool) -> None:
