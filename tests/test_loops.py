@@ -323,7 +323,7 @@ BROKEN = {
     "output out0 is never written": made(),
     "buffer out0 is unknown": replace(made(), buffers={"in0": Buffer("in0", "float64", (N,), "input")}),
     "bound to axis 1 of in0": made([copying()], symbols={N: ("in0", 0), M: ("in0", 1)}),
-    "the size t reads a, which is never filled": made(
+    "a size reads a, which is never filled": made(
         [copying()], more=[arena("a")], sizes=[Let(temp("t", "float64"), element("a", ZERO))]
     ),
     "nest0: uses a, whose size is known only later": made(

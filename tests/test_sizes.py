@@ -157,6 +157,15 @@ def test_sizes_that_are_computed(size, mode):
         np.testing.assert_array_equal(gradient, np.where(np.arange(len(values)) < n, 2 * values, 0))
 
 
+def test_sizes_that_are_looked_up_are_checked():
+    s, i = at.lvector("s"), at.lscalar("i")
+    for f in (ag.function([s], at.zeros(s[2]) + 1), ag.function([s, i], at.zeros(s[i]) + 1)):
+        rest = (2,) if len(f.inputs) > 1 else ()
+        assert f(np.array([5, 6, 3]), *rest).tolist() == [1, 1, 1]
+        with pytest.raises(IndexError, match="index 2 is out of range for an axis of size 2"):
+            f(np.array([1, 2]), *rest)
+
+
 class TestSizesKnownLater:
     """Masks: how many elements there are is known when loops have run."""
 

@@ -92,7 +92,7 @@ class Lowering:
             reason = "\n".join(f"{i.root.op.name} ({self.placement.reasons[i.root]})" for i in group.items)
             nests.append(Nest(f"nest{number}", tidy(body), reason))
         placed = [EntryCheck(self.size(c.left), self.size(c.right), c.site, c.general) for c in checks]
-        sizes = [s for s in self.entry.body if isinstance(s, Let)]
+        sizes = [s for s in self.entry.body if isinstance(s, (Let, Check))]
         return Program(self.buffers, inputs, list(outputs.values()), placed, sizes, symbols, nests)
 
     def _input(self, number: int, node: Node) -> str:

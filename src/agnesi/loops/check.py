@@ -42,7 +42,7 @@ def verify(program: Program, planned: bool = False) -> None:
     """
     known = entry_names(program)
     when = moments(program)
-    late = {let.var: at for let, at in zip(program.sizes, when.sizes, strict=True)}
+    late = {s.var: at for s, at in zip(program.sizes, when.sizes, strict=True) if isinstance(s, Let)}
     for number, nest in enumerate(program.nests):
         for name in touched(nest):
             if when.buffers.get(name, 0) > number:
@@ -76,12 +76,12 @@ def entry_names(program: Program) -> set[Node]:
     for symbol, (name, axis) in program.symbols.items():
         if name not in program.inputs or axis >= len(program.buffers[name].shape):
             raise fail("entry", f"the dimension {symbol['name']} is bound to axis {axis} of {name}, no input's")
-    for let in program.sizes:
-        verifier.let(let)
-        for node in loads(let):
+    for stmt in program.sizes:
+        verifier.statement(stmt)
+        for node in loads(stmt):
             filled = {program.storage(b) for nest in program.nests for b in written_buffers(nest.body)}
             if program.storage(node["buffer"]) not in filled | set(program.inputs):
-                raise fail("entry", f"the size {let.var['name']} reads {node['buffer']}, which is never filled")
+                raise fail("entry", f"a size reads {node['buffer']}, which is never filled")
     for check in program.checks:
         verifier.sizes((check.left, check.right))
     for buffer in program.buffers.values():

@@ -83,9 +83,9 @@ class Machine:
 
     def enter(self, moment: int) -> None:
         """The sizes that are known after so many nests, then checks, which may mention them."""
-        for let, at in zip(self.program.sizes, self.moments.sizes, strict=True):
+        for stmt, at in zip(self.program.sizes, self.moments.sizes, strict=True):
             if at == moment:
-                self.set(let.var, self.value(let.value))
+                self.statement(stmt)()
         for check, at in zip(self.program.checks, self.moments.checks, strict=True):
             if at != moment:
                 continue

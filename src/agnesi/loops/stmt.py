@@ -131,7 +131,7 @@ class Program:
     inputs: list[str]
     outputs: list[str]
     checks: list[EntryCheck]
-    sizes: list[Let]
+    sizes: list[Let | Check]
     symbols: dict[Node, tuple[str, int]]
     nests: list[Nest]
     aliases: dict[str, str] = field(default_factory=dict)
@@ -169,9 +169,10 @@ def moments(program: Program) -> Moments:
         return latest
 
     sizes = []
-    for let in program.sizes:
-        known[let.var] = moment([let.value])
-        sizes.append(known[let.var])
+    for stmt in program.sizes:
+        sizes.append(moment(values(stmt)))
+        if isinstance(stmt, Let):
+            known[stmt.var] = sizes[-1]
     checks = [moment([c.left, c.right]) for c in program.checks]
     return Moments(sizes, checks, {b.name: moment(b.shape) for b in program.buffers.values()})
 

@@ -184,10 +184,12 @@ class Placer:
             return "a size that is checked"
         if node.op.kind in ("reduce", "store", "call"):
             return f"{node.op.name} has loops of its own"
+        if node in self.forced:
+            if node in self.sizes:
+                self.result.late.add(node)
+            return self.forced[node]
         if node in self.sizes and node.ndim == 0:
             return ""  # sizes are computed outside nests
-        if node in self.forced:
-            return self.forced[node]
         demands = self.demands[node]
         limit = CUT_COST if node.op.cost >= ELEMENTARY and node.op.kind == "elementwise" else NEST_COST - burden(node)
         if any(self.result.costs[root, piece] > limit for root, piece, _ in demands):

@@ -74,10 +74,13 @@ class Entry(Printer):
         """What is known after so many nests: sizes, checks, outputs and scratch memory."""
         program = self.program
         lines: list[str] = []
-        for let, at in zip(program.sizes, self.moments.sizes, strict=True):
-            if at == moment:
-                self.local[let.var] = let.var["name"]
-                lines.append(f"  const {CTYPE[let.var.dtype]} {let.var['name']} = {self.expression(let.value)};")
+        for stmt, at in zip(program.sizes, self.moments.sizes, strict=True):
+            if at == moment and isinstance(stmt, Check):
+                lines.append(f"  {self.check(stmt)}")
+            elif at == moment and isinstance(stmt, Let):
+                name, ctype = stmt.var["name"], CTYPE[stmt.var.dtype]
+                self.local[stmt.var] = name
+                lines.append(f"  const {ctype} {name} = {self.expression(stmt.value)};")
         checks = []
         for check, at in zip(program.checks, self.moments.checks, strict=True):
             if at != moment:
@@ -197,10 +200,8 @@ class NestPrinter(Printer):
                 if combine:
                     text = self.join(combine, self.buffers[buffer].dtype, place, text)
                 self.lines.append(f"{tab}{place} = {self.strip(text)};")
-            case Check(value, bound, site, shown):
-                a, b = (self.expression(s) for s in shown)
-                inside = f"(uint64_t){self.expression(value)} >= (uint64_t){self.expression(bound)}"
-                self.lines.append(f"{tab}if ({inside}) return ag_fail(call, {site}, {a}, {b});")
+            case Check():
+                self.lines.append(tab + self.check(stmt))
             case Call():
                 self.call(stmt, tab)
 

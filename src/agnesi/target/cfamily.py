@@ -8,7 +8,7 @@ from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
-from agnesi.loops.stmt import Buffer, row_major
+from agnesi.loops.stmt import Buffer, Check, row_major
 
 CTYPE = {
     "bool": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t",
@@ -82,6 +82,12 @@ class Printer:
             return f"({operands[0]} != 0)"
         source = node.args[1].dtype if node.op.name == "where" else node.args[0].dtype
         return operation(node.op.name, source, node.dtype, operands, dict(node.attrs))
+
+    def check(self, stmt: Check) -> str:
+        """The text that leaves the function where a check fails."""
+        a, b = (self.expression(s) for s in stmt.shown)
+        outside = f"(uint64_t){self.expression(stmt.value)} >= (uint64_t){self.expression(stmt.bound)}"
+        return f"if ({outside}) return ag_fail(call, {stmt.site}, {a}, {b});"
 
     def outside(self, name: str, dtype: str) -> str:
         """A scalar that the function is given."""
