@@ -41,6 +41,11 @@ def array(*shape: int) -> np.ndarray:
     return (rng.permutation(n) - n / 2 + 0.3 + 0.2 * rng.uniform(size=n)).reshape(shape) / 3
 
 
+def waves(*shape: int) -> np.ndarray:
+    """Complex numbers of all angles."""
+    return array(*shape) * np.exp(1j * np.random.default_rng(3).uniform(-3, 3, size=shape))
+
+
 def whole(*shape: int, low: int = -2, high: int = 2) -> np.ndarray:
     """Small integers."""
     return np.random.default_rng(1).integers(low, high, size=shape)
@@ -55,8 +60,8 @@ def grads(function: Callable[..., Any], *inputs: Variable) -> list[Variable]:
     """Gradients of a weighted sum."""
     y = function(*inputs)
     weights = at.cos(at.arange(1).sum() + at.zeros_like(y)) + 0.5 * y
-    floats = [x for x in inputs if dt.is_float(x.dtype)]
-    return ag.grad((y * weights).sum(), floats, disconnected_inputs="ignore")
+    floats = [x for x in inputs if dt.is_inexact(x.dtype)]
+    return ag.grad((y * weights).sum().real, floats, disconnected_inputs="ignore")
 
 
 def meeting(x: Variable, y: Variable) -> Any:
@@ -84,6 +89,19 @@ def row(
     return Expression(op, label, make, [np.asarray(a) for a in arrays], list(shapes), smooth)
 
 
+dt.load_bfloat16()  # NumPy knows it from here on
+HALF: list[tuple[str, Callable[..., Any]]] = [
+    ("contract", lambda x, y: [x @ y, (x.T * y).sum(), x[0] @ y.astype("float32")]),
+    ("contract", lambda x, y: x.T - 2 * (y @ x @ y)),
+    ("solve", lambda x, y: at.solve(x @ y + 20 * at.eq(at.arange(3)[:, None], at.arange(3)).astype(x.dtype), x)),
+    ("softmax", lambda x, y: [at.nnet.softmax(x), at.logsumexp(x, axis=0), at.log(at.nnet.softmax(y)), x.argmax(1)]),
+    ("sum_to", lambda x, y: grads(lambda x, y: x[:, None] * y[:, 0], x, y)),
+    ("scatter_add", lambda x, y: grads(lambda x, y: x[np.array([0, -1, 0])] * y.T, x, y)),
+    ("concatenate", lambda x, y: [at.concatenate([x, y.T]).mean(axis=0), x.std(), x.cumsum(1), y.cumprod(), -x.max(0)]),
+    ("slice", lambda x, y: [x[1:, ::-2] * 3, x[1:].set(y[0, 0]), x[1:].inc(1.5), at.where(x > y.T, x, 0.1)]),
+    ("cast", lambda x, y: [x * 1j, x + np.float32(1), x.astype("int8") + x, (x / 3).astype("float64"), x > 0.3]),
+]
+
 I64 = np.int64
 EXPRESSIONS = [
     *(row("cast", f"{a}_{b}", lambda x, b=b: x.astype(b), np.array([0, 1, 2, 100]).astype(a), smooth=False)
@@ -91,6 +109,10 @@ EXPRESSIONS = [
     row("cast", "fractions", lambda x: [x.astype("int64"), x.astype("int8"), x.astype("bool")],
         np.array([-2.7, -0.5, 0.0, 0.5, 2.7]), smooth=False),
     row("cast", "narrow", lambda x: x.astype("float32").astype("float64"), np.array([0.5, -1.25, 3]), smooth=False),
+    row("cast", "complex", lambda x: [x.astype("float32"), x.astype("complex64"), x.astype("bool"),
+        x.real.astype("c8")], waves(5)),
+    row("array", "complex", lambda x: x * at.constant(np.array([1 + 2j, -1j])) + (2 - 1j), waves(2)),
+    row("concatenate", "complex", lambda x, y: at.concatenate([x, y * 2]).prod(), waves(3), array(2)),
     row("copy", "twice", lambda x: [node_of("copy", x, number=0), node_of("copy", x * 2, number=1)], array(3)),
     row("meet", "rows", meeting, array(3, 2), array(1, 2), smooth=False),
     row("meet", "one", meeting, array(1, 2), array(4, 1), smooth=False),
@@ -122,6 +144,7 @@ EXPRESSIONS = [
     row("specify_shape", "alone", lambda x, n: [at.specify_shape(x, (n, 4)), at.addbroadcast(x[:1], 0) + x],
         array(3, 4), I64(3)),
     row("slice", "plain", lambda x: [x[1:], x[:-1], x[1:-1] * 2, x[::2], x[:2]], array(5)),
+    row("slice", "complex", lambda x: grads(lambda x: x[1:-1:2], x), waves(7)),
     row("slice", "negative", lambda x: [x[::-1] * 1.5, x[3:0:-1] + 1, x[-2::-2] * 2], array(5)),
     row("slice", "beyond", lambda x: [x[10:] + 1, x[:10] + 1, x[-10:2] + 1, x[4:1] + 1, x[-1:-10:-1] + 1], array(5)),
     row("slice", "integers", lambda x: [x[0] + 1, x[-1, 2] * 2, x[..., 1] + 0.5, x[1, ::2]], array(3, 4)),
@@ -142,6 +165,8 @@ EXPRESSIONS = [
     row("sum_to", "unknown", lambda x, y: grads(lambda x, y: x * y, x, y), array(1, 4), array(3, 4)),
     row("sum_to", "both", lambda x, y: grads(lambda x, y: x * y, x, y), array(1, 4), array(3, 1)),
     row("sum_to", "neither", lambda x, y: grads(lambda x, y: x / (2 + y * y), x, y), array(3, 4), array(3, 4)),
+    row("sum_to", "complex", lambda x, y: grads(lambda x, y: x * y, x, y), waves(1, 4), waves(3, 1)),
+    row("sum_to", "complex and real", lambda x, y: grads(lambda x, y: x * y, x, y), array(1, 4), waves(3, 4)),
     row("sum_to", "alone", lambda g, x: Variable(sum_to_shape(as_node(g), as_node(x).shape)), array(3, 4), array(3, 1)),
     row("sum_to", "gradient", lambda g, x: grads(
         lambda g, x: Variable(sum_to_shape(as_node(g), as_node(x).shape)), g, x)[:1], array(3, 4), array(3, 1)),
@@ -154,6 +179,7 @@ EXPRESSIONS = [
     row("take", "arange", lambda x, i: x[at.arange(i.shape[0]), i] + 1, array(3, 4), np.array([0, 3, 1])),
     row("take", "narrow", lambda x, i: x[i] + 1, array(4), np.array([0, 3, 1], np.int8)),
     row("scatter_add", "repeated", lambda x, i: grads(lambda x, i: x[i], x, i), array(4, 3), np.array([0, -1, 2, 2])),
+    row("scatter_add", "complex", lambda x, i: grads(lambda x, i: x[i], x, i), waves(4, 3), np.array([0, -1, 2, 2])),
     row("scatter_add", "pairs", lambda x, i, j: grads(lambda x, i, j: x[i, j], x, i, j), array(4, 3),
         np.array([0, 0, -1]), np.array([2, 2, -3])),
     row("scatter_add", "one a row", lambda x, i: grads(lambda x, i: x[at.arange(i.shape[0]), i], x, i), array(3, 4),
@@ -171,6 +197,7 @@ EXPRESSIONS = [
     row("cumsum", "empty", lambda x: [x.cumsum(0), x.cumsum(1), x.cumsum()], np.zeros((0, 3))),
     row("cumsum", "integers", lambda x: [x.cumsum(), (x > 2).cumsum(0), x.cumsum(dtype="float32")], whole(3, 4),
         smooth=False),
+    row("cumprod", "complex", lambda x: [x.cumprod(0), (x * np.array([1, 0, 1, 2])).cumsum(1).cumprod()], waves(3, 4)),
     row("cumprod", "axes", lambda x: [x.cumprod(0), x.cumprod(1), x.cumprod()], array(3, 4)),
     row("cumprod", "zeros", lambda x: (x * np.array([1, 1, 0, 1, 0, 2])).cumprod(), array(6)),
     row("scatter_add", "mask", lambda x: x[x > 0] * 2, array(3, 4)),
@@ -234,6 +261,12 @@ EXPRESSIONS = [
     row("contract", "integers", lambda x, y: x @ y, whole(3, 4), whole(4, 2), smooth=False),
     row("contract", "booleans", lambda x, y: x @ y, whole(3, 4) > 0, whole(4, 2) > 0, smooth=False),
     row("contract", "single", lambda x, y: x @ y, array(3, 4).astype("f4"), array(4, 2).astype("f4"), smooth=False),
+    row("contract", "complex", lambda x, y: [x @ y, y.T @ x.T, at.tensordot(x, y, ([0, 1], [1, 0]))], waves(3, 2),
+        waves(2, 3)),
+    row("contract", "complex and real", lambda x, y: x @ y, waves(3, 4), array(4, 2)),
+    row("contract", "complex vectors", lambda x, y: [x.conj() @ y, at.outer(x, y)], waves(40), waves(40)),
+    *(row(op, f"halves {d} {k}", make, array(3, 4).astype(d), array(4, 3).astype(d), smooth=False)
+      for d in dt.HALVES for k, (op, make) in enumerate(HALF)),
     row("contract", "empty", lambda x, y: [x @ y, y @ x], np.zeros((3, 0)), np.zeros((0, 3))),
     row("contract", "one", lambda x, y: x @ y, array(1, 1), array(1, 1)),
     row("gemm", "sum", lambda c, x, y: c + 2 * (x @ y), array(3, 2), array(3, 4), array(4, 2)),

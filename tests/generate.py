@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,11 @@ from agnesi.ir.variable import Variable
 from moves import EDGE, MOVES, Rejected, close, one_of
 
 LARGE = 1e4  # values beyond are thrown away
+DIRECTION = {"f": 1, "c": 1 + 1j}  # in which arguments are moved
+EDGES = {"float16": 0.02, "bfloat16": 0.1}
+
+
+OTHERS = ["float32", "int64", "int32", "bool", "int8", "complex128", "complex64", "float16", "bfloat16"]
 
 
 @dataclass
@@ -72,6 +78,8 @@ class World:
         return variable
 
     def fill(self, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+        if dt.is_complex(dtype):
+            return np.asarray(self.fill("float64", shape) + 1j * self.fill("float64", shape)).astype(dtype)
         if dt.is_float(dtype):
             return np.asarray(np.round(self.rng.uniform(-2, 2, size=shape), 3) + 1e-4).astype(dtype)
         if dtype == "bool":
@@ -96,7 +104,7 @@ class World:
                     continue
                 found = self.compute(node, fresh)
                 beside_an_edge(node, lambda n: fresh[n] if n in fresh else self.values[n])
-                if found.dtype.kind == "f" and found.size and np.isfinite(found).any():
+                if dt.is_inexact(found.dtype.name) and np.isfinite(found).any():
                     if np.abs(found[np.isfinite(found)]).max() > LARGE:
                         raise Rejected(f"{node.op.name} is too large")
                 fresh[node] = found
@@ -210,40 +218,45 @@ class Both(dict[Any, Any]):
 
 def beside_an_edge(node: Node, value: Callable[[Node], np.ndarray]) -> None:
     """Raises Rejected where rounding could change a result by more than rounding."""
-    args = [value(a) for a in node.args] if node.args else []
+    args = [dt.widened(value(a)) for a in node.args] if node.args else []
     name = node.op.name
-    if not args or not any(a.dtype.kind == "f" for a in args):
+    if not args or not any(a.dtype.kind in "fc" for a in args):
         return
     if name in ("signbit", "copysign") and np.isnan(args[-1]).any():
         raise Rejected(f"{name}: the sign of NaN says nothing")
+    apart = partial(close, edge=max(EDGES.get(a.dtype, EDGE) for a in node.args))
     if name in ("eq", "ne", "lt", "le", "gt", "ge", "maximum", "minimum"):
-        close(np.abs(args[0] - args[1]), name)
-    elif name in ("sign", "abs", "sqrt", "log"):
-        close(np.abs(args[0]), name)
+        apart(np.abs(args[0] - args[1]), name)
+    elif name in ("sign", "abs", "sqrt", "log") and args[0].dtype.kind == "f":
+        apart(np.abs(args[0]), name)
     elif node.op.kind == "elementwise" and node.op.signature is not None and name not in ("where", "isnan"):
         jumps(node, args)
     elif name == "cast" and node.dtype not in dt.FLOATS:
-        close(np.abs(args[0] - np.round(args[0])), name)
+        apart(np.abs(args[0] - np.round(args[0])), name)
     elif name in ("max", "min", "argmax", "argmin") and args[0].size:
         axes = node["axes"]
         moved = np.moveaxis(args[0], axes, range(len(axes)))
         flat = np.sort(moved.reshape(-1, *moved.shape[len(axes) :]), axis=0)
         if len(flat) > 1:
             gap = flat[-1] - flat[-2] if "max" in name else flat[1] - flat[0]
-            close(np.abs(gap), name, exact=name in ("max", "min"))
+            apart(np.abs(gap), name, exact=name in ("max", "min"))
 
 
 def jumps(node: Node, args: list[np.ndarray]) -> None:
     """Raises Rejected where a small change of an argument changes the result much."""
+    half = any(a.dtype in dt.HALVES for a in node.args)
+    edge, slope = (0.01, 20.0) if half else (EDGE, 1e4)
     values = []
-    for change in (-EDGE, 0, EDGE):
-        moved = [a + change * (1 + np.abs(a)) if a.dtype.kind == "f" else a for a in args]
+    for change in (-edge, 0, edge):
+        moved = [a + change * (1 + np.abs(a)) * DIRECTION.get(a.dtype.kind, 0) for a in args]
         values.append(np.asarray(node.op.evaluate(*moved, shape=node.shape)))
     below, here, above = values
-    if here.dtype.kind != "f":
+    if half and not all(np.isfinite(v).all() for v in values):
+        raise Rejected(f"{node.op.name}: halves beside the edge of the domain")
+    if here.dtype.kind not in "fc":
         wrong = (below != here) | (above != here)
     else:
-        wrong = np.maximum(np.abs(above - here), np.abs(below - here)) > 1e4 * EDGE * (1 + np.abs(here))
+        wrong = np.maximum(np.abs(above - here), np.abs(below - here)) > slope * edge * (1 + np.abs(here))
     if np.any(wrong & np.isfinite(here)):
         raise Rejected(f"{node.op.name}: beside an edge")
 
@@ -276,11 +289,11 @@ def with_gradients(w: World) -> list[Variable]:
     y = w.number()
     cost = (y * (0.5 + 0.1 * y)).sum() if y.ndim else y * y
     w.value(cost)
-    wrt = [Variable(n) for n in reachable([cost.node]) if n.op is INPUT and dt.is_float(n.dtype)]
+    wrt = [Variable(n) for n in reachable([cost.node]) if n.op is INPUT and dt.is_inexact(n.dtype)]
     found = ag.grad(cost, wrt, disconnected_inputs="ignore")
     kind = w.rng.random()
     if kind < 0.15 and wrt:
-        inner = sum((g * g).sum() if g.ndim else g * g for g in found)
+        inner = sum((g * g.conj()).real.sum() for g in found)
         found = ag.grad(inner, wrt, disconnected_inputs="ignore")
     elif kind < 0.3 and wrt:
         found = [ag.jvp(y, wrt, [0.5 - x for x in wrt])]
@@ -293,7 +306,7 @@ def with_gradients(w: World) -> list[Variable]:
 
 def matrix_of_derivatives(w: World, y: Variable, cost: Variable, x: Variable) -> Variable:
     """A Jacobian or Hessian that is not large."""
-    if w.rng.random() < 0.5 and w.value(x).size <= 20:
+    if w.rng.random() < 0.5 and w.value(x).size <= 20 and not dt.is_complex(x.dtype):
         return ag.hessian(cost, x)
     if w.value(x).size * w.value(y).size > 400:
         raise Rejected("too large")
@@ -314,11 +327,7 @@ def generate(seed: int) -> Sample:
 def _generate(seed: int, rng: np.random.Generator) -> Sample:
     w = World(rng, draw_sizes(rng))
     for k in range(int(rng.integers(2, 5))):
-        dtype = (
-            "float64"
-            if k == 0 or rng.random() < 0.7
-            else str(rng.choice(["float32", "int64", "int32", "bool", "int8"]))
-        )
+        dtype = "float64" if k == 0 or rng.random() < 0.7 else str(rng.choice(OTHERS))
         w.pool.append(w.new_input(dtype, w.shape(int(rng.choice([0, 1, 2, 2, 3])))))
     grow(w, int(rng.integers(8, 26)))
     gradient = seed % 3 == 0
@@ -341,7 +350,7 @@ def draw_updates(w: World, outputs: list[Variable]) -> list[tuple[Node, Node]]:
     if w.rng.random() < 0.6:
         return pairs
     for old, array in zip(w.inputs, w.arrays, strict=True):
-        if len(pairs) == 2 or not dt.is_float(old.dtype):
+        if len(pairs) == 2 or not dt.is_inexact(old.dtype):
             continue
         fitting = [v for v in [*w.pool, *outputs] if v.dtype == old.dtype and w.lengths(v) == array.shape]
         new = one_of(w, fitting or [Variable(old)])
@@ -367,7 +376,9 @@ def finish(w: World, seed: int, roots: list[Node], olds: list[Node], order: list
     updates = tuple((first + k, len(inputs) - len(olds) + k) for k in range(len(olds)))
     graph = Graph(inputs, roots)
     floats = [
-        w.values[n] for n in order if n in w.values and w.values[n].dtype.kind == "f" and n.op not in (CONST, ARRAY)
+        dt.widened(w.values[n])
+        for n in order
+        if n in w.values and dt.is_inexact(n.dtype) and n.op not in (CONST, ARRAY)
     ]
     finite = all(np.isfinite(v).all() for v in floats)
     scale = max([1.0, *(float(np.abs(v[np.isfinite(v)]).max(initial=0)) for v in floats)])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from agnesi import _runtime
+from agnesi.ir import dtype as dt
 from agnesi.ir.graph import Graph
 from agnesi.pipeline import Compilation, compile_graph
 from agnesi.runtime import blas
@@ -19,7 +20,9 @@ from agnesi.target import toolchain
 
 PER_FILE = 60
 COMMON, GENERAL = 0, 1
-INCLUDES = '#include "ag_support.h"\n#include "ag_sort.h"\n#include "vmath.h"\n'
+INCLUDES = "".join(
+    f'#include "{name}.h"\n' for name in ("ag_support", "ag_sort", "vmath", "complex_math", "half_math")
+)
 
 
 class CheckFailed(Exception):
@@ -138,7 +141,7 @@ def layouts(array: np.ndarray) -> list[np.ndarray]:
 def in_units(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The distance of two floating arrays in units in the last place; 0 where both are NaN, infinite if one is."""
     a, b = np.asarray(a), np.asarray(b)
-    kind = {4: np.int32, 8: np.int64}[a.dtype.itemsize]
+    kind = {2: np.int16, 4: np.int32, 8: np.int64}[a.dtype.itemsize]
     first, second = (np.ascontiguousarray(x).view(kind).reshape(x.shape).astype(np.int64) for x in (a, b))
     first, second = (np.where(k < 0, -(k & np.iinfo(kind).max), k) for k in (first, second))
     far = np.abs(first.astype(float) - second)
@@ -147,12 +150,34 @@ def in_units(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(both, 0.0, np.where(one, np.inf, distance))
 
 
+def in_units_of_size(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The distance of complex numbers in units in the last place of the larger part of b.
+
+    What is not finite counts as C99's Annex G sees it: one infinity is as good as another, whatever the other part is,
+    and one NaN; their parts and signs are left to each library.
+    """
+    eps, tiny = np.finfo(a.dtype).eps, np.finfo(a.dtype).smallest_subnormal
+    with np.errstate(all="ignore"):
+        size = np.maximum(np.abs(b.real), np.abs(b.imag))
+        apart = np.maximum(np.abs(a.real - b.real), np.abs(a.imag - b.imag))
+        units = apart / (size * eps + tiny)
+    infinite = [np.isinf(x.real) | np.isinf(x.imag) for x in (a, b)]
+    alike = (infinite[0] & infinite[1]) | (np.isnan(a) & np.isnan(b) & ~infinite[0] & ~infinite[1])
+    finite = np.isfinite(a) & np.isfinite(b)
+    return np.where(alike, 0.0, np.where(finite, units, np.inf))
+
+
 def assert_same(found: np.ndarray, wanted: np.ndarray, units: float = 0.0, what: object = "") -> None:
     """Same dtype, shape and values; floats within so many units in the last place, NaN where NaN is wanted."""
     found, wanted = np.asarray(found), np.asarray(wanted)
     assert found.dtype == wanted.dtype, (what, found.dtype, wanted.dtype)
     assert found.shape == wanted.shape, (what, found.shape, wanted.shape)
-    if found.dtype.kind != "f":
+    if found.dtype.kind == "c":
+        worst = in_units_of_size(found, wanted)
+        place = np.unravel_index(np.argmax(worst), worst.shape) if found.size else ()
+        message = f"{what}: {found[place]!r} is {worst[place]} units from {wanted[place]!r} at {place}"
+        assert not found.size or worst[place] <= units, message
+    elif not dt.is_float(found.dtype.name):
         np.testing.assert_array_equal(found, wanted, str(what))
     elif found.size:
         worst = in_units(found, wanted)

@@ -33,9 +33,9 @@ EDGE = 1e-7  # nearer to a discontinuity than this counts as beside it
 World = Any  # generate.World, which imports this file
 
 
-def close(distance: np.ndarray, name: str, exact: bool = True) -> None:
+def close(distance: np.ndarray, name: str, exact: bool = True, edge: float = EDGE) -> None:
     """Raises Rejected for small distances; a distance of 0 is exact, and allowed unless told otherwise."""
-    small = distance < EDGE
+    small = distance < edge
     if exact:
         small &= distance != 0
     if np.any(small):
@@ -147,7 +147,7 @@ def integers(w: World) -> Variable:
 
 @move(4)
 def cast(w: World) -> Variable:
-    v = w.pick()
+    v = w.pick(lambda v: not dt.is_complex(v.dtype))
     return v.astype(one_of(w, ["float64", "float64", "float32", "int64", "int32", "bool"]))
 
 
@@ -156,6 +156,27 @@ def extreme(name: str, v: Variable) -> str:
     if name in ("max", "min", "argmax", "argmin") and any(same(d, 0) for d in v.type.shape):
         raise Rejected("an extreme of no elements")
     return name
+
+
+COMPLEX: list[Callable[[Any, Any], Any]] = [
+    at.add, at.multiply, lambda a, b: a / (2 + b * at.conj(b)), lambda a, b: a * b.conj() - 0.5j,
+    lambda a, b: a.real * at.angle(b), lambda a, b: abs(a) - b.imag, lambda a, b: at.exp(1j * a.real) * b,
+    lambda a, b: at.log(3 + a.real), lambda a, b: at.sin(a / (1 + abs(a))), lambda a, b: at.sqrt(a) + b,
+    lambda a, b: at.where(at.eq(a, b), a, -b), lambda a, b: a**2, lambda a, b: at.isnan(a), lambda a, b: a.sum(),
+    lambda a, b: (a * b).mean(axis=-1) if a.ndim and b.ndim else a, lambda a, b: (a / (1 + abs(a))).prod(),
+]  # fmt: skip
+
+
+@move(2)
+def complexes(w: World) -> Variable:
+    a = w.number()
+    return at.complex(a, w.partner(a)) if w.rng.random() < 0.5 else at.complex_from_polar(abs(a), a)
+
+
+@move(8)
+def complex_functions(w: World) -> Variable:
+    a = w.pick(lambda v: dt.is_complex(v.dtype))
+    return one_of(w, COMPLEX)(a, w.partner(a, a.dtype))
 
 
 @move(12)
@@ -170,7 +191,7 @@ def reduce(w: World) -> Variable:
 
 @move(4)
 def reduce_others(w: World) -> Variable:
-    v = w.pick(lambda v: v.dtype not in dt.FLOATS and v.ndim > 0)
+    v = w.pick(lambda v: not dt.is_inexact(v.dtype) and v.ndim > 0)
     name = extreme(one_of(w, ["any", "all", "sum", "max", "min"]), v)
     return getattr(at, name)(v, axis=w.axes(v), keepdims=bool(w.rng.random() < 0.4))
 

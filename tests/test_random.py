@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from agnesi.errors import GraphTextError
+from agnesi.ir import dtype as dt
 from agnesi.ir.graph import from_rows
 from agnesi.ir.op import OPS
 from agnesi.ir.show import parse, text
@@ -18,10 +19,12 @@ BATCH = 50
 QUICK, MORE = 20, 40  # batches: 1,000 graphs in every run, twice as many again in the long one
 
 
-def tolerance(sample: Sample, dtype: np.dtype) -> float:
+ROUNDING = {"bfloat16": 0.15, "float16": 0.02, "float32": 2e-4, "complex64": 2e-4}
+
+
+def tolerance(sample: Sample) -> float:
     """What rounding may do: relative to the largest value on the way."""
-    single = dtype == np.float32 or any(n.dtype == "float32" for n in sample.graph.order)
-    return (2e-4 if single else 1e-8) * sample.scale
+    return max(ROUNDING.get(n.dtype, 1e-8) for n in sample.graph.order) * sample.scale
 
 
 def agree(sample: Sample, found: list[np.ndarray], what: str) -> None:
@@ -30,8 +33,9 @@ def agree(sample: Sample, found: list[np.ndarray], what: str) -> None:
     for k, (a, b) in enumerate(zip(found, sample.expected, strict=True)):
         message = f"seed {sample.seed}, output {k}, {what}"
         assert (a.dtype, a.shape) == (b.dtype, b.shape), message
-        if b.dtype.kind == "f":
-            bound = tolerance(sample, b.dtype)
+        if dt.is_inexact(b.dtype.name):
+            bound = tolerance(sample)
+            a, b = dt.widened(a), dt.widened(b)
             np.testing.assert_allclose(a, b, rtol=bound, atol=bound, err_msg=message)
         else:
             np.testing.assert_array_equal(a, b, message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from agnesi.ir import dims
+from agnesi.ir.dtype import SIZES, is_inexact
 from agnesi.ir.node import topological
 from agnesi.ir.show import pprint
 from agnesi.ir.type import Dim
@@ -22,7 +23,6 @@ from agnesi.loops.stmt import (
     written_buffers,
 )  # fmt: skip
 from agnesi.pipeline import Compilation
-from agnesi.target.c import SIZES
 
 ELEMENTARY = 20  # the cost from which an op counts as an elementary function rather than a flop
 
@@ -81,7 +81,7 @@ def count_work(stmt: Stmt, times: Dim, work: dict[str, dict[Dim, int]]) -> None:
         work["flops"][times] = work["flops"].get(times, 0) + 2
     if not isinstance(stmt, (Let, Set, Store)):
         return
-    ops = [n.op for n in topological([stmt.value]) if n.op.kind == "elementwise" and n.dtype.startswith("float")]
+    ops = [n.op for n in topological([stmt.value]) if n.op.kind == "elementwise" and is_inexact(n.dtype)]
     combine = isinstance(stmt, (Set, Store)) and bool(stmt.combine)
     for what, n in (
         ("flops", sum(op.cost < ELEMENTARY for op in ops) + combine),

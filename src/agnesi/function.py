@@ -21,6 +21,7 @@ from agnesi.errors import (
 )  # fmt: skip
 from agnesi.explain import report
 from agnesi.failures import explain_failure
+from agnesi.ir import dtype as dt
 from agnesi.ir.graph import Graph, find_inputs, line_near, reachable
 from agnesi.ir.node import INPUT, Node, substitute, type_nodes
 from agnesi.ir.show import dprint as tree_text, pprint as formula_text
@@ -93,7 +94,7 @@ class Function(_runtime.Dispatcher):
         """An argument as an array of the input's dtype; raises TypeMismatch when that would lose something."""
         given = self.inputs[index]
         wanted = np.dtype(given.variable.dtype)
-        weak = isinstance(value, (bool, int, float)) and not isinstance(value, np.generic)
+        weak = dt.is_weak(value) and dt.weak(type(value).__name__, wanted.name) == wanted.name
         try:
             array = np.asarray(value)
         except ValueError as error:
@@ -107,7 +108,7 @@ class Function(_runtime.Dispatcher):
             )
         castable = np.can_cast(array.dtype, wanted, "same_kind" if given.allow_downcast else "safe")
         fits = castable or (weak and given.allow_downcast is not False)
-        exact = not fits and array.dtype.kind in "iu" and wanted.kind in "iuf"
+        exact = not fits and array.dtype.kind in "iu" and wanted.kind != "b"
         if not fits and not exact:
             raise TypeMismatch(
                 f"{self._what(index)} needs dtype {wanted}; the argument's {array.dtype} would lose precision; "

@@ -12,6 +12,7 @@ import numpy as np
 
 from agnesi import config
 from agnesi.errors import ShapeError, VerificationError
+from agnesi.ir import dtype as dt
 from agnesi.ir.check import verify as verify_graph
 from agnesi.ir.graph import Graph
 from agnesi.ir.node import Node
@@ -24,6 +25,7 @@ from agnesi.lower import Lowering
 from agnesi.ops.elementwise import copy
 from agnesi.reference import evaluate
 from agnesi.rewrite.canonical import CANONICAL, LATE, QUOTIENTS
+from agnesi.rewrite.halves import widen
 from agnesi.rewrite.index import INDEX
 from agnesi.rewrite.pattern import Report, Rewriter, Rule
 from agnesi.rewrite.products import ACCUMULATE, LOOPS, PRODUCTS
@@ -104,8 +106,8 @@ def rewrite(*rules: list[Rule]) -> Callable[[Compilation], None]:
 
 
 def expand(job: Compilation) -> None:
-    """Replaces composites by what they stand for, and those in it too."""
-    job.graph = job.graph.expanded(lambda node: node.op.kind == "composite")
+    """Replaces composites by what they stand for, and those in it too; what joins halves gets single precision."""
+    job.graph = widen(widen(job.graph).expanded(lambda node: node.op.kind == "composite"))
 
 
 def part_outputs(job: Compilation) -> None:
@@ -261,6 +263,9 @@ def show(job: Compilation, row: Pass) -> str:
     return job.text
 
 
+TOLERANCE = {"bfloat16": 0.1, "float16": 0.02, "float32": 1e-3, "complex64": 1e-3}
+
+
 class Watch:
     """Verifies after every pass, and compares values with those of the graph at the start, on random inputs."""
 
@@ -294,7 +299,8 @@ class Watch:
         if self.expected is None or found is None:
             return
         for k, (a, b) in enumerate(zip(self.expected, found, strict=True)):
-            tolerance = 1e-3 if a.dtype == np.float32 else 1e-8
+            tolerance = TOLERANCE.get(a.dtype.name, 1e-8)
+            a, b = dt.widened(a), dt.widened(b)
             if not np.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True):
                 raise VerificationError(f"pass {row.name} changed output {k}: {a} became {b}")
 

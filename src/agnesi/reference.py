@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from agnesi.errors import AgnesiError, ShapeError
-from agnesi.ir import dims
+from agnesi.ir import dims, dtype as dt
 from agnesi.ir.graph import Graph, line_near
 from agnesi.ir.node import ARRAY, CONST, SYMBOL, Node, value_of
 
@@ -67,7 +67,10 @@ def _apply(node: Node, values: dict[Node, np.ndarray], known: Mapping[Node, Any]
         left, right = dims.evaluate(a, known), dims.evaluate(b, known)
         if left != right:
             raise ShapeError(f"{node.op.name}: {shapes_text(node, values)}: {left} and {right} should be equal")
-    return node.op.evaluate(*[values[a] for a in node.args], shape=shape, **dict(node.attrs))
+    arrays = [np.asarray(values[a]) for a in node.args]
+    if node.op.name != "python_call":  # halves are calculated with in single precision, and Python functions see them
+        arrays = [dt.widened(a) for a in arrays]
+    return node.op.evaluate(*arrays, shape=shape, **dict(node.attrs))
 
 
 def shapes_text(node: Node, values: dict[Node, np.ndarray]) -> str:

@@ -32,6 +32,8 @@ def _tangent(node: Node, found: dict[Node, Node]) -> Node | None:
         return None
     if node.op is ew.where:
         return _where(node, parts)
+    if node.op is ew.conj:
+        return ew.conj(parts[0])
     if node.op.kind == "elementwise":
         return _elementwise(node, parts)
     if node.op.jvp is not None:

@@ -22,7 +22,7 @@ Disconnected = Literal["raise", "warn", "ignore"]
 def _nodes(wrt: Any) -> list[Node]:
     nodes = [as_node(w) for w in (wrt if isinstance(wrt, (list, tuple)) else [wrt])]
     for node in nodes:
-        if not dt.is_float(node.dtype):
+        if not dt.is_inexact(node.dtype):
             raise GradientError(f"cannot differentiate by {node.type}: only floating dtypes have derivatives")
     return nodes
 
@@ -43,6 +43,7 @@ def grad(
     """The gradient of a scalar cost by one variable, or by each of a list.
 
     cost: a floating scalar, or None when known_grads gives the cotangents of some variables.
+    The gradient by a complex variable is that by its real part plus i times that by its imaginary part.
     consider_constant: expressions through which nothing flows.
     disconnected_inputs: "raise" DisconnectedInputError when the cost does not depend on a variable of wrt, or
     "warn" or "ignore" and return zeros.
@@ -67,6 +68,10 @@ def grad(
             raise GradientError(
                 f"grad needs a scalar cost, not {node.type}{built_at(node)}; "
                 "take a sum or mean, or use ag.jacobian or ag.vjp"
+            )
+        if dt.is_complex(node.dtype):
+            raise GradientError(
+                f"grad needs a real cost, not {node.type}{built_at(node)}; take its real part or abs, or use ag.vjp"
             )
         if not dt.is_float(node.dtype):
             raise GradientError(f"grad needs a floating cost, not {node.type}{built_at(node)}")
@@ -96,7 +101,7 @@ def _pairs(outputs: Any, given: Any, what: str) -> tuple[list[Node], list[Node]]
     nodes = [as_node(o) for o in (outputs if many else [outputs])]
     values = [as_node(v, n.dtype) for v, n in zip(given if many else [given], nodes, strict=True)]
     for node, value in zip(nodes, values, strict=True):
-        if value.ndim not in (0, node.ndim):
+        if value.ndim not in (0, node.ndim) or (dt.is_complex(value.dtype) and not dt.is_complex(node.dtype)):
             raise GradientError(f"{what} {value.type} does not fit {node.type}")
     return nodes, [broadcast_dims(cast(v, n.dtype), n.shape) for v, n in zip(values, nodes, strict=True)]
 
@@ -151,13 +156,20 @@ def jacobian(expression: Any, wrt: Any) -> Any:
     >>> ag.jacobian(x * x, x).eval({x: np.array([1.0, 2.0])}).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    node = as_node(expression)
+    node = _real(as_node(expression), "jacobian")
     seed = input_node("cotangent", node.type)
     targets = _nodes(wrt)
     found = reverse([node], [seed], targets)
     basis = _basis(node)
     rows = batch([zeros_like(t) if g is None else g for g, t in zip(found, targets, strict=True)], {seed: basis})
     return _like(wrt, [reshape_dims(r, (*node.shape, *t.shape)) for r, t in zip(rows, targets, strict=True)])
+
+
+def _real(node: Node, what: str) -> Node:
+    """The node; raises GradientError for a complex one, whose derivative takes two real numbers for each of its own."""
+    if dt.is_complex(node.dtype):
+        raise GradientError(f"{what} takes real arrays, not {node.type}{built_at(node)}; take both parts")
+    return node
 
 
 def _basis(node: Node) -> Node:
@@ -223,6 +235,7 @@ def hessian(cost: Any, wrt: Any) -> Any:
     targets = _nodes(wrt)
     results = []
     for target in targets:
+        _real(target, "hessian")
         gradient = as_node(grad(cost, Variable(target)))
         tangent = input_node("tangent", target.type)
         found = forward([gradient], [target], [tangent])[0]

@@ -35,17 +35,24 @@ def times(a: Any, b: Any) -> Any:
     """The product of a local derivative and a cotangent; factors 1, -1 and 0 cost nothing."""
     if isinstance(a, Node) and a.op is CONST:
         a = value_of(a)
-    if isinstance(a, (int, float)):
+    if isinstance(a, (int, float, complex)):
         return None if a == 0 else b if a == 1 else -b if a == -1 else b * a
     return b * a
 
 
+def adjoint(partial: Any) -> Any:
+    """The conjugate of a local derivative: by it cotangents are multiplied, tangents by the derivative itself."""
+    if isinstance(partial, Node):
+        return ew.conjugate(partial)
+    return partial.conjugate() if isinstance(partial, complex) else partial
+
+
 def influenced(order: Iterable[Node], wrt: Iterable[Node], constants: Iterable[Node] = ()) -> set[Node]:
-    """The nodes of floating dtype through which the outputs depend on `wrt`."""
+    """The nodes of floating or complex dtype through which the outputs depend on `wrt`."""
     stop = set(constants)
     found = set(wrt) - stop
     for node in order:
-        carries = dt.is_float(node.dtype) if node.op.name != "python_call" else True
+        carries = dt.is_inexact(node.dtype) if node.op.name != "python_call" else True
         if node not in found and node not in stop and carries and node.op.name != "disconnected_grad":
             if any(a in found for a in node.args):
                 found.add(node)
@@ -112,6 +119,8 @@ def backward(node: Node, cotangent: Cotangent, active: set[Node]) -> list[tuple[
     kind = node.op.kind
     if node.op is ew.where:
         return _where(node, cotangent, active)
+    if node.op is ew.conj:
+        return [(node.args[0], (guard, ew.conj(g)))]
     if kind == "elementwise":
         return _elementwise(node, cotangent, active)
     if kind == "index":
@@ -173,7 +182,7 @@ def _elementwise(node: Node, cotangent: Cotangent, active: set[Node]) -> list[tu
         if arg in active:
             if partial is None:
                 raise GradientError(f"{node.op.name} has no derivative by one of its arguments{built_at(node)}")
-            local = times(partial, g)
+            local = times(adjoint(partial), g)
             if local is not None:
                 local = cast(local, arg.dtype)
                 result.append((arg, _fit((guard, local), arg)))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from agnesi.errors import UnknownInputError
+from agnesi.ir.dtype import normalize
 from agnesi.ir.node import (
     ARRAY,
     CONST,
@@ -135,11 +136,11 @@ def from_rows(
         kind = row[0]
         if kind == "input":
             shape = tuple(d if isinstance(d, int) else symbols[d] for d in row[2])
-            nodes.append(make(INPUT, (), (("tag", tags[len(nodes)]),), Type(row[1], shape)))
+            nodes.append(make(INPUT, (), (("tag", tags[len(nodes)]),), Type(normalize(row[1]), shape)))
         elif kind == "symbol":
             nodes.append(symbols[row[1], row[2]])
         elif kind == "const":
-            nodes.append(make(CONST, (), (("bits", row[2]),), Type(row[1])))
+            nodes.append(make(CONST, (), (("bits", row[2]),), Type(normalize(row[1]))))
         elif kind == "array":
             value = next(values)
             nodes.append(make(ARRAY, (), (("value", value),), Type(row[1], row[2])))

@@ -101,7 +101,7 @@ def as_nodes(args: tuple[Any, ...]) -> tuple[Node, ...]:
 
 def scalar(value: Any, dtype: str) -> Node:
     """A Python or NumPy scalar as a constant next to arrays of this dtype."""
-    if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
+    if dt.is_weak(value):
         return const(value, dt.weak(type(value).__name__, dtype))
     return constant(value)
 
@@ -159,20 +159,20 @@ LOAD = _leaf("load", "An element of a buffer; the arguments are its index.")
 
 
 @cache
-def _item(bits: bytes, dtype: str) -> dt.Scalar:
+def _item(bits: bytes, dtype: str) -> Any:
     return np.frombuffer(bits, dtype)[0].item()
 
 
 def const(value: Any, dtype: str) -> Node:
     """A scalar constant; raises TypeMismatch when an integer does not fit its dtype."""
     try:
-        array = np.asarray(value).astype(dtype) if isinstance(value, float) else np.array(value, dtype)
+        array = dt.convert(value, dtype) if isinstance(value, (float, complex)) else np.array(value, dtype)
     except OverflowError:
         raise TypeMismatch(f"the Python integer {value} does not fit {dtype}") from None
     return make(CONST, (), (("bits", array.tobytes()),), Type(dtype))
 
 
-def value_of(node: Node) -> dt.Scalar:
+def value_of(node: Node) -> Any:
     """The Python value of a scalar constant."""
     return _item(node["bits"], node.dtype)
 
@@ -239,8 +239,7 @@ def cast(node: Node, dtype: str) -> Node:
     if node.dtype == dtype:
         return node
     if node.op is CONST:
-        with np.errstate(all="ignore"):
-            return const(np.asarray(value_of(node), node.dtype).astype(dtype), dtype)
+        return const(dt.convert(np.asarray(value_of(node), node.dtype), dtype), dtype)
     return make(OPS["cast"], (node,), (("dtype", dtype),))
 
 

@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from agnesi.errors import GraphTextError
-from agnesi.ir.dtype import normalize
+from agnesi.ir.dtype import is_complex, is_float, normalize
 from agnesi.ir.graph import Graph, reachable
 from agnesi.ir.node import (
     ARRAY,
@@ -114,7 +114,8 @@ def _parse_node(kind: str, rest: str, nodes: dict[str, Node], symbols: dict[str,
         return symbols[rest]
     if kind == "const":
         value, dtype = rest.rsplit(" ", 1)
-        return const(float(value) if normalize(dtype).startswith("float") else ast.literal_eval(value), dtype)
+        read = float if is_float(normalize(dtype)) else complex if is_complex(dtype) else ast.literal_eval
+        return const(read(value), dtype)
     if kind == "array":
         dtype, data, sizes = rest.split(" ", 2)
         array = np.frombuffer(bytes.fromhex(data.strip("-")), dtype).reshape(ast.literal_eval(sizes))

@@ -95,6 +95,16 @@ class Variable(Operand):
         return METHODS["size"](self)
 
     @property
+    def real(self) -> Variable:
+        """The real part."""
+        return METHODS["real"](self)
+
+    @property
+    def imag(self) -> Variable:
+        """The imaginary part."""
+        return METHODS["imag"](self)
+
+    @property
     def line(self) -> str:
         return line_of(self.node)
 
@@ -165,7 +175,7 @@ def unwrap(value: Any) -> Any:
     """The node of a variable or array; Python scalars stay, since their dtype depends on their neighbours."""
     if isinstance(value, Variable):
         return value.node
-    if isinstance(value, (Node, bool, int, float)) and not isinstance(value, np.generic):
+    if isinstance(value, Node) or dt.is_weak(value):
         return value
     return constant_node(value)
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from agnesi.errors import VerificationError
 from agnesi.ir import dims
+from agnesi.ir.dtype import SIZES
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, temp, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, same
@@ -30,8 +31,6 @@ from agnesi.loops.stmt import (
     written_buffers,
 )  # fmt: skip
 
-ITEMSIZE = {"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4,
-            "int64": 8, "uint64": 8, "float64": 8}  # fmt: skip
 ROUTINES = {"gemm": (2, 2), "solve": (2, 0)}  # operands and scalars of each library routine
 
 
@@ -404,4 +403,4 @@ def touched(nest: Nest) -> set[str]:
 
 def size_of(buffer: Buffer) -> Dim:
     """The bytes of a buffer."""
-    return dims.mul(dims.product(buffer.shape), ITEMSIZE[buffer.dtype])
+    return dims.mul(dims.product(buffer.shape), SIZES[buffer.dtype])

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from agnesi.errors import AgnesiError, ShapeError, VerificationError
+from agnesi.ir import dtype as dt
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, temp, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
@@ -362,8 +363,7 @@ def addresses(array: Array) -> dict[int, int]:
 
 def garbage(shape: tuple[int, ...], dtype: str) -> Array:
     """Memory that nobody has written: values that show when they are used."""
-    kind = np.dtype(dtype).kind
-    value = np.nan if kind == "f" else True if kind == "b" else np.iinfo(dtype).max - 88
+    value = np.nan if dt.is_inexact(dtype) else True if dtype == "bool" else np.iinfo(dtype).max - 88
     return np.full(shape, value, dtype)
 
 
@@ -434,7 +434,7 @@ def typed(evaluate: Callable[..., Any], dtype: str, attrs: tuple[tuple[str, Any]
     kind, named = scalar_type(dtype), dict(attrs)
 
     def function(*operands: Any) -> Any:
-        value = evaluate(*operands, shape=(), **named)
+        value = evaluate(*map(dt.widened, operands), shape=(), **named)
         return value if type(value) is kind else np.asarray(value).astype(dtype)[()]
 
     return function

@@ -122,7 +122,7 @@ def _assigned(part: Any, values: Any, add: bool) -> Variable:
     if not isinstance(part, Variable) or part.origin is None:
         raise TypeMismatch("set_subtensor, inc_subtensor, .set and .inc take a part of an array, such as x[1:3]")
     base, key = part.origin
-    given = as_node(values, base.dtype) if isinstance(values, (bool, int, float)) else as_node(values)
+    given = as_node(values, base.dtype) if dt.is_weak(values) else as_node(values)
     if dt.promote(given.dtype, base.dtype) != base.dtype:
         raise TypeMismatch(
             f"values of dtype {given.dtype} do not fit into {base.type}; convert them with .astype({base.dtype!r})"

@@ -152,6 +152,8 @@ argmin_ = composite(
 
 def _float(x: Any) -> Node:
     node = as_node(x)
+    if dt.is_complex(node.dtype):
+        raise TypeMismatch(f"this operation is not defined for complex numbers, and is given {node.type}")
     return cast(node, dt.to_float(node.dtype))
 
 
@@ -185,6 +187,8 @@ def logsumexp(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
 
 def _arg(op: Any, x: Node, axis: int | None, keepdims: bool) -> Node:
     x = as_node(x)
+    if dt.is_complex(x.dtype):
+        raise TypeMismatch(f"{op.name} is not defined for complex numbers; take x.real, x.imag or abs(x) first")
     if axis is None:
         flat = _arg(op, flatten(x), 0, False)
         return expand_dims(flat, tuple(range(x.ndim))) if keepdims else flat

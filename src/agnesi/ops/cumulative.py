@@ -79,7 +79,8 @@ def _prod_vjp(node: Node, g: Node) -> tuple[Node | None, ...]:
     """Elements before the first zero divide their share out; those after it have none; the first zero has the rest."""
     (x,), axis = node.args, node["axis"]
     zero, first, others = _split_zeros(x, axis)
-    share = ew.where(zero, 0, _sum_from_end(g * node, axis) / ew.where(zero, 1, x))
+    product, others, divisor = map(ew.conjugate, (node, others, ew.where(zero, 1, x)))
+    share = ew.where(zero, 0, _sum_from_end(g * product, axis) / divisor)
     return (ew.where(first, _sum_from_end(g * others, axis), share),)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from agnesi.errors import ShapeError, TypeMismatch
 from agnesi.ir import dims, dtype as dt
-from agnesi.ir.node import Node
-from agnesi.ir.op import Op, register
+from agnesi.ir.node import Node, signature
+from agnesi.ir.op import OPS, Op, register
 from agnesi.ir.type import Dim, Type
 
 Signature = tuple[tuple[str, ...], str]
@@ -42,7 +42,7 @@ def numeric(*dtypes: str) -> Signature:
 
 @cache
 def floating(*dtypes: str) -> Signature:
-    """Operands and result in a floating dtype."""
+    """Operands and result in a floating dtype, or a complex one."""
     common = dt.to_float(dt.promote(*dtypes))
     return (common,) * len(dtypes), common
 
@@ -57,9 +57,34 @@ def comparing(*dtypes: str) -> Signature:
 def bitwise(*dtypes: str) -> Signature:
     """Booleans and integers only."""
     operands, common = promoting(*dtypes)
-    if dt.is_float(common):
+    if dt.is_inexact(common):
         raise TypeMismatch(f"bitwise operations take booleans and integers, not {common}")
     return operands, common
+
+
+@cache
+def measuring(*dtypes: str) -> Signature:
+    """All operands in the common dtype, the result in the dtype of its parts where that is complex."""
+    operands, common = promoting(*dtypes)
+    return operands, dt.to_real(common)
+
+
+@cache
+def splitting(*dtypes: str) -> Signature:
+    """Complex numbers only, the result in the dtype of their parts."""
+    operands, result = measuring(*dtypes)
+    if not dt.is_complex(operands[0]):
+        raise TypeMismatch(f"this operation takes complex numbers, not {operands[0]}")
+    return operands, result
+
+
+@cache
+def joining(*dtypes: str) -> Signature:
+    """Real operands in a floating dtype, a complex result."""
+    operands, common = floating(*dtypes)
+    if dt.is_complex(common):
+        raise TypeMismatch("the parts of a complex number are real")
+    return (dt.to_real(dt.to_complex(common)),) * len(operands), dt.to_complex(common)
 
 
 @cache
@@ -102,10 +127,12 @@ def elementwise(
     """An op on corresponding elements, with broadcasting.
 
     evaluate: the NumPy function. c: C text with {0}, {1} for the operands and {f} for the float suffix; a dict gives
-    one text each for "float", "int", "uint" and "bool" operands. d: partial derivatives d(*args, y). support: C
-    functions that the text calls, best `static inline`.
+    one text each for "float", "int", "uint", "bool" and "complex" operands, "" for those not named; without one for
+    "complex" the op does not take complex numbers. d: partial derivatives d(*args, y); see docs/adr on complex numbers.
+    support: C functions that the text calls, best `static inline`.
     """
     texts = [c] if isinstance(c, str) else list(c.values())
+    signature = signature if isinstance(c, dict) and "complex" in c else real_only(name, signature)
     arity = 1 + max(int(k) for t in texts for k in re.findall(r"\{(\d)\}", t))
 
     def infer(*args: Node, **attrs: Any) -> Type:
@@ -127,6 +154,19 @@ def elementwise(
     )  # fmt: skip
 
 
+def real_only(name: str, signature: Callable[..., Signature]) -> Callable[..., Signature]:
+    """The signature without complex operands."""
+
+    @cache
+    def checked(*dtypes: str) -> Signature:
+        found = signature(*dtypes)
+        if any(map(dt.is_complex, found[0])):
+            raise TypeMismatch(f"{name} is not defined for complex numbers; take x.real, x.imag or abs(x) first")
+        return found
+
+    return checked
+
+
 def reduction(
     name: str,
     evaluate: Callable[..., Any],
@@ -140,6 +180,8 @@ def reduction(
     """An op that joins the elements along `axes` (a sorted tuple) by the associative op `combine`."""
 
     def infer(x: Node, axes: tuple[int, ...]) -> Type:
+        if dt.is_complex(x.dtype):
+            signature(OPS[combine], (x.dtype, x.dtype))  # raises where complex numbers are not joined so
         return Type(x.dtype, tuple(d for k, d in enumerate(x.shape) if k not in axes))
 
     def reference(x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:

@@ -19,25 +19,48 @@ from agnesi.ops.declare import (
     comparing,
     elementwise,
     floating,
+    joining,
+    measuring,
     numeric,
     positive,
     promoting,
     selecting,
+    splitting,
 )  # fmt: skip
+
+
+def any_number(text: str) -> dict[str, str]:
+    """One C text for real and complex operands."""
+    return {"": text, "complex": text}
+
+
+def analytic(name: str) -> dict[str, str]:
+    """The C texts of a function of one real or complex number."""
+    return {"": f"v_{name}{{f}}({{0}})", "complex": f"c_{name}{{f}}({{0}})"}
+
+
+def complex_reference(a: Array, b: Array) -> Array:
+    """a + bi, also where a part is infinite."""
+    a, b = np.broadcast_arrays(a, b)
+    result = np.empty(a.shape, dt.to_complex(np.result_type(a, b).name))
+    result.real, result.imag = a, b
+    return result
+
 
 # -- arithmetic -------------------------------------------------------------------------------------
 
 add = elementwise(
-    "add", np.add, promoting, c={"": "({0} + {1})", "bool": "({0} | {1})"}, commutes=True,
+    "add", np.add, promoting, c={"": "({0} + {1})", "bool": "({0} | {1})", "complex": "({0} + {1})"}, commutes=True,
     d=lambda a, b, y: (1, 1), doc="The sum; for booleans, or.")  # fmt: skip
 sub = elementwise(
-    "sub", np.subtract, numeric, c="({0} - {1})",
+    "sub", np.subtract, numeric, c=any_number("({0} - {1})"),
     d=lambda a, b, y: (1, -1), doc="The difference.")  # fmt: skip
 mul = elementwise(
-    "mul", np.multiply, promoting, c={"": "({0} * {1})", "bool": "({0} & {1})"}, commutes=True,
+    "mul", np.multiply, promoting, commutes=True,
+    c={"": "({0} * {1})", "bool": "({0} & {1})", "complex": "c_mul{f}({0}, {1})"},
     d=lambda a, b, y: (b, a), doc="The product; for booleans, and.")  # fmt: skip
 div = elementwise(
-    "div", np.true_divide, floating, c="({0} / {1})", cost=4, sample=positive,
+    "div", np.true_divide, floating, c={"": "({0} / {1})", "complex": "c_div{f}({0}, {1})"}, cost=4, sample=positive,
     d=lambda a, b, y: (1 / b, -y / b), doc="The quotient, in floating point.")  # fmt: skip
 floordiv = elementwise(
     "floordiv", np.floor_divide, numeric, cost=8, sample=positive,
@@ -49,22 +72,32 @@ mod = elementwise(
     d=lambda a, b, y: (1, -(a // b)),
     doc="The remainder with the divisor's sign; integers modulo 0 give 0.")  # fmt: skip
 neg = elementwise(
-    "neg", np.negative, numeric, c="(-{0})", d=lambda x, y: (-1,), doc="The negative.")  # fmt: skip
+    "neg", np.negative, numeric, c=any_number("(-{0})"), d=lambda x, y: (-1,), doc="The negative.")  # fmt: skip
+
+
+def _abs_d(x: Node, y: Node) -> tuple[Node]:
+    return (conj(x) / where(eq(y, 0), 1, y) if dt.is_complex(x.dtype) else sign(x),)
+
+
 abs_: Op = elementwise(
-    "abs", np.abs, promoting, c={"float": "v_abs{f}({0})", "": "({0} < 0 ? -{0} : {0})", "bool": "{0}", "uint": "{0}"},
-    d=lambda x, y: (sign(x),), doc="The absolute value; its derivative at 0 is 0.")  # fmt: skip
+    "abs", np.abs, measuring,
+    c={"float": "v_abs{f}({0})", "": "({0} < 0 ? -{0} : {0})", "bool": "{0}", "uint": "{0}",
+       "complex": "v_hypot{f}(__real__ {0}, __imag__ {0})"},
+    d=_abs_d, doc="The absolute value; its derivative at 0 is 0.")  # fmt: skip
 sign: Op = elementwise(
     "sign", np.sign, numeric, c={"float": "v_sign{f}({0})", "int": "(({0} > 0) - ({0} < 0))", "uint": "({0} > 0)"},
     d=lambda x, y: (0,), doc="-1, 0 or 1; NaN for NaN.")  # fmt: skip
 
 
 def _pow_d(a: Node, b: Node, y: Node) -> tuple[Any, Any]:
-    return where(eq(b, 0), 0, b * a ** (b - 1)), where(a > 0, y * log(where(a > 0, a, 1)), 0)
+    inside = ne(a, 0) if dt.is_complex(y.dtype) else a > 0
+    return where(eq(b, 0), 0, b * a ** (b - 1)), where(inside, y * log(where(inside, a, 1)), 0)
 
 
 pow_ = elementwise(
     "pow", np.power, numeric, cost=40, sample=positive,
-    c={"float": "v_pow{f}({0}, {1})", "int": "v_ipow({0}, {1})", "uint": "v_upow({0}, {1})"},
+    c={"float": "v_pow{f}({0}, {1})", "int": "v_ipow({0}, {1})", "uint": "v_upow({0}, {1})",
+       "complex": "c_pow{f}({0}, {1})"},
     d=_pow_d, doc="a to the power b.")  # fmt: skip
 
 
@@ -87,8 +120,8 @@ minimum = elementwise(
 
 # -- comparisons, logic and choice --------------------------------------------------------------------
 
-eq = elementwise("eq", np.equal, comparing, c="({0} == {1})", commutes=True, doc="Whether a == b.")
-ne = elementwise("ne", np.not_equal, comparing, c="({0} != {1})", commutes=True, doc="Whether a != b.")
+eq = elementwise("eq", np.equal, comparing, c=any_number("({0} == {1})"), commutes=True, doc="Whether a == b.")
+ne = elementwise("ne", np.not_equal, comparing, c=any_number("({0} != {1})"), commutes=True, doc="Whether a != b.")
 lt = elementwise("lt", np.less, comparing, c="({0} < {1})", doc="Whether a < b.")
 le = elementwise("le", np.less_equal, comparing, c="({0} <= {1})", doc="Whether a <= b.")
 gt = elementwise("gt", np.greater, comparing, c="({0} > {1})", doc="Whether a > b.")
@@ -98,10 +131,34 @@ or_ = elementwise("or", np.bitwise_or, bitwise, c="({0} | {1})", commutes=True, 
 xor = elementwise("xor", np.bitwise_xor, bitwise, c="({0} ^ {1})", commutes=True, doc="Bitwise exclusive or.")
 invert = elementwise("invert", np.invert, bitwise, c={"bool": "(!{0})", "": "(~{0})"}, doc="Bitwise not.")
 where = elementwise(
-    "where", np.where, selecting, c="({0} ? {1} : {2})",
+    "where", np.where, selecting, c=any_number("({0} ? {1} : {2})"),
     doc="a where the condition holds, else b. No derivative of the branch not taken reaches the result.")  # fmt: skip
 isnan = elementwise(
-    "isnan", np.isnan, comparing, c={"float": "({0} != {0})", "": "(0 * {0})"}, doc="Whether x is NaN.")  # fmt: skip
+    "isnan", np.isnan, comparing, c={"float": "({0} != {0})", "complex": "({0} != {0})", "": "(0 * {0})"},
+    doc="Whether x is NaN.")  # fmt: skip
+
+# -- parts of complex numbers --------------------------------------------------------------------------
+
+real = elementwise(
+    "real", np.real, splitting, c={"complex": "(__real__ {0})"}, d=lambda x, y: (1,), doc="The real part.")  # fmt: skip
+imag = elementwise(
+    "imag", np.imag, splitting, c={"complex": "(__imag__ {0})"}, d=lambda x, y: (-1j,),
+    doc="The imaginary part.")  # fmt: skip
+conj = elementwise(
+    "conj", np.conj, numeric, c={"": "({0})", "complex": "(~{0})"}, doc="The complex conjugate.")  # fmt: skip
+angle = elementwise(
+    "angle", np.angle, splitting, c={"complex": "v_atan2{f}(__imag__ {0}, __real__ {0})"}, cost=30,
+    d=lambda x, y: (-1j / x,), doc="The angle to the positive real axis, between -pi and pi.")  # fmt: skip
+
+
+def conjugate(x: Node) -> Node:
+    """The complex conjugate; real numbers as they are."""
+    return conj(x) if dt.is_complex(x.dtype) else x
+
+
+complex_ = elementwise(
+    "complex", complex_reference, joining, c="__builtin_complex({0}, {1})", d=lambda a, b, y: (1, 1j),
+    doc="The complex number with this real and this imaginary part.")  # fmt: skip
 
 # -- elementary functions -----------------------------------------------------------------------------
 
@@ -117,6 +174,21 @@ def softplus_reference(x: Array) -> Array:
     return np.logaddexp(x, np.zeros_like(x))
 
 
+def log1p_reference(x: Array) -> Array:
+    """log(1 + x), accurate near 0 also for complex x."""
+    if np.asarray(x).dtype.kind != "c":
+        return np.log1p(x)
+    small = np.log1p(x.real * (2 + x.real) + x.imag * x.imag) / 2
+    y = np.log(complex_reference(1 + x.real, x.imag))
+    return complex_reference(np.where(np.abs(x) < 0.5, small, y.real), y.imag)
+
+
+def expm1_reference(x: Array) -> Array:
+    """exp(x) - 1, accurate near 0; at complex infinities as exp has it, where NumPy gives NaN."""
+    y = np.expm1(x)
+    return np.where(np.isfinite(x), y, np.exp(x) - 1) if y.dtype.kind == "c" else y
+
+
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
 
@@ -127,21 +199,21 @@ def special(function: Callable[[float], float]) -> Callable[[Array], Array]:
 
 
 sqrt = elementwise(
-    "sqrt", np.sqrt, floating, c="v_sqrt{f}({0})", cost=8, sample=positive,
+    "sqrt", np.sqrt, floating, c=analytic("sqrt"), cost=8, sample=positive,
     d=lambda x, y: (1 / (2 * y),), doc="The non-negative square root.")  # fmt: skip
 exp = elementwise(
-    "exp", np.exp, floating, c="v_exp{f}({0})", cost=20, d=lambda x, y: (y,), doc="e to the power x.")  # fmt: skip
+    "exp", np.exp, floating, c=analytic("exp"), cost=20, d=lambda x, y: (y,), doc="e to the power x.")  # fmt: skip
 expm1 = elementwise(
-    "expm1", np.expm1, floating, c="v_expm1{f}({0})", cost=20,
+    "expm1", expm1_reference, floating, c=analytic("expm1"), cost=20,
     d=lambda x, y: (y + 1,), doc="exp(x) - 1, accurate near 0.")  # fmt: skip
 log = elementwise(
-    "log", np.log, floating, c="v_log{f}({0})", cost=20, sample=positive,
+    "log", np.log, floating, c=analytic("log"), cost=20, sample=positive,
     d=lambda x, y: (1 / x,), doc="The natural logarithm.")  # fmt: skip
 log1p = elementwise(
-    "log1p", np.log1p, floating, c="v_log1p{f}({0})", cost=20, sample=positive,
+    "log1p", log1p_reference, floating, c=analytic("log1p"), cost=20, sample=positive,
     d=lambda x, y: (1 / (1 + x),), doc="log(1 + x), accurate near 0.")  # fmt: skip
 tanh = elementwise(
-    "tanh", np.tanh, floating, c="v_tanh{f}({0})", cost=20,
+    "tanh", np.tanh, floating, c=analytic("tanh"), cost=20,
     d=lambda x, y: (1 - y * y,), doc="The hyperbolic tangent.")  # fmt: skip
 sigmoid = elementwise(
     "sigmoid", sigmoid_reference, floating, c="v_sigmoid{f}({0})", cost=20,
@@ -150,11 +222,9 @@ softplus = elementwise(
     "softplus", softplus_reference, floating, c="v_softplus{f}({0})", cost=40,
     d=lambda x, y: (sigmoid(x),), doc="log(1 + exp(x)), without overflow.")  # fmt: skip
 sin: Op = elementwise(
-    "sin", np.sin, floating, c="v_sin{f}({0})", cost=20, d=lambda x, y: (cos(x),),
-    doc="The sine.")  # fmt: skip
+    "sin", np.sin, floating, c=analytic("sin"), cost=20, d=lambda x, y: (cos(x),), doc="The sine.")  # fmt: skip
 cos: Op = elementwise(
-    "cos", np.cos, floating, c="v_cos{f}({0})", cost=20, d=lambda x, y: (-sin(x),),
-    doc="The cosine.")  # fmt: skip
+    "cos", np.cos, floating, c=analytic("cos"), cost=20, d=lambda x, y: (-sin(x),), doc="The cosine.")  # fmt: skip
 
 erf = elementwise(
     "erf", special(math.erf), floating, c="v_erf{f}({0})", cost=20,
@@ -186,15 +256,14 @@ def _cast_infer(x: Node, dtype: str) -> Type:
 
 
 def _cast_reference(x: Array, shape: tuple[int, ...], dtype: str) -> Array:
-    with np.errstate(invalid="ignore"):
-        return np.asarray(x).astype(dtype)
+    return dt.convert(x, dtype)
 
 
 cast = register(
     Op(
         name="cast", kind="elementwise", infer=_cast_infer, evaluate=_cast_reference, sample=None,
-        c="({t})({0})", d=lambda x, y: (1 if dt.is_float(y.dtype) and dt.is_float(x.dtype) else 0,),
-        doc="The value in another dtype, as astype.",
+        c="({t})({0})", d=lambda x, y: (1 if dt.is_inexact(y.dtype) and dt.is_inexact(x.dtype) else 0,),
+        doc="The value in another dtype, as astype; of complex numbers the real part.",
     )
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ from agnesi.ops.declare import (
     positive,
     promoting,
 )  # fmt: skip
-from agnesi.ops.elementwise import expm1, gt, isnan, lt, shares, sigmoid, sign, sqrt, trunc, where
+from agnesi.ops.elementwise import analytic, expm1, gt, isnan, lt, shares, sigmoid, sign, sqrt, trunc, where
 
 LN2, LN10 = math.log(2), math.log(10)
 
@@ -104,7 +104,7 @@ cbrt = elementwise(
     "cbrt", np.cbrt, floating, c="v_cbrt{f}({0})", cost=20, sample=positive,
     d=lambda x, y: (1 / (3 * y * y),), doc="The cube root.")  # fmt: skip
 tan = elementwise(
-    "tan", np.tan, floating, c="v_tan{f}({0})", cost=25, sample=inside,
+    "tan", np.tan, floating, c=analytic("tan"), cost=25, sample=inside,
     d=lambda x, y: (1 + y * y,), doc="The tangent.")  # fmt: skip
 arcsin = elementwise(
     "arcsin", np.arcsin, floating, c="v_asin{f}({0})", cost=20, sample=inside,
@@ -120,10 +120,10 @@ arctan2 = elementwise(
     d=lambda a, b, y: (b / (a * a + b * b), -a / (a * a + b * b)),
     doc="The angle of the point (b, a), between -pi and pi.")  # fmt: skip
 sinh: Op = elementwise(
-    "sinh", np.sinh, floating, c="v_sinh{f}({0})", cost=25,
+    "sinh", np.sinh, floating, c=analytic("sinh"), cost=25,
     d=lambda x, y: (cosh(x),), doc="The hyperbolic sine.")  # fmt: skip
 cosh: Op = elementwise(
-    "cosh", np.cosh, floating, c="v_cosh{f}({0})", cost=25,
+    "cosh", np.cosh, floating, c=analytic("cosh"), cost=25,
     d=lambda x, y: (sinh(x),), doc="The hyperbolic cosine.")  # fmt: skip
 arcsinh = elementwise(
     "arcsinh", np.arcsinh, floating, c="v_asinh{f}({0})", cost=30,

@@ -55,7 +55,7 @@ grad_scale_ = _passing(
 
 def _floating(x: Any, name: str) -> Node:
     node = as_node(x)
-    if not dt.is_float(node.dtype):
+    if not dt.is_inexact(node.dtype):
         raise TypeMismatch(f"{name} is about derivatives, and {node.type} has none")
     return node
 
@@ -93,6 +93,8 @@ def grad_clip(x: Node, low: float, high: float) -> Node:
     >>> float(ag.grad(ag.grad_clip(x, -1.0, 1.0) ** 2, x).eval({x: 3.0}))
     1.0
     """
+    if dt.is_complex(as_node(x).dtype):
+        raise TypeMismatch("grad_clip limits real numbers; clip the derivatives by x.real and x.imag")
     return grad_clip_(_floating(x, "grad_clip"), low=float(low), high=float(high))
 
 

@@ -28,8 +28,10 @@ def floats(*args: Any) -> tuple[Node, ...]:
 
 @lift
 def isinf(x: Node) -> Node:
-    """Whether x is infinite."""
+    """Whether x is infinite; for complex numbers, whether a part is."""
     x = as_node(x)
+    if dt.is_complex(x.dtype):
+        return isinf(ew.real(x)) | isinf(ew.imag(x))
     return ew.eq(ew.abs_(x), np.inf) if dt.is_float(x.dtype) else ew.isnan(x)
 
 
@@ -106,10 +108,10 @@ def nan_to_num(x: Node, *, nan: Any = 0.0, posinf: Any = None, neginf: Any = Non
     x = as_node(x)
     if not dt.is_float(x.dtype):
         return x
-    limits = np.finfo(x.dtype)
+    largest = dt.largest(x.dtype)
     x = ew.where(ew.isnan(x), nan, x)
-    x = ew.where(isposinf(x), float(limits.max) if posinf is None else posinf, x)
-    return ew.where(isneginf(x), float(limits.min) if neginf is None else neginf, x)
+    x = ew.where(isposinf(x), largest if posinf is None else posinf, x)
+    return ew.where(isneginf(x), -largest if neginf is None else neginf, x)
 
 
 @lift

@@ -11,6 +11,7 @@ from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import Node, as_nodes, cast
 from agnesi.ir.type import Dim, Type, same
 from agnesi.ir.variable import NUMPY, as_node, lift, method
+from agnesi.ops import elementwise as ew
 from agnesi.ops.create import identity_mask
 from agnesi.ops.declare import Array, calling
 from agnesi.ops.index import axes_of, broadcast_dims, insert, merge, reshape_dims, transpose_
@@ -52,9 +53,9 @@ def _reference(a: Array, b: Array, shape: tuple[int, ...], labels: str) -> Array
 
 
 def _vjp(node: Node, g: Node) -> tuple[Node, Node]:
-    a, b = node.args
     inputs, out = node["labels"].split("->")
     left, right = inputs.split(",")
+    a, b = map(ew.conjugate, node.args)
     return contract(g, b, labels=f"{out},{right}->{left}"), contract(g, a, labels=f"{out},{left}->{right}")
 
 
@@ -137,6 +138,8 @@ def solve(a: Node, b: Node) -> Node:
     [1.0, 0.5]
     """
     a, b = (cast(n, dt.to_float(dt.promote(as_node(a).dtype, as_node(b).dtype))) for n in (as_node(a), as_node(b)))
+    if dt.is_complex(a.dtype):
+        raise TypeMismatch(f"solve takes real numbers, not {a.type} and {b.type}")
     if b.ndim == 1:
         return reshape_dims(solve_(a, reshape_dims(b, (*b.shape, 1)), site=0), b.shape)
     return solve_(a, b, site=0)

@@ -179,11 +179,15 @@ def _element(sizes: Node, k: int) -> Dim:
 
 
 def kind_of(given: Any) -> Kind:
-    """The dtype and rank that a constructor or a pair stands for."""
+    """The dtype and rank that a constructor or a pair stands for; raises TypeMismatch."""
     if isinstance(given, tuple):
-        return dt.normalize(given[0]), int(given[1])
-    made = given() if callable(given) else given
-    return made.dtype, made.ndim
+        dtype, rank = dt.normalize(given[0]), int(given[1])
+    else:
+        made = given() if callable(given) else given
+        dtype, rank = made.dtype, made.ndim
+    if dtype == "bfloat16":  # whose number in NumPy, by which compiled code names it, differs from process to process
+        raise TypeMismatch("Python functions in compiled code take and return no bfloat16; declare float32")
+    return dtype, rank
 
 
 def arguments(held: PythonFunction, args: Sequence[Any]) -> list[Node]:

@@ -66,7 +66,7 @@ def _others(node: Node) -> Node:
 
 
 def _prod_vjp(node: Node, g: Node) -> tuple[Node, ...]:
-    return (spread(g, node.args[0], node["axes"]) * _others(node),)
+    return (spread(g, node.args[0], node["axes"]) * ew.conjugate(_others(node)),)
 
 
 def _prod_jvp(node: Node, tangents: list[Node | None]) -> Node | None:
@@ -107,7 +107,7 @@ def accumulator(dtype: str) -> str:
     """The dtype in which NumPy adds up: integers in 64 bits."""
     if dtype in dt.UNSIGNED:
         return "uint64"
-    return dtype if dt.is_float(dtype) else "int64"
+    return dtype if dt.is_inexact(dtype) else "int64"
 
 
 def _reduce(op: Op, x: Node, axis: Axis, keepdims: bool, initial: Any = None, where: Any = True) -> Node:
@@ -254,10 +254,10 @@ def _count_along(x: Node, axes: tuple[int, ...], keepdims: bool, where: Any) -> 
 def mean(
     x: Node, axis: Axis = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None, where: Any = True
 ) -> Node:  # fmt: skip
-    """The mean along axes, in floating point; arguments as in `sum`."""
+    """The mean along axes, in floating point; arguments as in `sum`. That of halves is rounded once."""
     x = as_node(x)
     wanted = dt.normalize(dtype) if dtype else dt.to_float(x.dtype)
-    x = cast(x, dt.normalize(acc_dtype) if acc_dtype else wanted)
+    x = cast(x, dt.normalize(acc_dtype) if acc_dtype else dt.wide(wanted))
     axes = normalize_axes(axis, x.ndim)
     return cast(_reduce(sum_, x, axes, keepdims, where=where) / _count_along(x, axes, keepdims, where), wanted)
 
@@ -267,13 +267,18 @@ def mean(
 def var(
     x: Node, axis: Axis = None, ddof: Any = 0, keepdims: bool = False, dtype: Any = None, where: Any = True
 ) -> Node:  # fmt: skip
-    """The variance along axes: the mean squared distance from the mean, with `ddof` degrees of freedom taken off."""
+    """The variance along axes: the mean squared distance from the mean, with `ddof` degrees of freedom taken off.
+
+    Real also for complex numbers.
+    """
     x = as_node(x)
-    x = cast(x, dt.normalize(dtype) if dtype else dt.to_float(x.dtype))
+    wanted = dt.normalize(dtype) if dtype else dt.to_float(x.dtype)
+    x = cast(x, dt.wide(wanted))
     axes = normalize_axes(axis, x.ndim)
     centred = x - mean(x, axes, keepdims=True, where=where)
-    squares = _reduce(sum_, centred * centred, axes, keepdims, where=where)
-    return squares / (_count_along(x, axes, keepdims, where) - ddof)
+    squares = ew.real(centred * ew.conj(centred)) if dt.is_complex(x.dtype) else centred * centred
+    total = _reduce(sum_, squares, axes, keepdims, where=where)
+    return cast(total / (_count_along(squares, axes, keepdims, where) - ddof), dt.to_real(wanted))
 
 
 def root(x: Node) -> Node:

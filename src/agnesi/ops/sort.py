@@ -51,7 +51,7 @@ def argsort(x: Node, axis: int | None = -1) -> Node:
     [1, 2, 0]
     """
     x, axis = _along(x, axis)
-    return moveaxis(argsort_(moveaxis(x, axis, -1)), -1, axis)
+    return moveaxis(argsort_(moveaxis(cast(x, dt.wide(x.dtype)), axis, -1)), -1, axis)
 
 
 @method("sort", numpy=(np.sort,))

@@ -148,7 +148,7 @@ def cov(
     if w is not None and aweights is not None:
         freedom = freedom * sum_of(w * given[-1]) / total
     centred = data - average(data, 1, w, keepdims=True)
-    product = dot(centred, matrix_transpose(centred if w is None else centred * w)) / (total - freedom)
+    product = dot(centred, matrix_transpose(ew.conjugate(centred if w is None else centred * w))) / (total - freedom)
     return squeeze(product) if len(parts) == 1 and as_node(x).ndim < 2 else product
 
 
@@ -158,7 +158,7 @@ def cov(
 def _present(x: Any) -> tuple[Node, Any]:
     """The array, and which elements are not NaN: True where none can be."""
     node = as_node(x)
-    return node, ~ew.isnan(node) if dt.is_float(node.dtype) else True
+    return node, ~ew.isnan(node) if dt.is_inexact(node.dtype) else True
 
 
 @method(numpy=(np.nansum,))

@@ -14,7 +14,8 @@ from agnesi.ir.variable import Variable
 
 Size = int | str | None
 
-PREFIXES = {"": None, "b": "int8", "w": "int16", "i": "int32", "l": "int64", "f": "float32", "d": "float64"}
+PREFIXES = {"": None, "b": "int8", "w": "int16", "i": "int32", "l": "int64", "f": "float32", "d": "float64",
+            "c": "complex64", "z": "complex128"}  # fmt: skip
 
 
 def tensor(name: str = "", dtype: str | None = None, shape: Sequence[Size] = ()) -> Variable:

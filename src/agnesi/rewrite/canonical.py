@@ -23,13 +23,23 @@ def is_float(b: Bindings) -> bool:
     return dt.is_float(b["x"].dtype)
 
 
+def is_wide(b: Bindings) -> bool:
+    """Whether x has more than half precision: what is rounded in another place then differs by little."""
+    return is_float(b) and b["x"].dtype not in dt.HALVES
+
+
+def is_real(b: Bindings) -> bool:
+    """Whether x is not complex. Products and quotients of complex numbers have other signs of zero and other NaNs."""
+    return not dt.is_complex(b["x"].dtype)
+
+
 def fold(b: Bindings) -> Node | None:
     """An elementwise op on constants, computed now."""
     node: Node = b["node"]
     if node.ndim or not all(a.op is CONST for a in node.args) or node.op.may_raise:
         return None
     with np.errstate(all="ignore"):
-        arrays = [np.array(value_of(a), a.dtype) for a in node.args]
+        arrays = [np.array(value_of(a), dt.wide(a.dtype)) for a in node.args]
         return const(np.asarray(node.op.evaluate(*arrays, shape=(), **dict(node.attrs))), node.dtype)
 
 
@@ -69,7 +79,9 @@ BROADCASTING = [op for op in FOLDING if op.arity > 1 and op is not ew.meet]
 def power(b: Bindings) -> Node | None:
     """x ** n for a small integer n, by repeated squaring."""
     base, n = b["x"], value_of(b["c"])
-    if n != int(n) or not 0 <= abs(n) <= 16 or (n < 0 and not dt.is_float(base.dtype)):
+    if isinstance(n, complex) and n.imag == 0:
+        n = n.real
+    if isinstance(n, complex) or n != n // 1 or not 0 <= abs(n) <= 16 or (n < 0 and not dt.is_float(base.dtype)):
         return None
     result: Node | None = None
     square, k = base, abs(int(n))
@@ -89,27 +101,32 @@ def scaled_sum(b: Bindings) -> Node:
 
 
 def finite_product(b: Bindings) -> bool:
-    """Whether two constants multiply without overflow or underflow."""
+    """Whether two real constants multiply without overflow or underflow."""
+    if not is_wide({"x": b["c"]}):
+        return False
     with np.errstate(all="ignore"):
         value = abs(float(np.array(value_of(b["c"]), b["c"].dtype) * np.array(value_of(b["d"]), b["d"].dtype)))
-    return dt.is_float(b["c"].dtype) and 1e-30 < value < 1e30
+    return 1e-30 < value < 1e30
 
 
 def power_of_two(b: Bindings) -> bool:
     """Whether the reciprocal of the constant is exact."""
     value = value_of(b["c"])
-    return is_float(b) and value != 0 and abs(np.frexp(value)[0]) == 0.5 and 1e-30 < abs(value) < 1e30
+    if not is_float(b) or value == 0 or abs(np.frexp(value)[0]) != 0.5:
+        return False
+    low, high = (2.0**-14, 2.0**14) if b["x"].dtype == "float16" else (1e-30, 1e30)
+    return low <= abs(value) <= high
 
 
 def counted(b: Bindings) -> bool:
     """Whether an array is divided by one whole number, whose reciprocal is then computed once."""
-    return b["x"].ndim > 0 and b["y"].ndim == 0 and b["y"].dtype == "int64"
+    return is_wide(b) and b["x"].ndim > 0 and b["y"].ndim == 0 and b["y"].dtype == "int64"
 
 
 def divides_rows(b: Bindings) -> bool:
     """Whether many elements are divided by one square root; its reciprocal neither overflows nor is subnormal."""
     divisor, array = (sum(not same(d, 1) for d in b[k].shape) for k in "yx")
-    return divisor < array
+    return divisor < array and is_wide(b)
 
 
 def widening(b: Bindings) -> bool:
@@ -125,16 +142,16 @@ CANONICAL = [
     Rule("add_zero", x + 0, x, "rounding"),
     Rule("sub_zero", x - 0, x, "bitwise"),
     Rule("zero_sub", ew.sub(0, x), -x, "rounding"),
-    Rule("mul_one", x * 1, x, "bitwise"),
-    Rule("div_one", x / 1, x, "bitwise"),
+    Rule("mul_one", x * 1, x, "bitwise", is_real),
+    Rule("div_one", x / 1, x, "bitwise", is_real),
     Rule("mul_minus_one", x * -1, -x, "bitwise", is_float),
     Rule("neg_neg", ew.neg(-x), x, "bitwise"),
     Rule("add_neg", x + (-y), x - y, "bitwise"),
     Rule("sub_neg", x - (-y), x + y, "bitwise"),
     Rule("neg_sub", -(x - y), y - x, "rounding", is_float),
-    Rule("mul_neg", x * (-y), -(x * y), "bitwise"),
-    Rule("div_neg", x / (-y), -(x / y), "bitwise"),
-    Rule("neg_div", (-x) / y, -(x / y), "bitwise"),
+    Rule("mul_neg", x * (-y), -(x * y), "bitwise", is_real),
+    Rule("div_neg", x / (-y), -(x / y), "bitwise", is_real),
+    Rule("neg_div", (-x) / y, -(x / y), "bitwise", is_real),
     Rule("neg_const", (-x) * c, lambda b: b["x"] * (-b["c"]), "bitwise", is_float),
     Rule("mul_mul_const", (x * c) * d, lambda b: b["x"] * fold_product(b), "rounding", finite_product),
     Rule("div_const", x / c, lambda b: b["x"] * (1 / b["c"]), "bitwise", power_of_two),
@@ -148,7 +165,7 @@ CANONICAL = [
          lambda: ew.cast(ew.cast(const(1.5, "float32"), dtype="float64"), dtype="int64")),
     Rule("cast_same", ew.cast(x, dtype=then),
          lambda b: b["x"] if b["x"].dtype == b["then"] else None, "bitwise"),
-    Rule("sum_scaled", sum_(x * c, axes=A), scaled_sum, "rounding", is_float),
+    Rule("sum_scaled", sum_(x * c, axes=A), scaled_sum, "rounding", is_wide),
     Rule("sum_neg", sum_(-x, axes=A), -sum_(x, axes=A), "rounding"),
 ]  # fmt: skip
 
@@ -160,7 +177,7 @@ def fold_product(b: Bindings) -> Node:
 
 def zero_times(b: Bindings) -> bool:
     """Whether x cannot be NaN or infinite: it is an integer."""
-    return not dt.is_float(b["x"].dtype)
+    return not dt.is_inexact(b["x"].dtype)
 
 
 CANONICAL += [
@@ -170,7 +187,7 @@ CANONICAL += [
 
 # Quotients have one form while rules look for them, and another when loops are made.
 QUOTIENTS = [
-    Rule("mul_reciprocal", x * (1 / y), x / y, "rounding", is_float),
+    Rule("mul_reciprocal", x * (1 / y), x / y, "rounding", is_wide),
 ]
 
 LATE = [

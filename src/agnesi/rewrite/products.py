@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agnesi.ir import dims, dtype as dt
+from agnesi.ir import dims
 from agnesi.ir.node import CONST, Node, cast, const, dim_node
 from agnesi.ops import elementwise as ew
 from agnesi.ops.index import insert, iota, reshape_dims, transpose_
@@ -13,6 +13,7 @@ from agnesi.rewrite.pattern import Bindings, Rule, var
 
 x, y = var("x"), var("y")
 L = var("labels")
+BLAS = ("float32", "float64")  # the dtypes of products that a library does
 
 TINY = 27  # multiplications: products of matrices known to take no more are loops
 
@@ -63,7 +64,7 @@ def factor_out(b: Bindings) -> Node | None:
     """contract(s * x, y) -> s * contract(x, y) for a constant s; others might be infinite, and the product empty."""
     scales = [scale_of(b["x"]), scale_of(b["y"])]
     factors = [s for s, _ in scales if s is not None]
-    if not factors or not dt.is_float(b["node"].dtype) or not all(f.op is CONST for f in factors):
+    if not factors or b["node"].dtype not in BLAS or not all(f.op is CONST for f in factors):
         return None
     total = factors[0] if len(factors) == 1 else folded(factors[0] * factors[1])
     return total * contract(scales[0][1], scales[1][1], labels=b["labels"])
@@ -71,7 +72,7 @@ def factor_out(b: Bindings) -> Node | None:
 
 def is_matrix_product(node: Node) -> bool:
     """Whether a product is one of two matrices that a library does."""
-    return node.op is contract and dt.is_float(node.dtype) and all(n.ndim == 2 for n in (node, *node.args))
+    return node.op is contract and node.dtype in BLAS and all(n.ndim == 2 for n in (node, *node.args))
 
 
 def accumulate(b: Bindings) -> Node | None:
@@ -114,7 +115,7 @@ def is_worth_calls(node: Node) -> bool:
     Both operands have an axis that only they share with the result, and one is summed over; and the matrices are not
     known to be tiny.
     """
-    if not dt.is_float(node.dtype):
+    if node.dtype not in BLAS:
         return False
     left, right, out = parts(node["labels"])
     sizes = label_sizes(node.args[0], node.args[1], node["labels"])

@@ -80,7 +80,7 @@ static int fill_slot(Dispatcher *self, int buffer, PyObject *dtype, int ndim) {
   PyArray_Descr *descr;
   if (!PyArray_DescrConverter(dtype, &descr)) return -1;
   slot->descr = descr;
-  bool plain = PyTypeNum_ISNUMBER(descr->type_num) || descr->type_num == NPY_BOOL;
+  bool plain = ag_plain(descr);
   npy_intp size = PyDataType_ELSIZE(descr);
   if (!plain || !PyArray_ISNBO(descr->byteorder) || size <= 0 || (size & (size - 1)) != 0 || size > 16) {
     PyErr_Format(PyExc_TypeError, "a buffer cannot have dtype %S", dtype);

@@ -92,6 +92,12 @@ static int sort_arguments(struct frame *frame, PyObject *const *args, Py_ssize_t
   return 0;
 }
 
+/* Whether elements are numbers or booleans; a type from elsewhere can only be bfloat16, the caller sees to that. */
+bool ag_plain(const PyArray_Descr *descr) {
+  int type = descr->type_num;
+  return PyTypeNum_ISNUMBER(type) || type == NPY_BOOL || type == NPY_HALF || PyTypeNum_ISUSERDEF(type);
+}
+
 /* Whether generated code can read the array as it is, strides apart. */
 bool ag_suits(const struct slot *slot, PyArrayObject *array) {
   return PyArray_NDIM(array) == slot->ndim && PyArray_ISALIGNED(array) &&
@@ -124,7 +130,7 @@ static bool read_int(PyObject *value, int type, char *place) {
 /* Reads Python numbers, and NumPy scalars of the very dtype, where no value can be lost. */
 static bool read_scalar(const struct slot *slot, PyObject *value, char *place) {
   int type = slot->descr->type_num;
-  if (Py_TYPE(value) == slot->descr->typeobj) {
+  if (Py_TYPE(value) == slot->descr->typeobj && !PyTypeNum_ISUSERDEF(type)) {
     PyArray_ScalarAsCtype(value, place);
     return true;
   }

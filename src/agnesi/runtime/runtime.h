@@ -127,6 +127,7 @@ struct frame {
 
 int ag_read_inputs(struct frame *frame, PyObject *const *args, Py_ssize_t count, PyObject *names);
 int ag_describe(struct frame *frame, int buffer, PyArrayObject *array);
+bool ag_plain(const PyArray_Descr *descr);
 bool ag_suits(const struct slot *slot, PyArrayObject *array);
 PyObject *ag_function_name(Dispatcher *self);
 

@@ -103,7 +103,7 @@ static PyArrayObject *readable(PyObject *value) {
     return NULL;
   }
   PyArray_Descr *descr = PyArray_DESCR((PyArrayObject *)value);
-  if (PyDataType_HASFIELDS(descr) || !(PyTypeNum_ISNUMBER(descr->type_num) || descr->type_num == NPY_BOOL)) {
+  if (PyDataType_HASFIELDS(descr) || !ag_plain(descr)) {
     PyErr_Format(PyExc_TypeError, "a shared variable cannot hold an array of dtype %S", (PyObject *)descr);
     return NULL;
   }

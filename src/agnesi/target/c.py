@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agnesi.errors import VerificationError
-from agnesi.ir import dims
-from agnesi.ir.dtype import FLOATS
+from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import CONST, LOAD, Node, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.loops.stmt import (
@@ -30,7 +29,7 @@ from agnesi.loops.stmt import (
     walk,
     written_buffers,
 )  # fmt: skip
-from agnesi.target.cfamily import CTYPE, Printer, literal, operation
+from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, operation, stored
 
 LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
 FEW_LANES = 16  # where the body is long
@@ -38,10 +37,6 @@ LONG_COST = 100  # scalar work, in additions, from which the compiler's time for
 BLOCK = 8192  # elements added up before partial results are joined: keeps float32 sums accurate
 NEAR = 512  # elements whose angles are looked at before a loop for ordinary ones is taken
 ANGULAR = ("sin", "cos", "tan")
-
-
-SIZES = {"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4,
-         "int64": 8, "uint64": 8, "float64": 8}  # fmt: skip
 
 
 class Entry(Printer):
@@ -61,7 +56,7 @@ class Entry(Printer):
         for number, name in enumerate(program.inputs):
             buffer = program.buffers[name]
             written = name in program.aliases.values()
-            ctype = CTYPE[buffer.dtype]
+            ctype = STORED[buffer.dtype]
             lines.append(f"  {'' if written else 'const '}{ctype} *{name} = call->data[{number}];")
             for axis in range(len(buffer.shape)):
                 lines.append(f"  const int64_t {name}_d{axis} = call->dims[{place + axis}];")
@@ -103,7 +98,7 @@ class Entry(Printer):
                 for axis, dim in enumerate(buffer.shape):
                     lines.append(f"  call->dims[{place + axis}] = {self.dim(dim)};")
                 lines.append(f"  AG_TRY(call->alloc(call, {number}));")
-                lines.append(f"  {CTYPE[buffer.dtype]} *{name} = call->data[{number}];")
+                lines.append(f"  {STORED[buffer.dtype]} *{name} = call->data[{number}];")
             place += len(buffer.shape)
         return lines
 
@@ -119,13 +114,13 @@ class Entry(Printer):
             if slot not in slots:
                 slots[slot] = name
                 buffer = program.buffers[name]
-                size = f"{self.dim(dims.product(buffer.shape))} * {SIZES[buffer.dtype]}"
+                size = f"{self.dim(dims.product(buffer.shape))} * {dt.SIZES[buffer.dtype]}"
                 lines.append(f"  const int64_t slot{slot} = bytes;")
                 lines.append(f"  bytes += AG_ALIGN({size}) + {64 * (1 + slot % 7)};")
         lines.append(f"  AG_TRY(call->{'more' if moment else 'enter'}(call, bytes));")
         for name, slot in due.items():
             if name not in program.aliases:
-                ctype = CTYPE[program.buffers[name].dtype]
+                ctype = STORED[program.buffers[name].dtype]
                 lines.append(f"  {ctype} *{name} = ({ctype} *)(call->arena + slot{slot});")
         return lines
 
@@ -154,7 +149,7 @@ class NestPrinter(Printer):
 
     def expression(self, node: Node) -> str:
         """In long nests numbers are parameters, so that nests that differ in numbers only are compiled once."""
-        if self.long and node.op is CONST and node.dtype in FLOATS and abs(value_of(node)) not in (0, 1, math.inf):
+        if self.long and node.op is CONST and dt.is_inexact(node.dtype) and abs(value_of(node)) not in (0, 1, math.inf):
             text = literal(value_of(node), node.dtype)
             return self.outside(text, node.dtype)
         return super().expression(node)
@@ -168,7 +163,7 @@ class NestPrinter(Printer):
             args.append("call")
         for name, param in self.pointers.items():
             const = "" if name in self.written else "const "
-            params.append(f"{const}{CTYPE[self.buffers[name].dtype]} *restrict {param}")
+            params.append(f"{const}{STORED[self.buffers[name].dtype]} *restrict {param}")
             args.append(name)
         for name, param in self.scalars.items():
             params.append(f"{self.free[name]} {param}")
@@ -195,11 +190,11 @@ class NestPrinter(Printer):
                 name = self.local[var]
                 self.lines.append(f"{tab}{name} = {self.join(combine, var.dtype, name, self.expression(value))};")
             case Store(buffer, idx, value, combine):
-                place = self.element(buffer, idx)
+                place, dtype = self.element(buffer, idx), self.buffers[buffer].dtype
                 text = self.expression(value)
                 if combine:
-                    text = self.join(combine, self.buffers[buffer].dtype, place, text)
-                self.lines.append(f"{tab}{place} = {self.strip(text)};")
+                    text = self.join(combine, dtype, loaded(place, dtype), text)
+                self.lines.append(f"{tab}{place} = {stored(self.strip(text), dtype)};")
             case Check():
                 self.lines.append(tab + self.check(stmt))
             case Call():
@@ -409,9 +404,14 @@ def headers(text: str) -> str:
     """The includes, without the elementary functions that a text does not call: to parse them takes time."""
     called = set(re.findall(r"\bv_(\w+)\(", text))
     called |= {name[:-1] for name in called if name.endswith("f")}
+    of_complex = set(re.findall(r"\bc_(\w+)\(", text))
+    if {name.removesuffix("f") for name in of_complex} - {"mul", "div"}:
+        called |= {"sin", "hypot"}
     left_out = [f"#define {name}" for name, functions in FAMILIES.items() if not called & functions]
-    sort = ['#include "ag_sort.h"'] if "ag_argsort_" in text else []
-    return "\n".join([*left_out, '#include "ag_support.h"', *sort, '#include "vmath.h"'])
+    sort = ["ag_sort.h"] if "ag_argsort_" in text else []
+    included = ["ag_support.h", *sort, "vmath.h", *(["complex_math.h"] if of_complex else [])]
+    included += ["half_math.h"] if re.search(r"\b[hb]_(load|store|round)\(", text) else []
+    return "\n".join([*left_out, *(f'#include "{name}"' for name in included)])
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, value_of
@@ -13,21 +14,33 @@ from agnesi.loops.stmt import Buffer, Check, row_major
 CTYPE = {
     "bool": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t",
     "uint8": "uint8_t", "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t",
-    "float32": "float", "float64": "double",
+    "float16": "float", "bfloat16": "float",
+    "float32": "float", "float64": "double", "complex64": "float _Complex", "complex128": "double _Complex",
 }  # fmt: skip
+STORED = CTYPE | {"float16": "uint16_t", "bfloat16": "uint16_t"}
+"""The C types of elements in memory; halves are floats elsewhere."""
+
+HALF = {"float16": "h", "bfloat16": "b"}
+"""The first letter of the functions in half_math.h."""
+
+EXACT = {"neg", "abs", "maximum", "minimum", "where", "copy", "sign", "floor", "ceil", "trunc", "rint"}
+"""Operations on halves whose result needs no rounding."""
 
 
 def family(dtype: str) -> str:
     """Which of an op's texts serves a dtype."""
-    if dtype in dt.FLOATS:
-        return "float"
+    if dt.is_inexact(dtype):
+        return "float" if dt.is_float(dtype) else "complex"
     return "bool" if dtype == "bool" else "uint" if dtype in dt.UNSIGNED else "int"
 
 
-def literal(value: dt.Scalar, dtype: str) -> str:
+def literal(value: Any, dtype: str) -> str:
     """A constant as C text."""
+    if isinstance(value, complex):
+        parts = (literal(part, dt.to_real(dtype)) for part in (value.real, value.imag))
+        return f"__builtin_complex({', '.join(parts)})"
     if dtype in dt.FLOATS:
-        suffix = "f" if dtype == "float32" else ""
+        suffix = "" if dtype == "float64" else "f"
         number = float(value)
         if math.isnan(number):
             return f'__builtin_nan{suffix}("")'
@@ -49,9 +62,31 @@ def operation(name: str, dtype: str, result: str, operands: list[str], attrs: di
     text = op.c if isinstance(op.c, str) else op.c.get(family(dtype), op.c.get(""))
     if text is None:
         raise AssertionError(f"{name} has no C text for {dtype}")
-    done = text.format(*operands, f="f" if dtype == "float32" else "", t=CTYPE[result], **attrs)
-    narrow = result not in (*dt.FLOATS, "bool", "int64", "uint64")
+    suffix = "f" if dt.wide(dt.to_real(dtype)) == "float32" else ""
+    done = text.format(*operands, f=suffix, t=CTYPE[result], **attrs)
+    if result in dt.HALVES:
+        return rounded(operands[0] if name == "cast" else done, name, dtype, result)
+    narrow = not dt.is_inexact(result) and result not in ("bool", "int64", "uint64")
     return f"({CTYPE[result]}){done}" if narrow and name != "cast" else done
+
+
+def rounded(text: str, name: str, dtype: str, result: str) -> str:
+    """The text of a result in half precision."""
+    if name in EXACT:
+        return text
+    if name == "cast" and result == "float16" and dtype in ("float64", "complex128"):
+        text = f"h_narrow({text})"
+    return f"{HALF[result]}_round({text})"
+
+
+def loaded(text: str, dtype: str) -> str:
+    """The value of an element in memory."""
+    return f"{HALF[dtype]}_load({text})" if dtype in HALF else text
+
+
+def stored(text: str, dtype: str) -> str:
+    """A value as it goes to memory."""
+    return f"{HALF[dtype]}_store({text})" if dtype in HALF else text
 
 
 class Printer:
@@ -74,7 +109,7 @@ class Printer:
         if node.op is SYMBOL:
             return self.outside(self.symbols[node], "int64")
         if node.op is LOAD:
-            return self.element(node["buffer"], node.args)
+            return loaded(self.element(node["buffer"], node.args), node.dtype)
         operands = [self.expression(a) for a in node.args]
         if node.op.support:
             self.support[node.op.support] = None

@@ -89,6 +89,14 @@ from agnesi.ops.lookup import (
 from agnesi.ops.pad import (
     pad as pad,
 )
+from agnesi.ops.parts import (
+    angle as angle,
+    complex as complex,
+    complex_from_polar as complex_from_polar,
+    conj as conj,
+    imag as imag,
+    real as real,
+)
 from agnesi.ops.pointwise import (
     allclose as allclose,
     clip as clip,
