@@ -267,6 +267,8 @@ EXPRESSIONS = [
     row("contract", "complex vectors", lambda x, y: [x.conj() @ y, at.outer(x, y)], waves(40), waves(40)),
     *(row(op, f"halves {d} {k}", make, array(3, 4).astype(d), array(4, 3).astype(d), smooth=False)
       for d in dt.HALVES for k, (op, make) in enumerate(HALF)),
+    row("contract", "one column of many", lambda x, y: node_of("contract", x, y, labels="Zijl,ijk->Zkl"),
+        array(6, 2, 3, 1), array(2, 3, 4), shapes=[(None, None, 3, 1), (None, 3, None)]),
     row("contract", "empty", lambda x, y: [x @ y, y @ x], np.zeros((3, 0)), np.zeros((0, 3))),
     row("contract", "one", lambda x, y: x @ y, array(1, 1), array(1, 1)),
     row("gemm", "sum", lambda c, x, y: c + 2 * (x @ y), array(3, 2), array(3, 4), array(4, 2)),

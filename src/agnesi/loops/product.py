@@ -42,6 +42,8 @@ def products(
 
     *outer_rows, rows = axes([k for k in result if k not in b])
     *outer_columns, columns = axes([k for k in result if k not in a])
+    if not same(columns.strides[2], 1):  # the last axis of the result is one element
+        outer_columns, columns = [*outer_columns, columns], Axis(1, (0, 0, 1))
     *outer_sums, sums = axes([k for k in a if k not in result])
     loops = [*axes([k for k in result if k in a and k in b]), *outer_rows, *outer_columns, *outer_sums]
     call = Call(
