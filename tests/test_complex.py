@@ -97,6 +97,18 @@ class TestValues:
         np.testing.assert_allclose(at.log(1 + z).eval({z: [small]})[0], small, rtol=1e-11)
         np.testing.assert_allclose(at.log(z).eval({z: [1 + 1e-8j]})[0], 1e-8j + 5e-17, rtol=1e-15)
 
+    def test_functions_of_both_parts(self):
+        values = np.array([1.26 - 2.5j, complex(NAN, INF), complex(-INF, 3)])
+        for made, wanted in (
+            (z.round(1), np.round(values, 1)), (at.nan_to_num(z), np.nan_to_num(values)),
+            (at.isinf(z), np.isinf(values)), (at.isfinite(z), np.isfinite(values)), (at.isnan(z), np.isnan(values)),
+        ):  # fmt: skip
+            np.testing.assert_array_equal(made.eval({z: values}), wanted)
+        matrix = Z.reshape(2, 2)
+        m = at.zmatrix("m")
+        for function in (np.cov, np.linalg.norm, np.trace, np.cumprod, np.var):
+            np.testing.assert_allclose(function(m).eval({m: matrix}), function(matrix), rtol=1e-14)
+
     def test_branch_cuts(self):
         below, above = complex(-1.0, -0.0), complex(-1.0, 0.0)
         for function in (np.log, np.sqrt):

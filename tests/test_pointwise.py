@@ -19,7 +19,7 @@ from agnesi.ir.variable import Variable
 from helpers import COMMON, GENERAL, Case, compile_cases, layouts
 
 FLOATS = ("float32", "float64")
-REAL = tuple(d for d in dt.DTYPES if d != "bool")
+REAL = (*dt.SIGNED, *dt.UNSIGNED, "float32", "float64")
 EDGES = [0.0, 0.25, 0.5, 1.0, 1.5, 2.5, 20.0, 1e6, np.inf]
 
 

@@ -106,6 +106,9 @@ def smallest(*args: Any) -> Node:
 def nan_to_num(x: Node, *, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Node:
     """x with numbers for NaN and the infinities; for the infinities the largest finite ones if none are given."""
     x = as_node(x)
+    if dt.is_complex(x.dtype):
+        parts = (nan_to_num(part, nan=nan, posinf=posinf, neginf=neginf) for part in (ew.real(x), ew.imag(x)))
+        return ew.complex_(*parts)
     if not dt.is_float(x.dtype):
         return x
     largest = dt.largest(x.dtype)
@@ -134,6 +137,8 @@ def round(x: Node, decimals: int = 0) -> Node:
     [0.12, 0.38]
     """
     x = as_node(x)
+    if dt.is_complex(x.dtype):
+        return ew.complex_(round(ew.real(x), decimals), round(ew.imag(x), decimals))
     if x.dtype == "bool":
         x = cast(x, "float64")
     if decimals == 0 or (decimals > 0 and not dt.is_float(x.dtype)):

@@ -54,11 +54,12 @@ def vector_norm(x: Node, ord: Any = 2, axis: Axis = None, keepdims: bool = False
     if ord in (np.inf, -np.inf):
         return (max_of if ord > 0 else min_of)(size, axis, keepdims)
     if ord == 0:
-        return sum_of(cast(ew.ne(x, 0), x.dtype), axis, keepdims=keepdims)
+        return sum_of(cast(ew.ne(x, 0), size.dtype), axis, keepdims=keepdims)
     if ord == 1:
         return sum_of(size, axis, keepdims=keepdims)
     if ord == 2:
-        return root(sum_of(x * x, axis, keepdims=keepdims))
+        squares = ew.real(x * ew.conj(x)) if dt.is_complex(x.dtype) else x * x
+        return root(sum_of(squares, axis, keepdims=keepdims))
     total = sum_of(ew.pow_(size, ord), axis, keepdims=keepdims)
     return ew.where(ew.eq(total, 0), 0, ew.pow_(total, 1 / ord))
 
