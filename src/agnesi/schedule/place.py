@@ -153,13 +153,13 @@ class Placer:
     def __init__(self, graph: Graph, checked: Sequence[Node]) -> None:
         self.graph = graph.replace([*graph.outputs, *checked])
         self.weight = weights(self.graph)
-        self.checked = set(checked)
+        self.checked = {part for size in checked for part in frontier(size)}
         self.outputs = set(graph.outputs)
         self.forced: dict[Node, str] = {}
         self.demands: dict[Node, dict[tuple[Node, int, Index], None]] = {}
         self.result = Placement()
         self.levels: dict[Node, frozenset[int]] = {}
-        self.result.late.update(checked)
+        self.result.late.update(self.checked)
         dimensions = (d for n in self.graph.order for d in n.shape if isinstance(d, Node))
         self.sizes = set(topological(dimensions))
 
