@@ -20,9 +20,7 @@ from agnesi.target import toolchain
 
 PER_FILE = 60
 COMMON, GENERAL = 0, 1
-INCLUDES = "".join(
-    f'#include "{name}.h"\n' for name in ("ag_support", "ag_sort", "vmath", "complex_math", "half_math")
-)
+INCLUDES = "".join(f'#include "{name}.h"\n' for name in ("ag_support", "ag_sort", "vmath", "complex_math", "half_math"))
 
 
 class CheckFailed(Exception):
