@@ -31,7 +31,7 @@ OPTIONS = {
     "PYTHONMALLOC": "malloc",
 }
 BATCH = 50
-QUICK, ALL = 3, 20  # batches
+QUICK, ALL = 3, 40  # batches
 
 
 def libraries() -> str:
