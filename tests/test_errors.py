@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,6 +176,20 @@ def test_every_class_is_tested():
     assert declared - tested == {AgnesiError}
     for c in declared:
         assert c.__doc__
+
+
+def test_every_class_has_its_page():
+    """A page in docs/errors with an example that raises it, and a line in the index."""
+    folder = Path(__file__).parents[1] / "docs" / "errors"
+    index = (folder / "README.md").read_text()
+    names = {c.__name__ for c in vars(errors).values() if inspect.isclass(c) and issubclass(c, AgnesiError)}
+    assert {path.stem for path in folder.glob("*.md")} == names | {"README"}
+    for name in names:
+        page = (folder / f"{name}.md").read_text()
+        assert page.startswith(f"# {name}\n\n")
+        assert f"\nagnesi.errors.{name}: " in page or name == "AgnesiError"
+        bases = [c.__name__ for c in getattr(errors, name).__bases__ if c is not AgnesiError]
+        assert f"| [{name}]({name}.md) | `{bases[0]}` |" in index
 
 
 def test_classes_are_pythons_too():

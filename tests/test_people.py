@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import re
 import subprocess
 import sys
 
@@ -145,3 +146,76 @@ class TestText:
         assert "1 updates" in repr(f) or "1 update" in repr(f)
         assert "ag_main" in f.text
         assert isinstance(f, Function)
+
+
+class TestExplain:
+    """What f.explain() says, row by row."""
+
+    @staticmethod
+    def rows(text):
+        """The rows of the function by their labels, with the lines of each joined; and the blocks of the nests."""
+        head, *nests = text.split("\n\n")
+        first, *lines = head.splitlines()
+        label, found = "", {"": first}
+        for line in lines:
+            label = line[:11].strip() or label
+            found[label] = f"{found.get(label, '')} {line[11:]}".strip()
+        return found, nests
+
+    def test_all_rows(self, tmp_path):
+        data, w = at.tensor("data", shape=("n", 10)), ag.shared(np.ones(10), "w")
+        cost = at.exp(data @ w).sum()
+        with config.change(cache_dir=str(tmp_path)):
+            f, again = (
+                ag.function([data], [cost, data * 2], updates={w: w - ag.grad(cost, w)}, name="f") for _ in range(2)
+            )
+        rows, nests = self.rows(f.explain())
+        assert rows[""].startswith("function f: ")
+        assert rows[""].endswith(f"{len(nests)} nests; common variant, mode fast_run")
+        assert rows["outputs"] == "out0: float64[]; out1: float64[n, 10]; new w: float64[10]"
+        assert rows["updates"] == "w in place"
+        assert "contract_loops x" in rows["rules"]
+        assert re.fullmatch(r"[\d,]+ n( \+ \d+)? flops, n elementary functions", rows["work"])
+        assert re.fullmatch(r"[\d,]+ n( \+ \d+)? bytes read, [\d,]+ n( \+ \d+)? written", rows["traffic"])
+        assert re.match(r"[\d,]+ n( \+ \d+)? bytes at most: results 80 n \+ 8, scratch ", rows["memory"])
+        assert rows["cache"] == "miss: no entry"
+        assert re.fullmatch(r"passes 0\.\d{4} \(.*\); C compiler \d\.\d{4}", rows["seconds"])
+        assert any("exp" in nest and "data" in nest and "why" in nest for nest in nests)
+        rows, _ = self.rows(again.explain())
+        assert rows["cache"] == "hit"
+        assert "C compiler" not in rows["seconds"]
+
+    def test_variants(self):
+        f = ag.function([x, y], x * y)
+        rows, _ = self.rows(f.explain(general=True))
+        assert "general variant" in rows[""]
+        assert rows["cache"].startswith("not asked yet")
+        f(V, V[:1])
+        rows, nests = self.rows(f.explain(source=True, general=True))
+        assert rows["cache"] in ("hit", "miss: no entry")
+        assert "ag_main" in nests[-1]
+        assert "ag_main" not in f.explain()
+
+    def test_updates_that_need_memory(self):
+        a, b = ag.shared(V, "a"), ag.shared(V, "b")
+        rows, _ = self.rows(ag.function([], updates={a: b[::-1] * 2, b: a + 1}).explain())
+        assert "a into new memory" in rows["updates"] or "b into new memory" in rows["updates"]
+
+    def test_small_things(self):
+        rows, nests = self.rows(ag.function([], at.constant(1.0)).explain())
+        assert rows["work"] == "none"
+        assert rows["rules"] == "none fired"
+        assert len(nests) == 1
+        assert "1 nest;" in rows[""]
+        rows, _ = self.rows(ag.function([x], x + 1, mode="reference").explain())
+        assert rows["cache"].startswith("not asked: NumPy evaluates")
+        m = at.matrix("m")
+        rows, _ = self.rows(ag.function([m], at.solve(m, m @ m)).explain())
+        assert "calls of gemm, solve" in rows["work"]
+
+    def test_lines_are_short(self):
+        w, e = ag.shared(np.zeros((20, 5)), "w"), x
+        for k in range(40):
+            e = at.tanh(e * k) + at.log(1 + at.exp(e))
+        f = ag.function([x, at.lvector("i")], e.sum(), on_unused_input="ignore", updates={w: w + 1})
+        assert max(map(len, f.explain().splitlines())) <= 120

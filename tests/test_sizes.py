@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 import agnesi as ag
 import agnesi.tensor as at
 from agnesi.errors import ShapeError
+from agnesi.ir import dims
 from agnesi.reference import evaluate
 from helpers import Case, compile_cases
 
@@ -254,3 +255,20 @@ def test_lookups_in_axes_of_one(tmp_path):
     for case, arrays in cases:
         wanted = evaluate(case.graph, arrays)[0]
         np.testing.assert_allclose(case.run(arrays)[0], wanted, rtol=1e-13, atol=1e-13)
+
+
+def test_sizes_that_cannot_be_negative_stay_plain():
+    """arange(n) has n elements, so that it meets other axes of that size without a choice at run time."""
+    x, k = at.tensor("x", shape=("n", "m")), at.lscalar("k")
+    n, m = x.type.shape
+    for made, size in (
+        (at.arange(x.shape[0]), n),
+        (at.zeros((x.shape[1],)), m),
+        (at.arange(at.concatenate([x, x]).shape[0]), dims.mul(n, 2)),
+        (at.arange(x.ravel().shape[0]), dims.mul(n, m)),
+    ):
+        assert made.type.shape == (size,)
+    for size in (n, dims.add(n, 3), dims.mul(n, m), dims.maximum(dims.sub(n, 3), 0), dims.floordiv(n, 2)):
+        assert dims.nonnegative(size)
+    for size in (dims.sub(n, 1), dims.sub(n, m), dims.mul(n, -1), k.node, -2):
+        assert not dims.nonnegative(size)

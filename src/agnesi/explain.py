@@ -1,12 +1,15 @@
-"""What became of a function, as text: rules, nests and their reasons, work, memory, the cache, the C text."""
+"""What became of a function, as text: rules, nests and their reasons, work, memory, time, the cache, the C text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from agnesi.ir import dims
 from agnesi.ir.dtype import SIZES, is_inexact
-from agnesi.ir.node import topological
+from agnesi.ir.node import Node, topological
 from agnesi.ir.show import pprint
 from agnesi.ir.type import Dim
 from agnesi.loops.stmt import (
@@ -22,43 +25,137 @@ from agnesi.loops.stmt import (
     read_buffers,
     written_buffers,
 )  # fmt: skip
+from agnesi.ops.elementwise import copy
 from agnesi.pipeline import Compilation
 
 ELEMENTARY = 20  # the cost from which an op counts as an elementary function rather than a flop
+WIDTH = 120
+LABEL = 11  # the width of the first column
 
 
-def report(job: Compilation, name: str, verdict: str, source: bool) -> str:
-    """The text of f.explain()."""
+class Amount:
+    """A polynomial in sizes, such as a number of bytes or of operations: factors of products of sizes."""
+
+    def __init__(self) -> None:
+        self.terms: dict[frozenset[tuple[Node, int]], int] = {}
+
+    def add(self, size: Dim, times: int = 1) -> None:
+        """Adds a multiple of a size."""
+        terms, constant = dims.linear(size)
+        parts: list[tuple[Dim, int]] = [*terms.items(), (1, constant)]
+        for part, factor in parts:
+            number, powers = dims.factors([part])
+            if number * factor * times:
+                self.terms[powers] = self.terms.get(powers, 0) + number * factor * times
+
+    def __str__(self) -> str:
+        texts = []
+        for powers, number in sorted(self.terms.items(), key=lambda item: -sum(power for _, power in item[0])):
+            names = sorted(size_text(size) + (f"^{power}" if power > 1 else "") for size, power in powers)
+            texts.append(" ".join([*([f"{number:,}"] if number > 1 or not names else []), *names]))
+        return " + ".join(texts) or "0"
+
+
+class Work:
+    """What nests do: operations, elementary functions, library calls, bytes read and written."""
+
+    def __init__(self) -> None:
+        self.flops, self.functions, self.read, self.written = Amount(), Amount(), Amount(), Amount()
+        self.calls: Counter[str] = Counter()
+
+    def add(self, nest: Nest, program: Program) -> None:
+        """Counts a nest: every statement as often as its loops say, every array that it touches once."""
+        for stmt, extents in enclosed(nest.body):
+            self.count(stmt, dims.product(extents))
+        for amount, names in ((self.read, read_buffers(nest.body)), (self.written, written_buffers(nest.body))):
+            for name in names:
+                amount.add(*bytes_of(program.buffers[name]))
+
+    def count(self, stmt: Stmt, times: Dim) -> None:
+        """Adds the operations of a statement, `times` over."""
+        if isinstance(stmt, Call):
+            self.calls[stmt.name] += 1
+            if stmt.name == "gemm":
+                a, b = stmt.reads
+                self.flops.add(dims.product([times, *a.sizes, b.sizes[1]]), 2)
+        if not isinstance(stmt, (Let, Set, Store)):
+            return
+        found = (n for n in topological([stmt.value]) if n.op.kind == "elementwise" and is_inexact(n.dtype))
+        ops = [n.op for n in found if n.op is not copy]
+        combine = isinstance(stmt, (Set, Store)) and bool(stmt.combine)
+        self.flops.add(times, sum(op.cost < ELEMENTARY for op in ops) + combine)
+        self.functions.add(times, sum(op.cost >= ELEMENTARY for op in ops))
+
+    def __str__(self) -> str:
+        calls = [f"calls of {counted(self.calls)}"] if self.calls else []
+        amounts = ((self.flops, "flops"), (self.functions, "elementary functions"))
+        return ", ".join([*(f"{amount} {what}" for amount, what in amounts if amount.terms), *calls]) or "none"
+
+
+def report(job: Compilation, name: str, mode: str, verdict: str, source: bool) -> str:
+    """The text of f.explain(): a row for each thing there is to know, then a block for each nest."""
     program = job.program
     assert program is not None
-    fired = ", ".join(f"{rule} x{n}" if n > 1 else rule for rule, n in job.report.fired.most_common())
+    names = buffer_names(job, program)
+    total = Work()
+    for nest in program.nests:
+        total.add(nest, program)
+    variant = "common" if job.common else "general"
+    nests = f"{len(program.nests)} nest{'s' * (len(program.nests) != 1)}"
     lines = [
-        f"function {name or '(unnamed)'}: {len(job.graph.order)} nodes, {len(program.nests)} nests",
-        f"cache: {verdict or 'not asked yet'}",
-        f"rules: {fired or 'none fired'}",
-        f"seconds: {', '.join(f'{k} {v:.4f}' for k, v in job.seconds.items() if v >= 5e-5)}",
-        f"memory: {peak(program)} bytes of scratch"
-        + (f"; in place: {', '.join(f'{a} over {b}' for a, b in program.aliases.items())}" if program.aliases else ""),
-        "outputs: " + ", ".join(f"out{k} = {o.type}" for k, o in enumerate(job.results.outputs)),
+        *row("rules", [counted(job.report.fired) or "none fired"]),
+        *row("work", [str(total)]),
+        *row("traffic", [f"{total.read} bytes read, {total.written} written"]),
+        *row("memory", memory_texts(program, names)),
+        *row("cache", [verdict]),
+        *row("seconds", second_texts(job.seconds)),
     ]
     for nest in program.nests:
-        lines += describe(nest, program)
-    return "\n".join([*lines, *([job.text] if source else [])])
+        lines += ["", nest.name, *describe(nest, program, names)]
+    head = [
+        f"function {name or '(unnamed)'}: {len(job.graph.order)} nodes, {nests}; {variant} variant, mode {mode}",
+        *row("outputs", [f"{names[f'out{k}']}: {node.type}" for k, node in enumerate(job.results.outputs)]),
+        *row("updates", update_texts(job, names)),
+        *row("sizes", size_texts(program, "\n".join(lines))),
+    ]
+    return "\n".join([*head, *lines, *(["", job.text] if source else [])])
 
 
-def describe(nest: Nest, program: Program) -> list[str]:
-    """A nest: its loops, its work, the bytes of the arrays it touches, and why it is one."""
-    work: dict[str, dict[Dim, int]] = {"flops": {}, "elementary functions": {}}
-    loops: list[str] = []
-    for stmt, extents in enclosed(nest.body):
-        if isinstance(stmt, For):
-            loops.append(f"{'  ' * len(extents)}i{stmt.index['level']} < {size_text(stmt.extent)}")
-        count_work(stmt, dims.product(extents), work)
-    read, written = read_buffers(nest.body), written_buffers(nest.body)
-    counts = [f"{total(sizes)} {what}" for what, sizes in work.items() if sizes]
-    traffic = f"reads {bytes_text(read, program)}; writes {bytes_text(written, program)}"
-    reasons = [f"  - {reason}" for reason in nest.reason.splitlines()]
-    return [f"{nest.name}: {', '.join(counts) or 'no arithmetic'}; {traffic}", *reasons, *(f"  {x}" for x in loops)]
+def row(label: str, texts: Iterable[str]) -> list[str]:
+    """Lines with a label before them and a margin below it; nothing where there is nothing to say."""
+    text = "; ".join(texts)
+    margin = " " * LABEL
+    return textwrap.wrap(f"  {label:{LABEL - 2}}{text}", WIDTH, subsequent_indent=margin) if text else []
+
+
+def describe(nest: Nest, program: Program, names: dict[str, str]) -> list[str]:
+    """A nest: its loops, its work, the bytes of the arrays it touches, and why its values are kept."""
+    work = Work()
+    work.add(nest, program)
+    read, written = (
+        ", ".join(sorted(names[b] for b in found)) for found in (read_buffers(nest.body), written_buffers(nest.body))
+    )
+    reasons = []
+    for text, times in Counter(nest.reason.splitlines()).items():
+        op, _, reason = text.rstrip(")").partition(" (")
+        reasons.append(f"{op}{f' x{times}' if times > 1 else ''}: {reason.removeprefix(op + ' ')}")
+    return [
+        *row("loops", [loops_text(nest.body)]),
+        *row("work", [str(work)]),
+        *row("reads", [f"{work.read} bytes: {read}"] if read else []),
+        *row("writes", [f"{work.written} bytes: {written}"]),
+        *(line for k, reason in enumerate(reasons) for line in row("" if k else "why", [reason])),
+    ]
+
+
+def loops_text(body: Sequence[Stmt]) -> str:
+    """The loops of a nest: `n { 10; 10 simd }` is a loop over n around two others."""
+    texts = []
+    for loop in (s for s in body if isinstance(s, For)):
+        inner = loops_text(loop.body)
+        kind = "" if loop.kind == "seq" else f" {loop.kind}"
+        texts.append(size_text(loop.extent) + kind + (f" {{ {inner} }}" if inner else ""))
+    return "; ".join(texts)
 
 
 def enclosed(body: Iterable[Stmt]) -> list[tuple[Stmt, tuple[Dim, ...]]]:
@@ -73,27 +170,64 @@ def enclosed(body: Iterable[Stmt]) -> list[tuple[Stmt, tuple[Dim, ...]]]:
     return found
 
 
-def count_work(stmt: Stmt, times: Dim, work: dict[str, dict[Dim, int]]) -> None:
-    """Adds the floating operations and elementary functions of a statement, `times` over."""
-    if isinstance(stmt, Call) and stmt.name == "gemm":
-        a, b = stmt.reads
-        times = dims.product([times, *a.sizes, b.sizes[1]])
-        work["flops"][times] = work["flops"].get(times, 0) + 2
-    if not isinstance(stmt, (Let, Set, Store)):
-        return
-    ops = [n.op for n in topological([stmt.value]) if n.op.kind == "elementwise" and is_inexact(n.dtype)]
-    combine = isinstance(stmt, (Set, Store)) and bool(stmt.combine)
-    for what, n in (
-        ("flops", sum(op.cost < ELEMENTARY for op in ops) + combine),
-        ("elementary functions", sum(op.cost >= ELEMENTARY for op in ops)),
-    ):
-        if n:
-            work[what][times] = work[what].get(times, 0) + n
+def buffer_names(job: Compilation, program: Program) -> dict[str, str]:
+    """What buffers are called: inputs and updates by their variables' names, the rest by what they are."""
+    names = {name: name for name in program.buffers}
+    for k, node in enumerate(job.graph.inputs):
+        names[f"in{k}"] = str(node["tag"]) or f"in{k}"
+    for new, old in job.updates:
+        names[f"out{new}"] = f"new {names[f'in{old}']}"
+    return names
 
 
-def total(sizes: dict[Dim, int]) -> str:
-    """A sum of multiples of sizes as text."""
-    return " + ".join(str(n) if d == 1 else f"{n}*{size_text(d)}" if n > 1 else size_text(d) for d, n in sizes.items())
+def size_texts(program: Program, mentioned: str) -> list[str]:
+    """What the names of computed sizes in a text stand for."""
+    symbols = {f"{name}_d{axis}": str(symbol["name"]) for symbol, (name, axis) in program.symbols.items()}
+    found: list[str] = []
+    for let in reversed(program.sizes):
+        name = str(let.var["name"])
+        if re.search(rf"\b{name}\b", mentioned):
+            formula = re.sub(r"\bin\d+_d\d+\b", lambda word: symbols.get(word[0], word[0]), size_text(let.value))
+            found.append(f"{name} = {formula}")
+            mentioned += f"\n{formula}"
+    return found[::-1]
+
+
+def update_texts(job: Compilation, names: dict[str, str]) -> list[str]:
+    """Where each update is written."""
+    places = zip(job.updates, job.donated, strict=True)
+    return [f"{names[f'in{old}']} {'in place' if given else 'into new memory'}" for (_, old), given in places]
+
+
+def memory_texts(program: Program, names: dict[str, str]) -> list[str]:
+    """Bytes of results and scratch, which together are the peak, and which arrays take the place of which."""
+    results, scratch, peak = Amount(), Amount(), Amount()
+    slots: dict[int, Buffer] = {}
+    for name, slot in program.slots.items():
+        slots.setdefault(slot, program.buffers[name])
+    for buffer in slots.values():
+        scratch.add(*bytes_of(buffer))
+        peak.add(*bytes_of(buffer))
+    for name in program.outputs:
+        if name not in program.aliases:
+            results.add(*bytes_of(program.buffers[name]))
+            peak.add(*bytes_of(program.buffers[name]))
+    over = [f"{names[a]} over {names[b]}" for a, b in program.aliases.items() if a not in program.outputs]
+    return [f"{peak} bytes at most: results {results}, scratch {scratch}", *([", ".join(over)] if over else [])]
+
+
+def second_texts(seconds: dict[str, float]) -> list[str]:
+    """The time of all passes with the longest of them, and of the C compiler if it ran."""
+    passes = {name: t for name, t in seconds.items() if name != "compile"}
+    longest = sorted((name for name, t in passes.items() if t >= 5e-5), key=lambda name: -passes[name])
+    parts = ", ".join(f"{name} {passes[name]:.4f}" for name in longest)
+    compiler = [f"C compiler {seconds['compile']:.4f}"] if "compile" in seconds else []
+    return [f"passes {sum(passes.values()):.4f}" + (f" ({parts})" if parts else ""), *compiler]
+
+
+def counted(counts: Counter[str]) -> str:
+    """Names with the number of times where it is more than one."""
+    return ", ".join(f"{name} x{n}" if n > 1 else name for name, n in counts.most_common())
 
 
 def size_text(dim: Dim) -> str:
@@ -101,23 +235,6 @@ def size_text(dim: Dim) -> str:
     return str(dim) if isinstance(dim, int) else pprint([dim])
 
 
-def bytes_text(names: set[str], program: Program) -> str:
-    """The bytes of some buffers."""
-    sizes: dict[Dim, int] = {}
-    for name in sorted(names):
-        buffer = program.buffers[name]
-        count = dims.product(buffer.shape)
-        sizes[count] = sizes.get(count, 0) + SIZES[buffer.dtype]
-    return f"{total(sizes) or 'no'} bytes ({', '.join(sorted(names)) or 'nothing'})"
-
-
-def peak(program: Program) -> str:
-    """The size of the arena."""
-    slots: dict[int, Buffer] = {}
-    for name, slot in program.slots.items():
-        slots.setdefault(slot, program.buffers[name])
-    sizes: dict[Dim, int] = {}
-    for buffer in slots.values():
-        count = dims.product(buffer.shape)
-        sizes[count] = sizes.get(count, 0) + SIZES[buffer.dtype]
-    return total(sizes) or "no"
+def bytes_of(buffer: Buffer) -> tuple[Dim, int]:
+    """The number of elements of a buffer, and the bytes of each."""
+    return dims.product(buffer.shape), SIZES[buffer.dtype]

@@ -32,5 +32,7 @@ def explain_failure(graph: Graph, site: Site, values: tuple[int, ...], name: str
     if site.kind == "singular":
         column, size = values[:2]
         return SingularMatrixError(f"{prefix}solve: the {size}x{size} matrix is singular at column {column}{where}")
+    if site.kind == "negative":
+        return ShapeError(f"{prefix}{node.op.name}: the size {values[0]} is negative{where}")
     shapes = ", ".join(str(a.type) for a in node.args)
     return ShapeError(f"{prefix}{node.op.name}({shapes}): sizes {values[0]} and {values[1]} should be equal{where}")

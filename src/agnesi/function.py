@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -34,7 +35,7 @@ from agnesi.runtime import blas
 from agnesi.schedule.sizes import Site, collect, plain
 from agnesi.shared import SharedVariable, is_shared, storage_of
 from agnesi.target import toolchain
-from agnesi.target.cache import Cache, Hit
+from agnesi.target.cache import Cache, Hit, Miss
 
 
 class In:
@@ -59,6 +60,8 @@ class Function(_runtime.Dispatcher):
 
     Attributes: name, graph (as it was given), updates (pairs of output and input positions), mode.
     """
+
+    _unasked = "not asked yet: this variant is compiled when a call first needs it"
 
     def __init__(
         self, graph: Graph, inputs: Sequence[In], shared: Sequence[Node], updates: Sequence[tuple[int, int]],
@@ -131,19 +134,22 @@ class Function(_runtime.Dispatcher):
         store = Cache(Path(config.settings().cache_dir))
         found = store.load(key)
         if isinstance(found, Hit):
-            self.verdicts[variant] = "hit"
-            path, meta = found.path, found.meta
-        else:
-            self.verdicts[variant] = f"miss: {found.reason}"
-            job = self.compiled(variant)
-            meta = {"name": self.name, "donated": list(job.donated), "library": "call->library" in job.text}
-            with tempfile.TemporaryDirectory(prefix="agnesi-") as folder:
-                made = Path(folder) / "f.so"
-                toolchain.compile_shared(compiler, job.units, made)
-                path = store.store(key, made, meta)
-        if meta["library"]:
-            blas.ensure()
-        return _runtime.load(str(path), "ag_main"), tuple(meta["donated"])
+            try:
+                loaded = load_entry(found)
+            except OSError as error:  # removed just now
+                found = Miss(str(error))
+            else:
+                self.verdicts[variant] = "hit"
+                return loaded
+        self.verdicts[variant] = f"miss: {found.reason}"
+        job = self.compiled(variant)
+        meta = {"name": self.name, "donated": list(job.donated), "library": "call->library" in job.text}
+        with tempfile.TemporaryDirectory(prefix="agnesi-") as folder:
+            made = Path(folder) / "f.so"
+            start = time.perf_counter()
+            toolchain.compile_shared(compiler, job.units, made)
+            job.seconds["compile"] = time.perf_counter() - start
+            return load_entry(Hit(store.store(key, made, meta), meta))
 
     def compiled(self, variant: int = 0) -> Compilation:
         """The result of the passes for a variant: 0 assumes that sizes that meet are equal, 1 does not."""
@@ -182,17 +188,19 @@ class Function(_runtime.Dispatcher):
     # -- for people ---------------------------------------------------------------------------------------
 
     def explain(self, source: bool = False, general: bool = False) -> str:
-        """Which rules fired, which nests were formed and why, work, bytes, memory, and the verdict of the cache.
+        """Which rules fired, which nests were formed and why, work, bytes, memory, time, and the verdict of the cache.
 
-        source: the C text too. general: the variant for sizes that meet as 1 and n, and for strided arrays.
+        source: the C text too. general: the variant for sizes that meet as 1 and n, and for strided arrays. The rows
+        are explained in docs/guide.md.
 
         >>> import agnesi as ag, agnesi.tensor as at
         >>> x = at.vector("x")
         >>> print(ag.function([x], (x * x).sum(), name="norm").explain().splitlines()[0])
-        function norm: 4 nodes, 1 nests
+        function norm: 4 nodes, 1 nest; common variant, mode fast_run
         """
         variant = int(general)
-        return report(self.compiled(variant), self.name, self.verdicts.get(variant, ""), source)
+        verdict = self.verdicts.get(variant, self._unasked)
+        return report(self.compiled(variant), self.name, self.mode, verdict, source)
 
     @property
     def text(self) -> str:
@@ -212,6 +220,8 @@ class Function(_runtime.Dispatcher):
 
 class Interpreted(Function):
     """A function evaluated by NumPy, node by node: the mode "reference", and what runs where no compiler is."""
+
+    _unasked = "not asked: NumPy evaluates this function; this is what compiling it would give"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         arrays = [self._convert(k, a) for k, a in enumerate(self._arguments(args, kwargs))]
@@ -242,6 +252,13 @@ class Interpreted(Function):
         if missing:
             raise TypeError(f"{self.name or 'the function'}: missing arguments {', '.join(missing)}")
         return [given.get(k, i.value) for k, i in enumerate(self.inputs)]
+
+
+def load_entry(entry: Hit) -> tuple[int, tuple[bool, ...]]:
+    """The address of a compiled function, and which of its updates are written in place."""
+    if entry.meta["library"]:
+        blas.ensure()
+    return _runtime.load(str(entry.path), "ag_main"), tuple(entry.meta["donated"])
 
 
 def _load(graph: Graph, options: Any, updates: Any, result: Any, mode: str, name: str) -> Function:

@@ -15,7 +15,7 @@ from agnesi.errors import ShapeError, VerificationError
 from agnesi.ir import dtype as dt
 from agnesi.ir.check import verify as verify_graph
 from agnesi.ir.graph import Graph
-from agnesi.ir.node import Node
+from agnesi.ir.node import Node, as_dim, substitute
 from agnesi.ir.show import text as graph_text
 from agnesi.ir.type import Dim
 from agnesi.loops.check import verify as verify_program
@@ -92,7 +92,16 @@ def find_sizes(job: Compilation) -> None:
 
 def assume_sizes(job: Compilation) -> None:
     """Replaces dimensions by what they are equal to in this variant."""
+    before = job.graph.inputs
     job.graph = assume(job.graph, job.equal, job.common and job.guess)
+    moved = {old: new for old, new in zip(before, job.graph.inputs, strict=True) if old is not new}
+
+    def renewed(side: Dim) -> Dim:
+        """A size that is an element of an input, whose type is another one now."""
+        return side if isinstance(side, int) or side in job.late else as_dim(substitute([side], moved)[0])
+
+    if moved:
+        job.checks = [replace(c, left=renewed(c.left), right=renewed(c.right)) for c in job.checks]
 
 
 def rewrite(*rules: list[Rule]) -> Callable[[Compilation], None]:

@@ -134,6 +134,8 @@ def maximum(a: Dim, b: Dim) -> Dim:
     if isinstance(a, int) and isinstance(b, int):
         return max(a, b)
     if isinstance(a, Node) and isinstance(b, int):
+        if b == 0 and nonnegative(a):
+            return a
         terms, total = linear(a)
         inner, factor = next(iter(terms.items()))
         if len(terms) == 1 and factor == 1 and inner.op.name == "maximum" and inner.args[1].op is CONST:
@@ -190,6 +192,28 @@ def broadcast(shapes: list[tuple[Dim, ...]]) -> tuple[Dim, ...]:
     return tuple(result)
 
 
+def nonnegative(dim: Dim) -> bool:
+    """Whether the form of an expression shows that it is never negative, sizes of inputs being none."""
+    work: list[Dim] = [dim]
+    while work:
+        terms, total = linear(work.pop())
+        if total < 0 or any(factor < 0 for factor in terms.values()):
+            return False
+        for term in terms:
+            name = term.op.name
+            if name in ("mul", "floordiv", "minimum", "meet"):
+                work += map(as_dim, term.args)
+            elif name == "where":
+                work += map(as_dim, term.args[1:])
+            elif not (name == "symbol" or (name == "maximum" and nonnegative_constant(term.args[1]))):
+                return False
+    return True
+
+
+def nonnegative_constant(node: Node) -> bool:
+    return node.op is CONST and value_of(node) >= 0
+
+
 def evaluate(dim: Dim, sizes: Mapping[Node, Any]) -> int:
     """The value of a dimension, given its symbols or other parts of it."""
     if isinstance(dim, int):
@@ -223,5 +247,5 @@ def levels(node: Node, memo: dict[Node, frozenset[int]]) -> frozenset[int]:
 
 __all__ = [
     "add", "as_dim", "broadcast", "dim_node", "evaluate", "factors", "floordiv", "from_linear", "levels", "linear",
-    "maximum", "meet", "minimum", "mod", "mul", "product", "same", "sub",
+    "maximum", "meet", "minimum", "mod", "mul", "nonnegative", "product", "same", "sub",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from agnesi.ir.node import (
     CONST,
     INPUT,
     SYMBOL,
+    TEMP,
     ArrayValue,
     Node,
     Tag,
@@ -61,7 +62,7 @@ def _symbol_names(graph: Graph) -> dict[Node, str]:
 
 def _right_side(node: Node, place: dict[Node, str], dims: dict[Node, str]) -> str:
     if node.op is INPUT:
-        return f"input {node['tag']} {node.dtype}[{', '.join(_dim(d, dims) for d in node.shape)}]"
+        return f"input {_name(str(node['tag']))} {node.dtype}[{', '.join(_dim(d, dims) for d in node.shape)}]"
     if node.op is SYMBOL:
         return f"symbol {dims[node]}"
     if node.op is CONST:
@@ -72,12 +73,19 @@ def _right_side(node: Node, place: dict[Node, str], dims: dict[Node, str]) -> st
     return " ".join(parts)
 
 
+def _name(name: str) -> str:
+    """A name, in quotes unless it is plain."""
+    return name if re.fullmatch(r"[\w.\-]+", name) else repr(name)
+
+
 def _dim(dim: Dim, names: dict[Node, str]) -> str:
     return str(dim) if isinstance(dim, int) else names[dim]
 
 
 _LINE = re.compile(r"(%\d+) = (\w+) ?(.*)")
-_INPUT = re.compile(r"(\S+) (\w+)\[(.*)\]")
+_QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+_INPUT = re.compile(rf"({_QUOTED}|[^\s'\"]+) (\w+)\[(.*)\]")
+_SIZE = re.compile(rf"{_QUOTED}|\w+")
 _ATTR = re.compile(r" ?(\w+)=")
 
 
@@ -108,7 +116,8 @@ def _parse_node(kind: str, rest: str, nodes: dict[str, Node], symbols: dict[str,
         if match is None:
             raise ValueError("expected input name dtype[dimensions]")
         name, dtype, dims = match.groups()
-        shape = tuple(_parse_dim(d, symbols) for d in dims.split(", ") if d)
+        shape = tuple(_parse_dim(d, symbols) for d in _SIZE.findall(dims))
+        name = ast.literal_eval(name) if name.startswith(("'", '"')) else name
         return make(INPUT, (), (("tag", Tag(name)),), Type(normalize(dtype), shape))
     if kind == "symbol":
         return symbols[rest]
@@ -168,7 +177,9 @@ def dprint(outputs: list[Node]) -> str:
 def _headline(node: Node) -> str:
     if node.op is CONST:
         return f"{value_of(node)!r} {node.dtype}"
-    name = str(node["tag"]) if node.op is INPUT else str(node["name"]) if node.op is SYMBOL else node.op.name
+    name = str(node["tag"]) if node.op is INPUT else node.op.name
+    if node.op in (SYMBOL, TEMP):
+        name = str(node["name"])
     attrs = ", ".join(f"{k}={v!r}" for k, v in node.attrs if node.args)
     return f"{name}{f'({attrs})' if attrs else ''} {node.type}"
 

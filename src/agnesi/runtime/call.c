@@ -31,6 +31,21 @@ static void give_arena(Dispatcher *self, struct block *arena) {
 
 /* Called by generated code ------------------------------------------------------------------ */
 
+/* NumPy's exception for a result that cannot be had, unless its sizes are at fault, in terms of the function. */
+static int raise_no_result(struct frame *frame, const struct slot *slot, const int64_t *dims) {
+  for (int i = 0; i < slot->ndim; i++)
+    if (dims[i] < 0) return AG_PYTHON;
+  PyErr_Clear();
+  PyObject *name = ag_function_name(frame->self), *shape = PyTuple_New(slot->ndim);
+  for (int i = 0; shape != NULL && i < slot->ndim; i++) PyTuple_SET_ITEM(shape, i, PyLong_FromLongLong(dims[i]));
+  if (name != NULL && shape != NULL)
+    PyErr_Format(PyExc_MemoryError, "%U() could not get memory for a result of shape %S and dtype %S", name, shape,
+                 (PyObject *)slot->descr);
+  Py_XDECREF(name);
+  Py_XDECREF(shape);
+  return AG_PYTHON;
+}
+
 static int allocate(struct frame *frame, int buffer) {
   Dispatcher *self = frame->self;
   const struct slot *slot = &self->slots[buffer];
@@ -38,7 +53,7 @@ static int allocate(struct frame *frame, int buffer) {
   int update = buffer - (self->buffers - self->updates);
   if (update >= 0 && frame->variant->donated[update]) return AG_OK; /* it has its memory */
   PyArrayObject *array = ag_array_new(slot->descr, slot->ndim, dims);
-  if (array == NULL) return AG_PYTHON;
+  if (array == NULL) return raise_no_result(frame, slot, dims);
   int64_t step = 1;
   for (int i = slot->ndim - 1; i >= 0; i--) {
     strides[i] = step;

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agnesi.ir import dims
 from agnesi.ir.graph import Graph
 from agnesi.ir.node import SYMBOL, Node, as_dim, dim_node, make, substitute, temp, topological
 from agnesi.ir.type import Dim, same
@@ -21,13 +22,17 @@ LOCAL = ("leaf", "elementwise", "index", "gather")  # kinds of ops that are comp
 
 @dataclass(frozen=True)
 class Equation:
-    """Two dimensions that are equal, or, when `broadcast`, one of which may be 1 (guess: which need not be equal)."""
+    """Two dimensions that are equal, or, when `broadcast`, one of which may be 1 (guess: which need not be equal).
+
+    negative: it says that a size is not negative.
+    """
 
     left: Dim
     right: Dim
     position: int
     broadcast: bool = False
     guess: bool = False
+    negative: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ def number(graph: Graph) -> tuple[Graph, list[Site]]:
 def equations(graph: Graph) -> list[Equation]:
     """Everything that the ops of a graph ask of sizes, beyond what their types show."""
     found: list[Equation] = []
+    seen: set[Dim] = set()
     for position, node in enumerate(graph.order):
         if node.op.equal is not None:
             found += [Equation(a, b, position) for a, b in node.op.equal(node) if not same(a, b)]
@@ -94,6 +100,10 @@ def equations(graph: Graph) -> list[Equation]:
             found += [Equation(as_dim(a), node, position, True) for a in node.args]
         if node.op is ew.check_index and node.args[0].op is iota:
             found.append(Equation(node.shape[0], as_dim(node.args[1]), position, guess=True))
+        for dim in node.shape:
+            if isinstance(dim, Node) and dim not in seen and not dims.nonnegative(dim) and not is_late(dim):
+                found.append(Equation(dims.minimum(dim, 0), 0, position, negative=True))
+            seen.add(dim)
     return list(dict.fromkeys(found))
 
 
@@ -157,6 +167,6 @@ def entry_checks(graph: Graph, equal: Sequence[Equation], sites: list[Site], com
             continue
         if e.broadcast and not common:
             left = ew.where(ew.eq(dim_node(left), 1), dim_node(right), dim_node(left))
-        sites.append(Site("equal", e.position))
+        sites.append(Site("negative" if e.negative else "equal", e.position))
         checks.append(EntryCheck(left, right, len(sites), common and (e.broadcast or e.guess)))
     return checks

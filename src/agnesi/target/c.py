@@ -13,6 +13,7 @@ from agnesi.errors import VerificationError
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import CONST, LOAD, Node, topological, value_of
 from agnesi.ir.op import OPS
+from agnesi.ir.type import Dim
 from agnesi.loops.stmt import (
     Call,
     Check,
@@ -39,14 +40,30 @@ NEAR = 512  # elements whose angles are looked at before a loop for ordinary one
 ANGULAR = ("sin", "cos", "tan")
 
 
+SATURATING = {"add": "ag_plus", "mul": "ag_times"}
+LARGEST = 2**63 - 1
+
+
 class Entry(Printer):
-    """The lines of the entry function but for the calls of nests."""
+    """The lines of the entry function but for the calls of nests.
+
+    Sizes that overflow stay the largest integer, so that no memory is found for them: wrapped ones would look small.
+    """
 
     def __init__(self, program: Program) -> None:
         symbols = {s: f"{name}_d{axis}" for s, (name, axis) in program.symbols.items()}
         super().__init__(program.buffers, {n: program.storage(n) for n in program.buffers}, symbols)
         self.program = program
         self.moments = moments(program)
+
+    def expression(self, node: Node) -> str:
+        """Sums and products of sizes do not wrap."""
+        if node.dtype == "int64" and node.op.name in SATURATING:
+            return f"{SATURATING[node.op.name]}({', '.join(self.expression(a) for a in node.args)})"
+        return super().expression(node)
+
+    def dim(self, dim: Dim) -> str:
+        return super().dim(min(dim, LARGEST) if isinstance(dim, int) else dim)
 
     def inputs(self) -> list[str]:
         """Names for the inputs, their sizes and strides."""
@@ -114,9 +131,9 @@ class Entry(Printer):
             if slot not in slots:
                 slots[slot] = name
                 buffer = program.buffers[name]
-                size = f"{self.dim(dims.product(buffer.shape))} * {dt.SIZES[buffer.dtype]}"
+                size = self.dim(dims.mul(dims.product(buffer.shape), dt.SIZES[buffer.dtype]))
                 lines.append(f"  const int64_t slot{slot} = bytes;")
-                lines.append(f"  bytes += AG_ALIGN({size}) + {64 * (1 + slot % 7)};")
+                lines.append(f"  bytes = ag_plus(bytes, ag_plus({size}, {64 * (1 + slot % 7) + 63})) & ~(int64_t)63;")
         lines.append(f"  AG_TRY(call->{'more' if moment else 'enter'}(call, bytes));")
         for name, slot in due.items():
             if name not in program.aliases:

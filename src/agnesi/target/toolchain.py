@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -168,12 +170,25 @@ def compile_shared(
     are then kept, and the error says where.
     """
     folder = Path(tempfile.mkdtemp(prefix="agnesi-"))
+    try:
+        _compile(compiler, sources, output, flags, time.monotonic() + timeout, folder)
+    except CompileError:
+        raise
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _compile(
+    compiler: Compiler, sources: Sequence[str], output: Path, flags: Sequence[str], deadline: float, folder: Path
+) -> None:
+    """`compile_shared` with a folder for sources, objects and messages, until a moment of the monotonic clock."""
     paths = [folder / f"unit{i}.c" for i in range(len(sources))]
     for path, text in zip(paths, sources, strict=True):
         path.write_text(text, encoding="utf-8")
     starts = [[*compiler.command_for(text), *flags] for text in sources]
     link = ["-shared", *_LINK, "-o", str(output), "-lm"]
-    deadline = time.monotonic() + timeout
     if len(paths) == 1:
         _run_all([[*starts[0], str(paths[0]), *link]], paths, deadline)
     else:
@@ -181,7 +196,8 @@ def compile_shared(
         commands = [[*s, "-c", str(p), "-o", made] for s, p, made in zip(starts, paths, objects, strict=True)]
         _run_all(commands, paths, deadline)
         _run_all([[*starts[0], *objects, *link]], paths, deadline)
-    shutil.rmtree(folder, ignore_errors=True)
+    if not output.exists():
+        raise _failure([*starts[0], *link], "made no library", paths, None)
 
 
 def _run_all(commands: list[list[str]], paths: list[Path], deadline: float) -> None:
@@ -199,17 +215,27 @@ def _run_all(commands: list[list[str]], paths: list[Path], deadline: float) -> N
                     raise _failure(commands[first + i], "took too long", paths, None)
                 if code != 0:
                     log = paths[0].parent / f"log{i}"
-                    raise _failure(commands[first + i], f"failed with status {code}", paths, log)
+                    what = f"failed with status {code}" if code > 0 else f"was killed by {_signal_name(-code)}"
+                    raise _failure(commands[first + i], what, paths, log)
         finally:
             timer.cancel()
             _kill(running)
 
 
 def _kill(running: list[subprocess.Popen[bytes]]) -> None:
+    """Ends compilers with all that they have started: gcc is a driver of other programs."""
     for process in running:
         if process.poll() is None:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
@@ -217,7 +243,12 @@ def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as stream:
         try:
             return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env={**os.environ, "LC_ALL": "C"}
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                env={**os.environ, "LC_ALL": "C"},
+                process_group=0,
             )
         except OSError as error:
             raise CompileError(f"the C compiler cannot be started: {error}") from error

@@ -31,6 +31,17 @@ static inline __attribute__((unused)) int ag_fail(struct ag_call *call, int32_t 
   return AG_CHECK;
 }
 
+/* Arithmetic of sizes, which are not negative: what overflows is the largest integer. */
+static inline __attribute__((always_inline, unused)) int64_t ag_plus(int64_t a, int64_t b) {
+  int64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+static inline __attribute__((always_inline, unused)) int64_t ag_times(int64_t a, int64_t b) {
+  int64_t product;
+  return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+
 static inline __attribute__((always_inline, unused)) int64_t ag_max(int64_t a, int64_t b) { return a > b ? a : b; }
 
 #endif
