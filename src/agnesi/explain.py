@@ -184,7 +184,7 @@ def size_texts(program: Program, mentioned: str) -> list[str]:
     """What the names of computed sizes in a text stand for."""
     symbols = {f"{name}_d{axis}": str(symbol["name"]) for symbol, (name, axis) in program.symbols.items()}
     found: list[str] = []
-    for let in reversed(program.sizes):
+    for let in reversed([s for s in program.sizes if isinstance(s, Let)]):
         name = str(let.var["name"])
         if re.search(rf"\b{name}\b", mentioned):
             formula = re.sub(r"\bin\d+_d\d+\b", lambda word: symbols.get(word[0], word[0]), size_text(let.value))
