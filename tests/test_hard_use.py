@@ -108,7 +108,7 @@ class TestSizes:
             ([k], at.arange(k), (2**60,), r"\(1152921504606846976,\)"),
             ([x, k], at.tile(x, k), (np.ones(4), 2**62), r"\(9223372036854775807,\)"),
             ([x, k], at.repeat(x, k), (np.ones(4), 2**62), r"\(9223372036854775807,\)"),
-            ([k], at.concatenate([at.ones(k), at.ones(k)]), (2**62,), r"\(9223372036854775807,\)"),
+            ([x], at.concatenate([x, x]).repeat(2**22), (HUGE,), r"\(9223372036854775807,\)"),
         ],
     )  # fmt: skip
     def test_results(self, inputs, output, args, shape):
@@ -140,6 +140,17 @@ class TestSizes:
         with pytest.raises(ShapeError, match=r"f: .*the size -2 is negative\n  built at .*test_hard_use"):
             f(np.ones(4), -2)
         f(np.ones(4), 2)
+
+    def test_values_wrap_all_the_same(self):
+        """As NumPy's do, also where a slice depends on them."""
+        number = np.array(12345678901) * 6364136223846793005
+        value = k * 6364136223846793005
+        found = ag.function([x, k], [value, x[: value % 10], at.arange(value % 10), x[:value]])(
+            np.arange(12.0), 12345678901
+        )
+        wanted = [number, np.arange(12.0)[: number % 10], np.arange(number % 10), np.arange(12.0)[:number]]
+        for a, b in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(a, b)
 
     def test_elements_of_inputs_as_sizes(self):
         """Also where the type of the input is a narrower one in the variant."""

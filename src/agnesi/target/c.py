@@ -11,7 +11,7 @@ import numpy as np
 
 from agnesi.errors import VerificationError
 from agnesi.ir import dims, dtype as dt
-from agnesi.ir.node import CONST, LOAD, Node, topological, value_of
+from agnesi.ir.node import CONST, LOAD, TEMP, Node, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
 from agnesi.loops.stmt import (
@@ -40,14 +40,15 @@ NEAR = 512  # elements whose angles are looked at before a loop for ordinary one
 ANGULAR = ("sin", "cos", "tan")
 
 
-SATURATING = {"add": "ag_plus", "mul": "ag_times"}
+SATURATING = {"add": "ag_plus", "sub": "ag_minus", "mul": "ag_times"}
 LARGEST = 2**63 - 1
 
 
 class Entry(Printer):
     """The lines of the entry function but for the calls of nests.
 
-    Sizes that overflow stay the largest integer, so that no memory is found for them: wrapped ones would look small.
+    Integers wrap, as NumPy's do, but sums and products that are sizes of memory stay the largest integer when they
+    overflow, so that no memory is found for them: wrapped ones would look small.
     """
 
     def __init__(self, program: Program) -> None:
@@ -55,15 +56,16 @@ class Entry(Printer):
         super().__init__(program.buffers, {n: program.storage(n) for n in program.buffers}, symbols)
         self.program = program
         self.moments = moments(program)
-
-    def expression(self, node: Node) -> str:
-        """Sums and products of sizes do not wrap."""
-        if node.dtype == "int64" and node.op.name in SATURATING:
-            return f"{SATURATING[node.op.name]}({', '.join(self.expression(a) for a in node.args)})"
-        return super().expression(node)
+        self.large: dict[Node, str] = {}  # sizes that are computed in two ways
 
     def dim(self, dim: Dim) -> str:
-        return super().dim(min(dim, LARGEST) if isinstance(dim, int) else dim)
+        if isinstance(dim, int):
+            return str(min(dim, LARGEST))
+        if dim.op is TEMP:
+            return self.large.get(dim) or self.expression(dim)
+        if dim.op.name in SATURATING:
+            return f"{SATURATING[dim.op.name]}({self.dim(dim.args[0])}, {self.dim(dim.args[1])})"
+        return self.expression(dim)
 
     def inputs(self) -> list[str]:
         """Names for the inputs, their sizes and strides."""
@@ -93,6 +95,9 @@ class Entry(Printer):
                 name, ctype = stmt.var["name"], CTYPE[stmt.var.dtype]
                 self.local[stmt.var] = name
                 lines.append(f"  const {ctype} {name} = {self.expression(stmt.value)};")
+                if ctype == "int64_t" and stmt.value.op.name in SATURATING:
+                    lines.append(f"  const int64_t {name}_size = {self.dim(stmt.value)};")
+                    self.large[stmt.var] = f"{name}_size"
         checks = []
         for check, at in zip(program.checks, self.moments.checks, strict=True):
             if at != moment:

@@ -31,10 +31,15 @@ static inline __attribute__((unused)) int ag_fail(struct ag_call *call, int32_t 
   return AG_CHECK;
 }
 
-/* Arithmetic of sizes, which are not negative: what overflows is the largest integer. */
+/* Arithmetic of sizes: what overflows is the largest integer. */
 static inline __attribute__((always_inline, unused)) int64_t ag_plus(int64_t a, int64_t b) {
   int64_t sum;
   return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+static inline __attribute__((always_inline, unused)) int64_t ag_minus(int64_t a, int64_t b) {
+  int64_t difference;
+  return __builtin_sub_overflow(a, b, &difference) ? INT64_MAX : difference;
 }
 
 static inline __attribute__((always_inline, unused)) int64_t ag_times(int64_t a, int64_t b) {
