@@ -98,6 +98,7 @@ HALF: list[tuple[str, Callable[..., Any]]] = [
     ("sum_to", lambda x, y: grads(lambda x, y: x[:, None] * y[:, 0], x, y)),
     ("scatter_add", lambda x, y: grads(lambda x, y: x[np.array([0, -1, 0])] * y.T, x, y)),
     ("concatenate", lambda x, y: [at.concatenate([x, y.T]).mean(axis=0), x.std(), x.cumsum(1), y.cumprod(), -x.max(0)]),
+    ("argsort", lambda x, y: [at.sort(x), y.argsort(0)]),
     ("slice", lambda x, y: [x[1:, ::-2] * 3, x[1:].set(y[0, 0]), x[1:].inc(1.5), at.where(x > y.T, x, 0.1)]),
     ("cast", lambda x, y: [x * 1j, x + np.float32(1), x.astype("int8") + x, (x / 3).astype("float64"), x > 0.3]),
 ]
