@@ -191,3 +191,24 @@ def test_errors():
         ag.grad(at.zeta(s, 2.0), s)
     with pytest.raises(GradientError, match="no derivative by one of its arguments"):
         ag.jvp(at.zeta(s, 2.0), s, at.ones_like(s))
+
+
+def test_cross_entropy_of_a_sigmoid():
+    """Equal to that of the probability where that does not round to 0 or 1, and right beyond."""
+    x, t = at.vector("x"), at.vector("t")
+    f = ag.function([x, t], [at.nnet.sigmoid_binary_crossentropy(x, t), at.nnet.binary_crossentropy(at.sigmoid(x), t)])
+    given, targets = np.array([-3.0, 0.0, 0.5, 2.0]), np.array([0.0, 1.0, 0.3, 1.0])
+    ours, theirs = f(given, targets)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    np.testing.assert_allclose(f([1000.0, -1000.0], [0.0, 1.0])[0], [1000, 1000])
+
+
+def test_quantiles_are_numpys():
+    x = at.matrix("x")
+    given = np.random.default_rng(0).normal(size=(6, 7))
+    given[2, 3] = np.nan
+    for axis in (None, 0, 1):
+        f = ag.function([x], [at.quantile(x, [0.0, 0.2, 0.77, 1.0], axis), at.median(x, axis, keepdims=True)])
+        found = f(given)
+        np.testing.assert_allclose(found[0], np.quantile(given, [0.0, 0.2, 0.77, 1.0], axis), rtol=1e-12)
+        np.testing.assert_allclose(found[1], np.median(given, axis, keepdims=True), rtol=1e-12)

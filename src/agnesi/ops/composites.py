@@ -233,6 +233,13 @@ def categorical_crossentropy(p: Node, target: Node) -> Node:
 
 
 @lift
+def sigmoid_binary_crossentropy(x: Node, target: Node) -> Node:
+    """The cross-entropy of sigmoid(x) and targets between 0 and 1, element by element, right for any x."""
+    x = as_node(x)
+    return ew.softplus(x) - as_node(target) * x
+
+
+@lift
 def binary_crossentropy(p: Node, target: Node) -> Node:
     """-(t log p + (1 - t) log(1 - p)), element by element."""
     return -(target * ew.log(p) + (1 - target) * ew.log(1 - p))

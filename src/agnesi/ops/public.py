@@ -118,6 +118,8 @@ around = round
 fix = NUMPY[np.fix] = trunc
 radians, degrees = deg2rad, rad2deg
 sqr, inv = square, reciprocal
+sgn, neg, pow = sign, negative, power
+and_, or_, xor = bitwise_and, bitwise_or, bitwise_xor
 xlogy0 = xlogy
 log1pexp = softplus
 loggamma, psi, tri_gamma = gammaln, digamma, trigamma

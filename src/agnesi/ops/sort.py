@@ -15,7 +15,7 @@ from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import calling
 from agnesi.ops.getitem import getitem
 from agnesi.ops.index import broadcast_dims, expand_dims, normalize_axes
-from agnesi.ops.join import concatenate
+from agnesi.ops.join import concatenate, stack
 from agnesi.ops.lookup import take_along_axis
 from agnesi.ops.shape import flatten, moveaxis
 
@@ -119,22 +119,48 @@ def unique(x: Node) -> Node:
 @method("median", numpy=(np.median,))
 @lift
 def median(x: Node, axis: int | None = None, keepdims: bool = False) -> Node:
-    """The middle of the elements along an axis (of all where it is None), the mean of the two middle ones; NaN stays.
+    """The middle of the elements along an axis (of all where it is None), the mean of the two middle ones.
+
+    NaN where there is one.
 
     >>> import numpy as np, agnesi.tensor as at
     >>> float(at.median(np.array([4.0, 1.0, 2.0, 8.0])).eval())
     3.0
     """
+    return quantile(x, 0.5, axis, keepdims)
+
+
+@lift
+def quantile(x: Node, q: Any, axis: int | None = None, keepdims: bool = False) -> Node:
+    """The value below which a part q of the elements lies, linear between elements; NaN where there is one.
+
+    q: a number between 0 and 1, or a list of them, which gives one result for each along a new first axis.
+
+    >>> import numpy as np, agnesi.tensor as at
+    >>> at.quantile(np.arange(5.0), [0.25, 0.6]).eval().tolist()
+    [1.0, 2.4]
+    """
+    if isinstance(q, (list, tuple)):
+        return stack([quantile(x, part, axis, keepdims) for part in q])
     x = cast(as_node(x), dt.to_float(as_node(x).dtype))
+    part = cast(as_node(q), x.dtype)
+    if part.ndim:
+        raise TypeMismatch(f"quantile: q is a number or a list of numbers, not {part.type}")
     ones = x.ndim if axis is None else 0
     x, axis = _along(x, axis)
     ordered = sort(x, axis)
-    n = x.shape[axis]
+    place = part * cast(dim_node(dims.sub(x.shape[axis], 1)), x.dtype)
+    below = cast(ew.floor(place), "int64")
     before = (slice(None),) * axis
-    low = getitem(ordered, (*before, dim_node(dims.floordiv(dims.sub(n, 1), 2))))
-    high = getitem(ordered, (*before, dim_node(dims.floordiv(n, 2))))
-    last = getitem(ordered, (*before, -1))
-    middle = ew.where(ew.isnan(last), last, (low + high) * 0.5)
+    low, high, last = (getitem(ordered, (*before, k)) for k in (below, cast(ew.ceil(place), "int64"), -1))
+    result = ew.where(ew.isnan(last), last, low + (high - low) * (place - cast(below, x.dtype)))
     if not keepdims:
-        return middle
-    return expand_dims(middle, tuple(range(ones)) if ones else (axis,))
+        return result
+    return expand_dims(result, tuple(range(ones)) if ones else (axis,))
+
+
+@lift
+def percentile(x: Node, q: Any, axis: int | None = None, keepdims: bool = False) -> Node:
+    """The value below which q percent of the elements lie: quantile at q / 100."""
+    parts = [part / 100 for part in q] if isinstance(q, (list, tuple)) else as_node(q) / 100
+    return quantile(x, parts, axis, keepdims)

@@ -1,5 +1,7 @@
 """The functions of arrays, under NumPy's names; constructors of variables under Theano's."""
 
+import numpy as np
+
 from agnesi.ir.variable import Variable as Variable, as_tensor_variable as as_tensor_variable, constant as constant
 from agnesi.ops.activations import (
     relu as relu,
@@ -141,6 +143,7 @@ from agnesi.ops.products import (
 from agnesi.ops.public import (
     abs as abs,
     add as add,
+    and_ as and_,
     arccos as arccos,
     arccosh as arccosh,
     arcsin as arcsin,
@@ -203,13 +206,17 @@ from agnesi.ops.public import (
     minimum as minimum,
     mod as mod,
     multiply as multiply,
+    neg as neg,
     negative as negative,
     neq as neq,
+    or_ as or_,
+    pow as pow,
     power as power,
     psi as psi,
     radians as radians,
     right_shift as right_shift,
     rint as rint,
+    sgn as sgn,
     sigmoid as sigmoid,
     sign as sign,
     signbit as signbit,
@@ -230,6 +237,7 @@ from agnesi.ops.public import (
     xlog1py as xlog1py,
     xlogy as xlogy,
     xlogy0 as xlogy0,
+    xor as xor,
     zeta as zeta,
 )
 from agnesi.ops.reduce import (
@@ -285,6 +293,8 @@ from agnesi.ops.sort import (
     argsort as argsort,
     argtopk as argtopk,
     median as median,
+    percentile as percentile,
+    quantile as quantile,
     sort as sort,
     topk as topk,
     topk_and_argtopk as topk_and_argtopk,
@@ -310,3 +320,4 @@ from agnesi.tensor import linalg as linalg, nnet as nnet
 from agnesi.tensor.constructors import *  # noqa: F403
 
 horizontal_stack, vertical_stack = hstack, vstack
+pi, e, inf, nan, newaxis = np.pi, np.e, np.inf, np.nan, None

@@ -16,6 +16,7 @@ from agnesi.ops.composites import (
     binary_crossentropy as binary_crossentropy,
     categorical_crossentropy as categorical_crossentropy,
     log_softmax as log_softmax,
+    sigmoid_binary_crossentropy as sigmoid_binary_crossentropy,
     softmax as softmax,
 )
 from agnesi.ops.public import sigmoid as sigmoid, softplus as softplus
