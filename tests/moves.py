@@ -170,7 +170,8 @@ COMPLEX: list[Callable[[Any, Any], Any]] = [
 @move(2)
 def complexes(w: World) -> Variable:
     a = w.number()
-    return at.complex(a, w.partner(a)) if w.rng.random() < 0.5 else at.complex_from_polar(abs(a), a)
+    z = at.complex(a, w.partner(a)) if w.rng.random() < 0.5 else at.complex_from_polar(abs(a), a)
+    return z if w.rng.random() < 0.5 else z.real * at.angle(z) - z.imag
 
 
 @move(8)
