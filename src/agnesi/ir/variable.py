@@ -177,7 +177,14 @@ def unwrap(value: Any) -> Any:
         return value.node
     if isinstance(value, Node) or dt.is_weak(value):
         return value
+    if isinstance(value, (list, tuple)) and _symbolic(value):
+        return NUMPY[np.stack]([Variable(as_node(v)) for v in value]).node
     return constant_node(value)
+
+
+def _symbolic(value: Any) -> bool:
+    """Whether a value, or one in its lists, is a variable."""
+    return isinstance(value, Variable) or (isinstance(value, (list, tuple)) and any(map(_symbolic, value)))
 
 
 def as_node(value: Any, dtype: str = "") -> Node:
@@ -189,10 +196,12 @@ def as_node(value: Any, dtype: str = "") -> Node:
 
 
 def as_tensor_variable(value: Any, name: str = "") -> Variable:
-    """A variable from a variable, array or number.
+    """A variable from a variable, an array, a number, or nested lists of these.
 
-    >>> as_tensor_variable([1.0, 2.0]).ndim
-    1
+    >>> import agnesi.tensor as at
+    >>> x = at.scalar("x")
+    >>> as_tensor_variable([x, 2 * x, 1.0]).eval({x: 3.0}).tolist()
+    [3.0, 6.0, 1.0]
     """
     return value if isinstance(value, Variable) else Variable(as_node(value), name)
 
