@@ -212,3 +212,10 @@ def test_quantiles_are_numpys():
         found = f(given)
         np.testing.assert_allclose(found[0], np.quantile(given, [0.0, 0.2, 0.77, 1.0], axis), rtol=1e-12)
         np.testing.assert_allclose(found[1], np.median(given, axis, keepdims=True), rtol=1e-12)
+
+
+def test_lists_with_variables_are_arrays():
+    a = at.scalar("a")
+    assert at.dot([a, 2 * a], [1.0, 2.0]).eval({a: 2.0}) == 10
+    assert at.as_tensor_variable([[1, a], [3, 4]]).eval({a: 9.0}).tolist() == [[1, 9], [3, 4]]
+    assert (at.vector("v") + [a, a]).ndim == 1

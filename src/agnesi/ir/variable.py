@@ -183,8 +183,8 @@ def unwrap(value: Any) -> Any:
 
 
 def _symbolic(value: Any) -> bool:
-    """Whether a value, or one in its lists, is a variable."""
-    return isinstance(value, Variable) or (isinstance(value, (list, tuple)) and any(map(_symbolic, value)))
+    """Whether a value, or one in its lists, is a variable or node."""
+    return isinstance(value, (Variable, Node)) or (isinstance(value, (list, tuple)) and any(map(_symbolic, value)))
 
 
 def as_node(value: Any, dtype: str = "") -> Node:
