@@ -246,19 +246,18 @@ def jumps(node: Node, args: list[np.ndarray]) -> None:
     """Raises Rejected where a small change of an argument changes the result much."""
     half = any(a.dtype in dt.HALVES for a in node.args)
     edge, slope = (0.01, 20.0) if half else (EDGE, 1e4)
-    values = []
-    for change in (-edge, 0, edge):
-        moved = [a + change * (1 + np.abs(a)) * DIRECTION.get(a.dtype.kind, 0) for a in args]
-        values.append(np.asarray(node.op.evaluate(*moved, shape=node.shape)))
-    below, here, above = values
-    if half and not all(np.isfinite(v).all() for v in values):
-        raise Rejected(f"{node.op.name}: halves beside the edge of the domain")
-    if here.dtype.kind not in "fc":
-        wrong = (below != here) | (above != here)
-    else:
-        wrong = np.maximum(np.abs(above - here), np.abs(below - here)) > slope * edge * (1 + np.abs(here))
-    if np.any(wrong & np.isfinite(here)):
-        raise Rejected(f"{node.op.name}: beside an edge")
+    here = np.asarray(node.op.evaluate(*args, shape=node.shape))
+    for place, arg in enumerate(args):
+        step = edge * (1 + np.abs(arg)) * DIRECTION.get(arg.dtype.kind, 0)
+        for change in (-step, step) if arg.dtype.kind in DIRECTION else ():
+            moved = np.asarray(node.op.evaluate(*args[:place], arg + change, *args[place + 1 :], shape=node.shape))
+            if half and not (np.isfinite(moved).all() and np.isfinite(here).all()):
+                raise Rejected(f"{node.op.name}: halves beside the edge of the domain")
+            wrong = moved != here
+            if here.dtype.kind in "fc":
+                wrong = np.abs(moved - here) > slope * edge * (1 + np.abs(here))
+            if np.any(wrong & np.isfinite(here)):
+                raise Rejected(f"{node.op.name}: beside an edge")
 
 
 # -- whole graphs ---------------------------------------------------------------------------------------------
