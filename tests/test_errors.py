@@ -136,10 +136,12 @@ def build_errors():
         ("unknown in a graph", lambda: ag.Graph([x.node], [y.node]), UnknownInputError, "need y"),
         ("unused input", lambda: ag.function([x, y], x), UnusedInputError, "on y; leave .* on_unused_input='ignore'"),
         ("repeated input", lambda: ag.function([x, x], x), TypeMismatch, "x stands twice among the inputs"),
+        ("input without a list", lambda: ag.function(x, x), TypeMismatch, "the inputs of a function are a list"),
         ("input expression", lambda: ag.function([x + 1], x), TypeMismatch, "an input of a function is a variable"),
         ("input number", lambda: ag.function([1.0], x), TypeMismatch, "an input of a function is a variable"),
         ("shared input", lambda: ag.function([w], w), TypeMismatch, "is shared.*use givens"),
         ("update of no shared", lambda: ag.function([x], updates={x: x}), TypeMismatch, "only shared variables"),
+        ("update twice", lambda: ag.function([], updates=[(w, w), (w, w + 1)]), TypeMismatch, "w is updated twice"),
         ("update dtype", lambda: ag.function([], updates={w: w.astype("float32")}), TypeMismatch,
          r"update of w: float64\[3\] has dtype float32; convert it with .astype\('float64'\)"),
         ("update rank", lambda: ag.function([], updates={w: w.sum()}), ShapeError, r"of w: .* has type float64\[\]"),
@@ -148,6 +150,8 @@ def build_errors():
         ("givens rank", lambda: ag.function([], x.sum(), givens={x: fixed}), TypeMismatch, "cannot stand for"),
         ("keys of a dict", lambda: ag.function([x], {1: x}), TypeMismatch, "keys of a dict of outputs are texts"),
         ("mode", lambda: ag.function([x], x, mode="fast"), ValueError, "mode is one of fast_run, fast_compile"),
+        ("unused", lambda: ag.function([x, y], x, on_unused_input="rais"), ValueError, "'raise', 'warn' or 'ignore'"),
+        ("eval by name", lambda: x.eval({"x": [1.0]}), TypeMismatch, "is a variable made .* not 'x'"),
         ("eval without a value", lambda: (x + 1).eval(), UnknownInputError, "need x"),
         # -- tools
         ("text of a graph", lambda: parse("%0 = input x float64[n]\n%1 = frobnicate %0"), GraphTextError, "line 2"),
@@ -338,6 +342,13 @@ class TestArguments:
         assert f(np.array([5])).tolist() == [6]
         with pytest.raises(TypeMismatch, match="do not fit"):
             f(np.array([300]))
+        for dtype, number in (("int8", 300), ("uint8", -1), ("int64", 2**63), ("uint64", -1)):
+            n = at.tensor("n", dtype, ())
+            with pytest.raises(TypeMismatch, match="do not fit"):
+                ag.function([n], n + 0, mode=mode)(number)
+            assert ag.function([n], n + 0, mode=mode)(7) == 7
+        h = at.tensor("h", "float32", ())
+        assert ag.function([h], h + 0, mode=mode)(2**24 + 1) == 2**24
 
     @pytest.mark.parametrize("mode", MODES)
     def test_declared_sizes(self, mode):

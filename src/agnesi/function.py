@@ -44,7 +44,7 @@ class In:
     def __init__(
         self, variable: Variable, name: str = "", value: Any = None, allow_downcast: bool | None = None
     ) -> None:
-        self.variable, self.name = variable, name or variable.name
+        self.variable, self.name = variable, name or getattr(variable, "name", "")
         self.value, self.allow_downcast = value, allow_downcast
 
 
@@ -111,7 +111,7 @@ class Function(_runtime.Dispatcher):
             )
         castable = np.can_cast(array.dtype, wanted, "same_kind" if given.allow_downcast else "safe")
         fits = castable or (weak and given.allow_downcast is not False)
-        exact = not fits and array.dtype.kind in "iu" and wanted.kind != "b"
+        exact = array.dtype.kind in "iu" and not castable and wanted.kind in ("iu" if weak else "iufc")
         if not fits and not exact:
             raise TypeMismatch(
                 f"{self._what(index)} needs dtype {wanted}; the argument's {array.dtype} would lose precision; "
@@ -296,13 +296,13 @@ def function(
     >>> f([1.0, 2.0]).tolist()
     [2.0, 4.0]
     """
-    for wrong in (i for i in inputs if not isinstance(i, (In, Variable))):
-        raise TypeMismatch(f"an input of a function is a variable made by at.tensor and its like, not {wrong!r}")
+    if not isinstance(inputs, (list, tuple)):
+        raise TypeMismatch(f"the inputs of a function are a list of variables, not {inputs!r}")
     given = [i if isinstance(i, In) else In(i) for i in inputs]
     for option in given:
         if option.allow_downcast is None:
             option.allow_downcast = allow_input_downcast
-        if option.variable.node.op is not INPUT:
+        if not isinstance(option.variable, Variable) or option.variable.node.op is not INPUT:
             raise TypeMismatch(
                 f"an input of a function is a variable made by at.tensor and its like, not {option.variable!r}"
             )
@@ -313,7 +313,7 @@ def function(
         twice = next(n for k, n in enumerate(nodes) if n in nodes[:k])
         raise TypeMismatch(f"{twice['tag']} stands twice among the inputs")
     result, wanted = output_list(outputs)
-    pairs = [(as_shared(s), as_node(v, s.dtype)) for s, v in dict(updates).items()]
+    pairs = update_pairs(updates)
     roots = replaced([*wanted, *(v for _, v in pairs)], givens)
     for (old, _), new in zip(pairs, roots[len(wanted) :], strict=True):
         check_update(old, new)
@@ -379,6 +379,15 @@ def output_node(output: Any) -> Node:
     return as_node(output.variable if isinstance(output, Out) else output)
 
 
+def update_pairs(updates: Any) -> list[tuple[Node, Node]]:
+    """Shared variables with their new values; raises TypeMismatch for a variable with two of them."""
+    given = updates.items() if isinstance(updates, Mapping) else updates
+    pairs = [(as_shared(variable), as_node(value, variable.dtype)) for variable, value in given]
+    for tag in (old["tag"] for k, (old, _) in enumerate(pairs) if old in dict(pairs[:k])):
+        raise TypeMismatch(f"{tag} is updated twice")
+    return pairs
+
+
 def as_shared(variable: Any) -> Node:
     """The node of a shared variable; raises TypeMismatch for anything else."""
     if not isinstance(variable, Variable) or variable.node.op is not INPUT or not is_shared(variable.node):
@@ -418,6 +427,8 @@ def replaced(roots: list[Node], givens: Any) -> list[Node]:
 
 def unused(given: list[In], roots: list[Node], action: str) -> None:
     """Complains about inputs of which neither values nor sizes are needed."""
+    if action not in ("raise", "warn", "ignore"):
+        raise ValueError(f"on_unused_input is 'raise', 'warn' or 'ignore', not {action!r}")
     used = set(reachable(roots))
     idle = [i for i in given if i.variable.node not in used and not used.intersection(type_nodes(i.variable.node))]
     if not idle or action == "ignore":
