@@ -167,6 +167,17 @@ def test_sizes_that_are_looked_up_are_checked():
             f(np.array([1, 2]), *rest)
 
 
+def test_extremes_of_no_elements():
+    x = at.matrix("x")
+    f, g = ag.function([x], x.max(0), name="f"), ag.function([x], [x.argmin(), x.max(initial=3.0)], mode="reference")
+    assert f(np.zeros((0, 0))).tolist() == []
+    with pytest.raises(ShapeError, match=r"f: max of no elements: .* along \(0,\); .* take `initial` .*\n  built at"):
+        f(np.zeros((0, 3)))
+    with pytest.raises(ShapeError, match="nonempty"):
+        g(np.zeros((0, 3)))
+    assert ag.function([x], x.max(initial=3.0))(np.zeros((0, 3))) == 3
+
+
 class TestSizesKnownLater:
     """Masks: how many elements there are is known when loops have run."""
 

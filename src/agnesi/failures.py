@@ -34,5 +34,8 @@ def explain_failure(graph: Graph, site: Site, values: tuple[int, ...], name: str
         return SingularMatrixError(f"{prefix}solve: the {size}x{size} matrix is singular at column {column}{where}")
     if site.kind == "negative":
         return ShapeError(f"{prefix}{node.op.name}: the size {values[0]} is negative{where}")
+    if node.op.name == "nonempty":
+        what = f"{node['name']} of no elements: {node.type} along {node['axes']}"
+        return ShapeError(f"{prefix}{what}; max and min take `initial` for that case{where}")
     shapes = ", ".join(str(a.type) for a in node.args)
     return ShapeError(f"{prefix}{node.op.name}({shapes}): sizes {values[0]} and {values[1]} should be equal{where}")

@@ -146,6 +146,7 @@ RULES: dict[str, Rule] = {
     "slice_set": _shifted_axes,
     "slice_add": _shifted_axes,
     "concatenate": _shifted_axes,
+    "nonempty": _shifted_axes,
     "cumsum": _shifted_axes,
     "cumprod": _shifted_axes,
     "transpose": _transpose,

@@ -135,7 +135,7 @@ def backward(node: Node, cotangent: Cotangent, active: set[Node]) -> list[tuple[
 
 def moves_only(node: Node) -> bool:
     """Whether the op's vjp only moves elements, so that it can be applied to a guard."""
-    return node.op.name in ("transpose", "insert", "drop", "reshape")
+    return node.op.name in ("transpose", "insert", "drop", "reshape", "nonempty")
 
 
 def vjp_of(node: Node, g: Node) -> tuple[Node | None, ...]:

@@ -10,9 +10,10 @@ from agnesi.errors import ShapeError, TypeMismatch
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import Node, cast, const, dim_node
 from agnesi.ir.op import OPS, Op
+from agnesi.ir.type import Dim
 from agnesi.ir.variable import as_node, lift, method
 from agnesi.ops import elementwise as ew
-from agnesi.ops.declare import reduction
+from agnesi.ops.declare import Array, indexing, reduction
 from agnesi.ops.index import Axis, broadcast_dims, expand_dims, normalize_axes
 
 
@@ -100,6 +101,22 @@ all_ = reduction(
     "all", np.all, combine="and", init=lambda dtype: True, doc="Whether all elements are true.")  # fmt: skip
 
 
+def _some_equal(node: Node) -> list[tuple[Dim, Dim]]:
+    """The number of elements must be at least 1 where there is a result."""
+    (x,), axes = node.args, node["axes"]
+    rest = dims.product(d for k, d in enumerate(x.shape) if k not in axes)
+    count = dims.product(x.shape[a] for a in axes)
+    return [(count, dims.maximum(count, dims.minimum(rest, 1)))]
+
+
+def _some_reference(x: Array, shape: tuple[int, ...], axes: tuple[int, ...], name: str) -> Array:
+    return x
+
+
+nonempty_ = indexing(
+    "nonempty", lambda x, axes, name: x.type, lambda node, idx: idx, _some_reference, lambda node, g: (g,),
+    equal=_some_equal, doc="The array, which must have elements along the axes where there is a result.")  # fmt: skip
+
 # -- the public functions -----------------------------------------------------------------------------
 
 
@@ -165,8 +182,7 @@ def max(x: Node, axis: Axis = None, keepdims: bool = False, initial: Any = None,
     """The greatest element along axes; NaN where there is one.
 
     initial: a lower bound, and the result over no elements. where: marks the elements to take, and needs an initial
-    value. Without one, the result over no elements is the lowest value of the dtype, and ShapeError is raised where it
-    is known that there are none.
+    value. Without one, no elements are a ShapeError.
     """
     return _reduce(max_, _some("max", as_node(x), axis, initial, where), axis, keepdims, initial, where)
 
@@ -177,8 +193,7 @@ def min(x: Node, axis: Axis = None, keepdims: bool = False, initial: Any = None,
     """The smallest element along axes; NaN where there is one.
 
     initial: an upper bound, and the result over no elements. where: marks the elements to take, and needs an initial
-    value. Without one, the result over no elements is the highest value of the dtype, and ShapeError is raised where it
-    is known that there are none.
+    value. Without one, no elements are a ShapeError.
     """
     return _reduce(min_, _some("min", as_node(x), axis, initial, where), axis, keepdims, initial, where)
 
@@ -193,11 +208,12 @@ def _some(name: str, x: Node, axis: Axis, initial: Any, where: Any) -> Node:
 
 
 def nonempty(name: str, x: Node, axes: tuple[int, ...]) -> Node:
-    """x; raises ShapeError where it is known to have no elements along the axes, but a result."""
+    """x; raises ShapeError where it has no elements along the axes, but a result: now where that is known, or later."""
     rest = dims.product(d for k, d in enumerate(x.shape) if k not in axes)
-    if not dims.same(rest, 0) and dims.same(dims.product(x.shape[a] for a in axes), 0):
+    count = dims.product(x.shape[a] for a in axes)
+    if not dims.same(rest, 0) and dims.same(count, 0):
         raise ShapeError(f"{name} of no elements: {x.type} along {axes}; max and min take `initial` for that case")
-    return x
+    return x if isinstance(count, int) or dims.same(rest, 0) else nonempty_(x, axes=axes, name=name)
 
 
 @method("any", numpy=(np.any,))

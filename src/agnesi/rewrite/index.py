@@ -18,7 +18,7 @@ from agnesi.ops.index import (
     sum_to,
     transpose_,
 )  # fmt: skip
-from agnesi.ops.reduce import sum_
+from agnesi.ops.reduce import nonempty_, sum_
 from agnesi.rewrite.pattern import Bindings, Pattern, Rule, var
 
 x, y, v = var("x"), var("y"), var("v")
@@ -178,5 +178,7 @@ INDEX = [
          example=lambda: ew.check_index(iota(dim_node(3)), dim_node(3), site=0)),
     Rule("check_const", Pattern(ew.check_index, (x, y)), checked_const, "bitwise",
          example=lambda: ew.check_index(dim_node(-1), dim_node(3), site=0)),
+    Rule("nonempty", nonempty_(x, axes=A, name=var("name")), x, "bitwise",
+         example=lambda: nonempty_(_vector(3), axes=(0,), name="max")),
     Rule("meet_same", Pattern(ew.meet, (x, x)), x, "bitwise"),
 ]  # fmt: skip
