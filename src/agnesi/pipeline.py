@@ -27,6 +27,7 @@ from agnesi.reference import evaluate
 from agnesi.rewrite.canonical import CANONICAL, LATE, QUOTIENTS
 from agnesi.rewrite.halves import widen
 from agnesi.rewrite.index import INDEX
+from agnesi.rewrite.parts import PARTS
 from agnesi.rewrite.pattern import Report, Rewriter, Rule
 from agnesi.rewrite.products import ACCUMULATE, LOOPS, PRODUCTS
 from agnesi.rewrite.stable import RECOGNIZE, STABLE
@@ -194,7 +195,7 @@ class Pass:
     required: bool = True
 
 
-EARLY = (CANONICAL, QUOTIENTS, STABLE, INDEX, PRODUCTS)
+EARLY = (CANONICAL, QUOTIENTS, STABLE, INDEX, PARTS, PRODUCTS)
 
 PASSES = [
     Pass("sizes", find_sizes, "values"),
