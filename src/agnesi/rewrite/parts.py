@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from agnesi.ir import dims
 from agnesi.ir.node import CONST, Node, as_dim, cast, const, dim_node, value_of
 from agnesi.ir.type import Dim, same
@@ -173,43 +175,57 @@ def set_zeros(b: Bindings) -> Node | None:
     return slice_set(*b["node"].args, **dict(b["node"].attrs)) if is_zero(base) else None
 
 
-def is_part(node: Node) -> bool:
-    """Whether an array has zeros but for one part, or values added at looked-up places."""
-    return node.op in (slice_set, scatter_add) and is_zero(node.args[0])
+def parts_of(node: Node, uses: Mapping[Node, int]) -> list[Node]:
+    """The parts added to zeros that make an array nobody else needs, the innermost last; empty if it has others."""
+    found: list[Node] = []
+    while node.op in (slice_add, slice_set, scatter_add) and uses.get(node, 0) <= 1 and len(found) < PIECES:
+        found.append(node)
+        node = node.args[0]
+        if is_zero(node):
+            return found
+        if found[-1].op is slice_set:
+            break
+    return []
 
 
-def add_part(b: Bindings) -> Node | None:
-    """x + (zeros with a part) -> x with that part added to, where nothing else needs the latter."""
+def added(base: Node, parts: list[Node], change: Callable[[Node], Node] = lambda values: values) -> Node:
+    """The base with parts added to it, their values changed; parts of zeros stay the only ones set."""
+    for part in reversed(parts):
+        op = slice_add if part.op is slice_set and not is_zero(base) else part.op
+        base = op(base, change(part.args[1]), *part.args[2:], **dict(part.attrs))
+    return base
+
+
+def add_parts(b: Bindings) -> Node | None:
+    """x + (zeros with parts added) -> x with those parts added."""
     node: Node = b["node"]
-    for x, part in (node.args, node.args[::-1]):
-        if is_part(part) and x.type == node.type == part.type and b["uses"].get(part, 0) <= 1 and not is_zero(x):
-            return (scatter_add if part.op is scatter_add else slice_add)(x, *part.args[1:], **dict(part.attrs))
+    for x, other in (node.args, node.args[::-1]):
+        parts = parts_of(other, b["uses"])
+        if parts and x.type == node.type == other.type and not is_zero(x):
+            return added(x, parts)
     return None
 
 
-def sub_part(b: Bindings) -> Node | None:
-    """x - (zeros with a part) -> x with the negative of that part added to."""
+def sub_parts(b: Bindings) -> Node | None:
+    """x - (zeros with parts added) -> x with the negatives of those parts added."""
     node: Node = b["node"]
-    x, part = node.args
-    if not is_part(part) or not x.type == node.type == part.type or b["uses"].get(part, 0) > 1:
+    x, other = node.args
+    parts = parts_of(other, b["uses"])
+    return added(x, parts, ew.neg) if parts and x.type == node.type == other.type else None
+
+
+def scale_parts(b: Bindings) -> Node | None:
+    """c * (zeros with parts added) -> zeros with c times those parts, for a finite constant c."""
+    parts, c = parts_of(b["x"], b["uses"]), b["c"]
+    if not parts or not abs(value_of(c)) < float("inf"):
         return None
-    return (scatter_add if part.op is scatter_add else slice_add)(x, -part.args[1], *part.args[2:], **dict(part.attrs))
+    return added(parts[-1].args[0], parts, lambda values: values * c)
 
 
-def scale_part(b: Bindings) -> Node | None:
-    """c * (zeros with a part) -> zeros with c times that part, for a finite constant c."""
-    node, part, c = b["node"], b["x"], b["c"]
-    if not is_part(part) or b["uses"].get(part, 0) > 1 or not abs(value_of(c)) < float("inf"):
-        return None
-    return part.op(part.args[0], part.args[1] * c, *part.args[2:], **dict(part.attrs)) if node.ndim else None
-
-
-def negative_part(b: Bindings) -> Node | None:
-    """-(zeros with a part) -> zeros with the negative of that part."""
-    part: Node = b["x"]
-    if not is_part(part) or b["uses"].get(part, 0) > 1:
-        return None
-    return part.op(part.args[0], -part.args[1], *part.args[2:], **dict(part.attrs))
+def negative_parts(b: Bindings) -> Node | None:
+    """-(zeros with parts added) -> zeros with the negatives of those parts."""
+    parts = parts_of(b["x"], b["uses"])
+    return added(parts[-1].args[0], parts, ew.neg) if parts else None
 
 
 def tiled(b: Bindings) -> Node | None:
@@ -264,7 +280,8 @@ def _set(base: Node, values: Node, start: int) -> Node:
 
 
 def _scattered() -> Node:
-    return scatter_add(_zeros(4), _numbers(5), ew.check_index(iota(dim_node(5)) // 2, dim_node(4), site=0))
+    places = ew.check_index(iota(dim_node(5)) // 2, dim_node(4), site=0)
+    return scatter_add(_set(_zeros(4), _numbers(2), 1), _numbers(5) * 0.5, places)
 
 
 PARTS = [
@@ -294,10 +311,10 @@ PARTS = [
          example=lambda: _added(_zeros(5), _numbers(2), 1)),
     Rule("tiled", Pattern(slice_add, (x, y)), tiled, "rounding",
          example=lambda: _added(_set(_zeros(5), _numbers(3), 2), -_numbers(2), 0)),
-    Rule("add_part", x + y, add_part, "rounding", example=lambda: _numbers(4) + _scattered()),
-    Rule("sub_part", x - y, sub_part, "rounding", example=lambda: _numbers(5) - _set(_zeros(5), _numbers(2), 1)),
-    Rule("neg_part", -x, negative_part, "rounding", example=lambda: -_scattered()),
-    Rule("scale_part", x * var("c", "const"), scale_part, "rounding", example=lambda: _scattered() * 0.5),
+    Rule("add_parts", x + y, add_parts, "rounding", example=lambda: _numbers(4) + _scattered()),
+    Rule("sub_parts", x - y, sub_parts, "rounding", example=lambda: _numbers(5) - _set(_zeros(5), _numbers(2), 1)),
+    Rule("neg_parts", -x, negative_parts, "rounding", example=lambda: -_scattered()),
+    Rule("scale_parts", x * var("c", "const"), scale_parts, "rounding", example=lambda: _scattered() * 0.5),
     Rule("take_iota", Pattern(take, ()), take_iota, "bitwise",
          example=lambda: take(iota(dim_node(4)), ew.check_index(iota(dim_node(3)), dim_node(4), site=0))),
 ]  # fmt: skip
