@@ -423,3 +423,14 @@ def test_equal_parts_are_one():
     out = Rewriter(RULES, Report()).graph(graph).outputs[0]
     assert out.args == (a, a)
     assert [n for n in reachable([out]) if n.op is INPUT] == [a]
+
+
+def test_users_are_counted_after_rewriting():
+    """A product read in several parts stays one product, also when its operands are rewritten."""
+    x, w = at.tensor("x", shape=(8, 6)), at.tensor("w", shape=(6, 9))
+    z = (x * 1) @ (w * 1)
+    parts = Graph([x.node, w.node], [at.tanh(z[:, :4]).node, at.exp(z[:, 4:]).node])
+    made = compile_graph(parts).graph
+    assert sum(n.op.name == "contract" for n in made.order) == 1
+    part = compile_graph(Graph([x.node, w.node], [z[:3, 4:].node])).graph
+    assert [n.shape for n in part.order if n.op.name == "contract"] == [(3, 5)]

@@ -30,6 +30,7 @@ from agnesi.rewrite.index import INDEX
 from agnesi.rewrite.parts import PARTS
 from agnesi.rewrite.pattern import Report, Rewriter, Rule
 from agnesi.rewrite.products import ACCUMULATE, LOOPS, PRODUCTS
+from agnesi.rewrite.reductions import REDUCTIONS
 from agnesi.rewrite.stable import RECOGNIZE, STABLE
 from agnesi.schedule import kinds, memory
 from agnesi.schedule.order import Schedule, order
@@ -195,7 +196,7 @@ class Pass:
     required: bool = True
 
 
-EARLY = (CANONICAL, QUOTIENTS, STABLE, INDEX, PARTS, PRODUCTS)
+EARLY = (CANONICAL, QUOTIENTS, STABLE, INDEX, PARTS, REDUCTIONS, PRODUCTS)
 
 PASSES = [
     Pass("sizes", find_sizes, "values"),

@@ -15,6 +15,8 @@ from agnesi.ops.index import (
     iota,
     reshape_,
     reshape_dims,
+    section,
+    slice_,
     sum_to,
     transpose_,
 )  # fmt: skip
@@ -37,9 +39,10 @@ def lead_broadcast(b: Bindings) -> Node | None:
     return broadcast_dims(b["x"], b["node"].shape) if b["axes"] == tuple(range(len(b["axes"]))) else None
 
 
-def scalar_insert(b: Bindings) -> Node | None:
-    """A scalar repeated has any axes."""
-    return broadcast_dims(b["x"], b["node"].shape) if b["x"].ndim == 0 else None
+def same_everywhere(b: Bindings) -> Node | None:
+    """A scalar repeated is the same in every order and every part."""
+    x: Node = b["x"]
+    return broadcast_dims(x, b["node"].shape) if x.ndim == 0 else None
 
 
 def sum_broadcast(b: Bindings) -> Node | None:
@@ -161,8 +164,16 @@ INDEX = [
          example=lambda: broadcast_to_(broadcast_to_(_vector(3), dim_node(2), dim_node(3)), dim_node(2), dim_node(3))),
     Rule("broadcast_insert", Pattern(broadcast_to_, (insert(x, axes=A),)), lead_broadcast, "bitwise",
          example=lambda: broadcast_to_(insert(_vector(3), axes=(0,)), dim_node(2), dim_node(3))),
-    Rule("insert_broadcast", insert(Pattern(broadcast_to_, (x,)), axes=A), scalar_insert, "bitwise",
+    Rule("insert_broadcast", insert(Pattern(broadcast_to_, (x,)), axes=A), same_everywhere, "bitwise",
          example=lambda: insert(broadcast_dims(const(2.0, "float64"), (3,)), axes=(0,))),
+    Rule("transpose_of_scalar", Pattern(transpose_, (Pattern(broadcast_to_, (x,)),)), same_everywhere, "bitwise",
+         example=lambda: transpose_(broadcast_dims(const(2.0, "float64"), (1, 3)), perm=(1, 0))),
+    Rule("drop_of_scalar", Pattern(drop, (Pattern(broadcast_to_, (x,)),)), same_everywhere, "bitwise",
+         example=lambda: drop(broadcast_dims(const(2.0, "float64"), (1, 3)), axes=(0,))),
+    Rule("reshape_of_scalar", Pattern(reshape_, (Pattern(broadcast_to_, (x,)),)), same_everywhere, "bitwise",
+         example=lambda: reshape_(broadcast_dims(const(2.0, "float64"), (3,)), dim_node(1), dim_node(3))),
+    Rule("slice_of_scalar", Pattern(slice_, (Pattern(broadcast_to_, (x,)),)), same_everywhere, "bitwise",
+         example=lambda: section(broadcast_dims(const(2.0, "float64"), (3,)), 0, 1, 2)),
     Rule("sum_broadcast", sum_(Pattern(broadcast_to_, ()), axes=A), sum_broadcast, "rounding",
          example=lambda: sum_(broadcast_dims(_vector(3), (4, 3)), axes=(0,))),
     Rule("onehot", Pattern(scatter_add, ()), onehot, "rounding",

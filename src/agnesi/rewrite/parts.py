@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 
 from agnesi.ir import dims
 from agnesi.ir.node import CONST, Node, as_dim, cast, const, dim_node, value_of
+from agnesi.ir.op import Op
 from agnesi.ir.type import Dim, same
 from agnesi.ops import elementwise as ew
 from agnesi.ops.assign import slice_add, slice_set
 from agnesi.ops.gather import scatter_add, take
 from agnesi.ops.index import broadcast_dims, broadcast_to_, concatenate_, iota, reshape_dims, section, slice_
+from agnesi.ops.reduce import max_, min_, prod_, sum_
 from agnesi.rewrite.pattern import Bindings, Pattern, Rule, var
 
 x, y = var("x"), var("y")
@@ -100,6 +102,16 @@ def slice_changed(b: Bindings) -> Node | None:
         if reaches(dims.add(start, length), first) or reaches(dims.add(first, count), start):
             return node.op(base, *node.args[1:], **dict(node.attrs))
     return None
+
+
+def slice_reduced(b: Bindings) -> Node | None:
+    """A slice of a reduction that nothing else needs: only what stays is reduced."""
+    node, reduced = b["node"], b["node"].args[0]
+    if b["uses"].get(reduced, 0) > 1:
+        return None
+    kept = [k for k in range(reduced.args[0].ndim) if k not in reduced["axes"]]
+    axes = tuple(kept[a] for a in node["axes"])
+    return reduced.op(slice_(reduced.args[0], *node.args[1:], axes=axes, steps=node["steps"]), axes=reduced["axes"])
 
 
 # -- joins --------------------------------------------------------------------------------------------------
@@ -284,6 +296,12 @@ def _scattered() -> Node:
     return scatter_add(_set(_zeros(4), _numbers(2), 1), _numbers(5) * 0.5, places)
 
 
+def slice_of(op: Op) -> Rule:
+    """A slice of this reduction."""
+    return Rule(f"slice_{op.name}", Pattern(slice_, (Pattern(op, ()),)), slice_reduced, "rounding",
+                example=lambda: section(op(_grid(4, 6), axes=(0,)), 0, 2, 3))  # fmt: skip
+
+
 PARTS = [
     Rule("slice_whole", Pattern(slice_, (x,)), slice_whole, "bitwise",
          example=lambda: slice_(_numbers(4), dim_node(0), dim_node(4), axes=(0,), steps=(1,))),
@@ -296,6 +314,7 @@ PARTS = [
          example=lambda: section(_set(_numbers(5), -_numbers(2), 1), 0, 1, 2)),
     Rule("slice_add_part", Pattern(slice_, (Pattern(slice_add, ()),)), slice_changed, "bitwise",
          example=lambda: section(_added(_numbers(5), -_numbers(2), 1), 0, 3, 2)),
+    *map(slice_of, (sum_, prod_, max_, min_)),
     Rule("join_joins", Pattern(concatenate_, ()), join_joins, "bitwise",
          example=lambda: concatenate_(section(_numbers(5), 0, 0, 2), section(_numbers(5), 0, 2, 3),
                                       concatenate_(_numbers(2), _numbers(3), axis=0), axis=0)),

@@ -189,7 +189,7 @@ class Rewriter:
             if origin in done:
                 continue
             if node in done:
-                done[origin] = done[node]
+                self._replace(origin, done[node])
                 continue
             waiting = [a for a in node.args if a not in done]
             if waiting:
@@ -199,13 +199,20 @@ class Rewriter:
             fresh = node if node.op is INPUT else rebuild(node, tuple(done[a] for a in node.args))
             new = self._step(fresh) if fresh not in done else done[fresh]
             if new is fresh or fresh in done:
-                done[origin] = done[node] = done[fresh] = new
+                done[node] = done[fresh] = new
+                self._replace(origin, new)
                 continue
             if count >= self.LIMIT:
                 raise VerificationError(f"rules keep rewriting {origin!r}; the last made {new!r}")
             stack.append((origin, new, count + 1))
             if node is not origin:
                 stack.append((node, new, count + 1))
+
+    def _replace(self, origin: Node, new: Node) -> None:
+        """Notes what became of a node; those who use it will use that."""
+        self.done[origin] = new
+        if new is not origin:
+            self.uses[new] += self.uses[origin]
 
     def _step(self, node: Node) -> Node:
         """The node after the first rule that applies."""

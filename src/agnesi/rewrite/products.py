@@ -5,11 +5,11 @@ from __future__ import annotations
 from agnesi.ir import dims
 from agnesi.ir.node import CONST, Node, cast, const, dim_node
 from agnesi.ops import elementwise as ew
-from agnesi.ops.index import insert, iota, reshape_dims, transpose_
+from agnesi.ops.index import insert, iota, reshape_dims, slice_, transpose_
 from agnesi.ops.products import contract, gemm, label_sizes
 from agnesi.ops.reduce import sum_
 from agnesi.rewrite.canonical import fold
-from agnesi.rewrite.pattern import Bindings, Rule, var
+from agnesi.rewrite.pattern import Bindings, Pattern, Rule, var
 
 x, y = var("x"), var("y")
 L = var("labels")
@@ -37,6 +37,31 @@ def right_transposed(b: Bindings) -> Node:
     left, right, out = parts(b["labels"])
     right = "".join(right[b["perm"].index(k)] for k in range(len(right)))
     return contract(b["x"], b["y"], labels=f"{left},{right}->{out}")
+
+
+def transposed_product(b: Bindings) -> Node | None:
+    """The order of axes goes into the labels of a product that nothing else needs."""
+    node, product = b["node"], b["node"].args[0]
+    if b["uses"].get(product, 0) > 1:
+        return None
+    left, right, out = parts(product["labels"])
+    return contract(*product.args, labels=f"{left},{right}->{''.join(out[p] for p in node['perm'])}")
+
+
+def sliced_product(b: Bindings) -> Node | None:
+    """A slice of a product that nothing else needs: only what stays is computed."""
+    node, product = b["node"], b["node"].args[0]
+    left, right, out = parts(product["labels"])
+    if b["uses"].get(product, 0) > 1 or len(set(left)) < len(left) or len(set(right)) < len(right):
+        return None
+    operands = []
+    for operand, labels in zip(product.args, (left, right), strict=True):
+        own = [k for k, a in enumerate(node["axes"]) if out[a] in labels]
+        places = sorted((labels.index(out[node["axes"][k]]), k) for k in own)
+        bounds = [bound for _, k in places for bound in node.args[1 + 2 * k : 3 + 2 * k]]
+        axes, steps = tuple(a for a, _ in places), tuple(node["steps"][k] for _, k in places)
+        operands.append(slice_(operand, *bounds, axes=axes, steps=steps) if axes else operand)
+    return contract(*operands, labels=product["labels"])
 
 
 def scale_of(node: Node) -> tuple[Node | None, Node]:
@@ -181,6 +206,11 @@ PRODUCTS = [
          example=lambda: contract(_transposed(2, 3), _matrix(2, 4), labels="ij,jk->ik")),
     Rule("contract_right_transpose", contract(x, transpose_(y, perm=var("perm")), labels=L), right_transposed,
          "bitwise", example=lambda: contract(_matrix(2, 3), _transposed(4, 3), labels="ij,jk->ik")),
+    Rule("transpose_contract", Pattern(transpose_, (Pattern(contract, ()),)), transposed_product, "rounding",
+         example=lambda: transpose_(contract(_matrix(2, 3), _matrix(3, 4), labels="ij,jk->ik"), perm=(1, 0))),
+    Rule("slice_contract", Pattern(slice_, (Pattern(contract, ()),)), sliced_product, "rounding",
+         example=lambda: slice_(contract(_cube(4, 3), _cube(3, 5), labels="bij,bjk->bik"), dim_node(1), dim_node(1),
+                                dim_node(3), dim_node(2), axes=(0, 2), steps=(1, -1))),
     Rule("contract_factor", contract(x, y, labels=L), factor_out, "rounding",
          example=lambda: contract(_matrix(2, 3) * 2, -_matrix(3, 4), labels="ij,jk->ik")),
 ]  # fmt: skip
