@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from agnesi.ir.node import Node
+from agnesi.ir.node import CONST, Node, cast, dim_node, value_of
+from agnesi.ir.type import same
 from agnesi.ops import elementwise as ew
 from agnesi.ops.composites import log_softmax_, logsumexp_, softmax_, softmax_grad
-from agnesi.ops.index import insert
-from agnesi.ops.reduce import spread, sum_
-from agnesi.rewrite.canonical import is_float, is_real
+from agnesi.ops.functions import cosh, log1mexp, logaddexp, sinh
+from agnesi.ops.index import broadcast_to_, insert, iota, reshape_dims
+from agnesi.ops.reduce import max_, prod_, spread, sum_
+from agnesi.ops.special import erfcx
+from agnesi.rewrite.canonical import is_float
 from agnesi.rewrite.pattern import Bindings, Rule, var
 
 x, y, g = var("x"), var("y"), var("g")
+m, c = var("m"), var("c", "const")
 A = var("axes")
 
 
@@ -22,6 +26,28 @@ def softmax_cross(b: Bindings) -> object:
     return g - y * spread(sum_(g, axes=axes), y, axes)
 
 
+NOT_NEGATIVE = (ew.exp, ew.sigmoid, ew.softplus, ew.abs_, ew.erfc, erfcx, cosh, softmax_)
+
+
+def is_not_negative(node: Node) -> bool:
+    """Whether no element is known to be below 0, nor -0.0."""
+    if node.op in (broadcast_to_, insert):
+        node = node.args[0]
+    if node.op is CONST:
+        return value_of(node) > 0
+    return node.op in NOT_NEGATIVE or (node.op is ew.mul and node.args[0] is node.args[1])
+
+
+def scales(b: Bindings) -> bool:
+    """Whether a factor y is known not to change signs."""
+    return is_not_negative(b["y"])
+
+
+def is_made_of_those(b: Bindings) -> bool:
+    """Whether x is known not to be negative."""
+    return is_not_negative(b["x"])
+
+
 POSITIVE = (ew.exp, ew.sigmoid)  # functions that are never 0 but in rounding
 
 
@@ -31,27 +57,164 @@ def rest(b: Bindings) -> Node | None:
     return remains if remains.type == b["node"].type else None
 
 
+def log_of_scaled_erfc(b: Bindings) -> Node:
+    """log(erfc(x) * c) -> log(erfc(x)) + log(c) for a positive constant c, such as the 1/2 of a normal distribution."""
+    return log_erfc(b) + ew.log(b["c"])
+
+
+def log_erfc(b: Bindings) -> Node:
+    """log(erfc(x)) without underflow for large x, and without cancellation near 0."""
+    x: Node = b["x"]
+    large = x > 0.5
+    right = ew.where(large, x, 1)
+    return ew.where(large, ew.log(erfcx(right)) - right * right, ew.log1p(-ew.erf(x)))
+
+
+def is_positive_const(b: Bindings) -> bool:
+    """Whether c is a finite constant above 0."""
+    return 0 < value_of(b["c"]) < float("inf")
+
+
+def where_at_least(x: object, low: float, value: object) -> object:
+    """The value where x is in the domain of a function that begins at a number, else NaN."""
+    return ew.where(ew.ge(x, low), value, float("nan"))
+
+
+def is_even_over(shift: Node, x: Node, axes: tuple[int, ...]) -> bool:
+    """Whether a term added to x is the same along axes."""
+    if shift.op is broadcast_to_:
+        shift = shift.args[0]
+    pad = x.ndim - shift.ndim
+    return all(a < pad or (same(shift.shape[a - pad], 1) and not same(x.shape[a], 1)) for a in axes)
+
+
+def unshifted(b: Bindings) -> Node | None:
+    """softmax(x - m) -> softmax(x), where m is the same along the axes."""
+    x, m = b["x"], b["y"]
+    if x.type != b["node"].type or not is_even_over(m, x, b["axes"]):
+        return None
+    return b["node"].op(x, axes=b["axes"])
+
+
+def shifted_back(b: Bindings) -> Node | None:
+    """m + logsumexp(x - m) -> logsumexp(x), where m are the greatest elements."""
+    x, m, shift, axes = b["x"], b["m"], b["y"], b["axes"]
+    if shift.op is broadcast_to_:
+        shift = shift.args[0]
+    if shift.op is insert:
+        if shift["axes"] != axes:
+            return None
+        shift = shift.args[0]
+    elif axes != tuple(range(len(axes))):
+        return None
+    return logsumexp_(x, axes=axes) if shift is m and m["axes"] == axes and m.args[0] is x else None
+
+
+def normalized(b: Bindings) -> Node | None:
+    """exp(x) / sum(exp(x)) over leading axes, whose size needs no axis to be inserted."""
+    x, axes = b["x"], b["axes"]
+    return softmax_(x, axes=axes) if axes == tuple(range(len(axes))) and x.type == b["node"].type else None
+
+
+def shares_of_leading(b: Bindings) -> Node | None:
+    """(y / sum(exp(x))) * exp(x) over leading axes: the gradient of log(sum(exp(x)))."""
+    x, axes = b["x"], b["axes"]
+    fits = axes == tuple(range(len(axes))) and x.type == b["node"].type
+    return softmax_(x, axes=axes) * b["y"] if fits else None
+
+
+def log_normalized(b: Bindings) -> Node | None:
+    """x - logsumexp(x) over leading axes."""
+    x, axes = b["x"], b["axes"]
+    return log_softmax_(x, axes=axes) if axes == tuple(range(len(axes))) and x.type == b["node"].type else None
+
+
+def _grid(n: int, m: int) -> Node:
+    return reshape_dims(cast(iota(dim_node(n * m)), "float64"), (n, m))
+
+
+def _shifted() -> Node:
+    x = _grid(3, 4)
+    top = max_(x, axes=(1,))
+    return top + logsumexp_(x - spread(top, x, (1,)), axes=(1,))
+
+
 STABLE = [
-    Rule("log_exp", ew.log(ew.exp(x)), x, "stable", is_real),
+    Rule("log_exp", ew.log(ew.exp(x)), x, "stable"),
+    Rule("exp_log", ew.exp(ew.log(x)), where_at_least(x, 0, x), "stable"),
     Rule("log1p", ew.log(1 + x), ew.log1p(x), "stable"),
-    Rule("log1p_sub", ew.log(1 - x), ew.log1p(-x), "stable", is_real),
+    Rule("log1p_sub", ew.log(1 - x), ew.log1p(-x), "stable"),
     Rule("expm1", ew.exp(x) - 1, ew.expm1(x), "stable"),
-    Rule("softplus", ew.log1p(ew.exp(x)), ew.softplus(x), "stable", is_real),
+    Rule("expm1_neg", ew.sub(1, ew.exp(x)), -ew.expm1(x), "stable"),
+    Rule("log1p_expm1", ew.log1p(ew.expm1(x)), x, "stable"),
+    Rule("expm1_log1p", ew.expm1(ew.log1p(x)), where_at_least(x, -1, x), "stable"),
+    Rule("exp_log1p", ew.exp(ew.log1p(x)), where_at_least(x, -1, 1 + x), "stable"),
+    Rule("logaddexp", ew.log(ew.exp(x) + ew.exp(y)), logaddexp(x, y), "stable"),
+    Rule("log_scaled_exp", ew.log(ew.exp(x) * y), x + ew.log(y), "stable", scales),
+    Rule("log_exp_divided", ew.log(ew.exp(x) / y), x - ew.log(y), "stable", scales),
+    Rule(
+        "log_prod",
+        ew.log(prod_(x, axes=A)),
+        sum_(ew.log(x), axes=A),
+        "stable",
+        is_made_of_those,
+        lambda: ew.log(prod_(ew.abs_(_grid(3, 8)), axes=(1,))),
+    ),
+    Rule("log_square", ew.log(x * x), 2 * ew.log(ew.abs_(x)), "stable", is_float),
+    Rule("log1mexp", ew.log(-ew.expm1(x)), log1mexp(x), "stable"),
+    Rule("log1p_minus_exp", ew.log1p(-ew.exp(x)), log1mexp(x), "stable"),
+    Rule("softplus", ew.log1p(ew.exp(x)), ew.softplus(x), "stable"),
     Rule("log_sigmoid", ew.log(ew.sigmoid(x)), -ew.softplus(-x), "stable"),
-    Rule("log1p_sigmoid", ew.log1p(-ew.sigmoid(x)), -ew.softplus(x), "stable", is_real),
+    Rule("log1p_sigmoid", ew.log1p(-ew.sigmoid(x)), -ew.softplus(x), "stable"),
     Rule("one_minus_sigmoid", ew.sub(1, ew.sigmoid(x)), ew.sigmoid(-x), "stable"),
-    Rule("sigmoid", 1 / (1 + ew.exp(-x)), ew.sigmoid(x), "stable", is_real),
-    Rule("sigmoid_exp", ew.exp(x) / (1 + ew.exp(x)), ew.sigmoid(x), "stable", is_real),
+    Rule("sigmoid", y / (1 + ew.exp(-x)), y * ew.sigmoid(x), "stable"),
+    Rule("sigmoid_exp", ew.exp(x) / (1 + ew.exp(x)), ew.sigmoid(x), "stable"),
+    Rule("sigmoid_minus", y / (1 + ew.exp(x)), y * ew.sigmoid(-x), "stable"),
+    Rule("sigmoid_exps", ew.exp(x) / (ew.exp(x) + ew.exp(y)), ew.sigmoid(x - y), "stable"),
+    Rule("sigmoid_times_exp", ew.sigmoid(x) * ew.exp(-x), ew.sigmoid(-x), "stable"),
+    Rule("sigmoids_times_exp", (ew.sigmoid(x) * y) * ew.exp(-x), ew.sigmoid(-x) * y, "stable"),
+    Rule("sigmoid_minus_times_exp", ew.sigmoid(-x) * ew.exp(x), ew.sigmoid(x), "stable"),
+    Rule("sigmoids_minus_times_exp", (ew.sigmoid(-x) * y) * ew.exp(x), ew.sigmoid(x) * y, "stable"),
+    Rule("one_plus_tanh", 1 + ew.tanh(x), 2 * ew.sigmoid(2 * x), "stable"),
+    Rule("one_minus_tanh", ew.sub(1, ew.tanh(x)), 2 * ew.sigmoid(-2 * x), "stable"),
+    Rule("sinh", ew.exp(x) - ew.exp(-x), 2 * sinh(x), "stable"),
+    Rule("cosh", ew.exp(x) + ew.exp(-x), 2 * cosh(x), "rounding"),
+    Rule("tanh", sinh(x) / cosh(x), ew.tanh(x), "stable"),
+    Rule("tanh_twice", (sinh(x) * 2) / (cosh(x) * 2), ew.tanh(x), "stable"),
+    Rule("tanh_half", ew.expm1(x) / (1 + ew.exp(x)), ew.tanh(x * 0.5), "stable"),
+    Rule("one_minus_erf", ew.sub(1, ew.erf(x)), ew.erfc(x), "stable"),
+    Rule("one_plus_erf", 1 + ew.erf(x), ew.erfc(-x), "stable"),
+    Rule("erf_minus_one", ew.erf(x) - 1, -ew.erfc(x), "stable"),
+    Rule("one_minus_erfc", ew.sub(1, ew.erfc(x)), ew.erf(x), "stable"),
+    Rule("log_erfc", ew.log(ew.erfc(x)), log_erfc, "stable"),
+    Rule("log_erfc_scaled", ew.log(ew.erfc(x) * c), log_of_scaled_erfc, "stable", is_positive_const),
+    Rule("erfcx", ew.exp(x * x) * ew.erfc(x), erfcx(x), "stable"),
+    Rule("erfcx_apart", (y / ew.erfc(x)) * ew.exp(-(x * x)), y / erfcx(x), "stable"),
+    Rule("erfcx_below", ew.exp(-(x * x)) / ew.erfc(x), 1 / erfcx(x), "stable"),
+    Rule("erfcx_scaled_below", (ew.exp(-(x * x)) * y) / ew.erfc(x), y / erfcx(x), "stable"),
     *(Rule(f"cancel_{op.name}_above", (op(x) * y) / op(x), rest, "stable") for op in POSITIVE),
     *(Rule(f"cancel_{op.name}_below", (y / op(x)) * op(x), rest, "stable") for op in POSITIVE),
     Rule("sqrt_square", ew.sqrt(x * x), ew.abs_(x), "stable", is_float),
+    Rule("square_sqrt", ew.sqrt(x) * ew.sqrt(x), where_at_least(x, 0, x), "stable"),
 ]
 
 # Rules that recognize composites; they run before composites are expanded.
 RECOGNIZE = [
-    Rule("logsumexp", ew.log(sum_(ew.exp(x), axes=A)), logsumexp_(x, axes=A), "stable", is_real),
+    Rule("logsumexp", ew.log(sum_(ew.exp(x), axes=A)), logsumexp_(x, axes=A), "stable"),
+    Rule("logsumexp_shifted", m + logsumexp_(x - y, axes=A), shifted_back, "stable", example=_shifted),
     Rule("log_softmax", ew.log(softmax_(x, axes=A)), log_softmax_(x, axes=A), "stable"),
-    Rule("softmax", ew.exp(x) / insert(sum_(ew.exp(x), axes=A), axes=A), softmax_(x, axes=A), "stable", is_real),
+    Rule("log_softmax_leading", x - logsumexp_(x, axes=A), log_normalized, "stable"),
+    Rule("log_softmax_along", x - insert(logsumexp_(x, axes=A), axes=A), log_softmax_(x, axes=A), "stable"),
+    Rule("softmax", ew.exp(x) / insert(sum_(ew.exp(x), axes=A), axes=A), softmax_(x, axes=A), "stable"),
+    Rule("softmax_leading", ew.exp(x) / sum_(ew.exp(x), axes=A), normalized, "stable"),
+    Rule(
+        "softmax_scaled",
+        insert(y / sum_(ew.exp(x), axes=A), axes=A) * ew.exp(x),
+        insert(y, axes=A) * softmax_(x, axes=A),
+        "stable",
+    ),
+    Rule("softmax_scaled_leading", (y / sum_(ew.exp(x), axes=A)) * ew.exp(x), shares_of_leading, "stable"),
+    *(Rule(f"{op.name}_shifted", op(x - y, axes=A), unshifted, "stable") for op in (softmax_, log_softmax_)),
     Rule("softmax_cross", softmax_grad(g / y, y, axes=A), softmax_cross, "stable"),
     Rule("exp_log_softmax", ew.exp(log_softmax_(x, axes=A)), softmax_(x, axes=A), "stable"),
 ]
