@@ -25,8 +25,10 @@ from agnesi.lower import Lowering
 from agnesi.ops.elementwise import copy
 from agnesi.reference import evaluate
 from agnesi.rewrite.canonical import CANONICAL, LATE, QUOTIENTS
+from agnesi.rewrite.constants import CONSTANTS
 from agnesi.rewrite.halves import widen
 from agnesi.rewrite.index import INDEX
+from agnesi.rewrite.logic import LOGIC
 from agnesi.rewrite.parts import PARTS
 from agnesi.rewrite.pattern import Report, Rewriter, Rule
 from agnesi.rewrite.products import ACCUMULATE, LOOPS, PRODUCTS
@@ -196,7 +198,7 @@ class Pass:
     required: bool = True
 
 
-EARLY = (CANONICAL, QUOTIENTS, STABLE, INDEX, PARTS, REDUCTIONS, PRODUCTS)
+EARLY = (CANONICAL, LOGIC, QUOTIENTS, STABLE, CONSTANTS, INDEX, PARTS, REDUCTIONS, PRODUCTS)
 
 PASSES = [
     Pass("sizes", find_sizes, "values"),
@@ -206,7 +208,7 @@ PASSES = [
     Pass("simplify", rewrite(*EARLY), "values", ("expand",), required=False),
     Pass("accumulate", rewrite(ACCUMULATE), "values", ("simplify",), required=False),
     Pass("products", rewrite(LOOPS), "values", ("accumulate",)),
-    Pass("finish", rewrite(CANONICAL, LATE, INDEX), "values", ("products",), required=False),
+    Pass("finish", rewrite(CANONICAL, CONSTANTS, LATE, INDEX), "values", ("products",), required=False),
     Pass("outputs", part_outputs, "values", ("finish",)),
     Pass("place", place_values, "schedule", ("outputs",)),
     Pass("order", order_nests, "schedule", ("place",)),

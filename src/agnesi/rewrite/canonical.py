@@ -76,37 +76,9 @@ FOLDING = [op for op in OPS.values() if op.kind == "elementwise" and op not in (
 BROADCASTING = [op for op in FOLDING if op.arity > 1 and op is not ew.meet]
 
 
-def power(b: Bindings) -> Node | None:
-    """x ** n for a small integer n, by repeated squaring."""
-    base, n = b["x"], value_of(b["c"])
-    if isinstance(n, complex) and n.imag == 0:
-        n = n.real
-    if isinstance(n, complex) or n != n // 1 or not 0 <= abs(n) <= 16 or (n < 0 and not dt.is_float(base.dtype)):
-        return None
-    result: Node | None = None
-    square, k = base, abs(int(n))
-    while k:
-        if k & 1:
-            result = square if result is None else result * square
-        k >>= 1
-        square = square * square if k else square
-    if result is None:
-        return ew.eq(base, base) | True if base.dtype == "bool" else const(1, base.dtype)
-    return result if n > 0 else 1 / result
-
-
 def scaled_sum(b: Bindings) -> Node:
     """sum(x * c) -> sum(x) * c"""
     return sum_(b["x"], axes=b["axes"]) * b["c"]
-
-
-def finite_product(b: Bindings) -> bool:
-    """Whether two real constants multiply without overflow or underflow."""
-    if not is_wide({"x": b["c"]}):
-        return False
-    with np.errstate(all="ignore"):
-        value = abs(float(np.array(value_of(b["c"]), b["c"].dtype) * np.array(value_of(b["d"]), b["d"].dtype)))
-    return 1e-30 < value < 1e30
 
 
 def power_of_two(b: Bindings) -> bool:
@@ -153,10 +125,8 @@ CANONICAL = [
     Rule("div_neg", x / (-y), -(x / y), "bitwise", is_real),
     Rule("neg_div", (-x) / y, -(x / y), "bitwise", is_real),
     Rule("neg_const", (-x) * c, lambda b: b["x"] * (-b["c"]), "bitwise", is_float),
-    Rule("mul_mul_const", (x * c) * d, lambda b: b["x"] * fold_product(b), "rounding", finite_product),
     Rule("div_const", x / c, lambda b: b["x"] * (1 / b["c"]), "bitwise", power_of_two),
     Rule("div_div", (x / y) / z, x / (y * z), "real"),
-    Rule("pow_const", x**c, power, "rounding"),
     Rule("invert_invert", ~~x, x, "bitwise"),
     Rule("where_same", ew.where(x, y, y), y, "bitwise"),
     Rule("where_not", ew.where(~x, y, z), ew.where(x, z, y), "bitwise"),
@@ -168,11 +138,6 @@ CANONICAL = [
     Rule("sum_scaled", sum_(x * c, axes=A), scaled_sum, "rounding", is_wide),
     Rule("sum_neg", sum_(-x, axes=A), -sum_(x, axes=A), "rounding"),
 ]  # fmt: skip
-
-
-def fold_product(b: Bindings) -> Node:
-    """The product of two constants, in their dtype."""
-    return const(np.array(value_of(b["c"]), b["c"].dtype) * np.array(value_of(b["d"]), b["d"].dtype), b["c"].dtype)
 
 
 def zero_times(b: Bindings) -> bool:

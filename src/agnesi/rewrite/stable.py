@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from agnesi.ir.node import CONST, Node, cast, dim_node, value_of
+from agnesi.ir.node import CONST, Node, cast, const, dim_node, value_of
 from agnesi.ir.type import same
 from agnesi.ops import elementwise as ew
 from agnesi.ops.composites import log_softmax_, logsumexp_, softmax_, softmax_grad
 from agnesi.ops.functions import cosh, log1mexp, logaddexp, sinh
-from agnesi.ops.index import broadcast_to_, insert, iota, reshape_dims
+from agnesi.ops.index import broadcast_dims, broadcast_to_, insert, iota, reshape_dims
 from agnesi.ops.reduce import max_, prod_, spread, sum_
 from agnesi.ops.special import erfcx
 from agnesi.rewrite.canonical import is_float
 from agnesi.rewrite.pattern import Bindings, Rule, var
 
 x, y, g = var("x"), var("y"), var("g")
-m, c = var("m"), var("c", "const")
+z, m, c = var("z"), var("m"), var("c", "const")
 A = var("axes")
 
 
@@ -46,6 +46,22 @@ def scales(b: Bindings) -> bool:
 def is_made_of_those(b: Bindings) -> bool:
     """Whether x is known not to be negative."""
     return is_not_negative(b["x"])
+
+
+def is_square_of(b: Bindings) -> bool:
+    """Whether z is x or its negative."""
+    x, z = b["x"], b["z"]
+    return z is x or (z.op is ew.neg and z.args[0] is x) or (x.op is ew.neg and x.args[0] is z)
+
+
+def one_exp(b: Bindings) -> Node | None:
+    """exp(x) * exp(y) -> exp(x + y), and so for quotients, where nothing else needs one of the two."""
+    node, x, y = b["node"], b["x"], b["y"]
+    if x is y and node.op is ew.div:
+        return broadcast_dims(const(1, node.dtype), node.shape)
+    if x is not y and any(b["uses"].get(a, 0) > 1 for a in node.args):
+        return None
+    return ew.exp(x + y if node.op is ew.mul else x - y)
 
 
 POSITIVE = (ew.exp, ew.sigmoid)  # functions that are never 0 but in rounding
@@ -146,6 +162,7 @@ STABLE = [
     Rule("log1p_sub", ew.log(1 - x), ew.log1p(-x), "stable"),
     Rule("expm1", ew.exp(x) - 1, ew.expm1(x), "stable"),
     Rule("expm1_neg", ew.sub(1, ew.exp(x)), -ew.expm1(x), "stable"),
+    Rule("expm1_plus_one", 1 + ew.expm1(x), ew.exp(x), "stable"),
     Rule("log1p_expm1", ew.log1p(ew.expm1(x)), x, "stable"),
     Rule("expm1_log1p", ew.expm1(ew.log1p(x)), where_at_least(x, -1, x), "stable"),
     Rule("exp_log1p", ew.exp(ew.log1p(x)), where_at_least(x, -1, 1 + x), "stable"),
@@ -173,14 +190,20 @@ STABLE = [
     Rule("sigmoid_exps", ew.exp(x) / (ew.exp(x) + ew.exp(y)), ew.sigmoid(x - y), "stable"),
     Rule("sigmoid_times_exp", ew.sigmoid(x) * ew.exp(-x), ew.sigmoid(-x), "stable"),
     Rule("sigmoids_times_exp", (ew.sigmoid(x) * y) * ew.exp(-x), ew.sigmoid(-x) * y, "stable"),
+    Rule(
+        "sigmoid_squared_times_exp",
+        (y * (ew.sigmoid(x) * ew.sigmoid(x))) * ew.exp(-x),
+        y * (ew.sigmoid(x) * ew.sigmoid(-x)),
+        "stable",
+    ),
     Rule("sigmoid_minus_times_exp", ew.sigmoid(-x) * ew.exp(x), ew.sigmoid(x), "stable"),
     Rule("sigmoids_minus_times_exp", (ew.sigmoid(-x) * y) * ew.exp(x), ew.sigmoid(x) * y, "stable"),
     Rule("one_plus_tanh", 1 + ew.tanh(x), 2 * ew.sigmoid(2 * x), "stable"),
     Rule("one_minus_tanh", ew.sub(1, ew.tanh(x)), 2 * ew.sigmoid(-2 * x), "stable"),
+    Rule("twice_sigmoid", ew.sigmoid(x) * 2 - 1, ew.tanh(x * 0.5), "stable"),
     Rule("sinh", ew.exp(x) - ew.exp(-x), 2 * sinh(x), "stable"),
     Rule("cosh", ew.exp(x) + ew.exp(-x), 2 * cosh(x), "rounding"),
     Rule("tanh", sinh(x) / cosh(x), ew.tanh(x), "stable"),
-    Rule("tanh_twice", (sinh(x) * 2) / (cosh(x) * 2), ew.tanh(x), "stable"),
     Rule("tanh_half", ew.expm1(x) / (1 + ew.exp(x)), ew.tanh(x * 0.5), "stable"),
     Rule("one_minus_erf", ew.sub(1, ew.erf(x)), ew.erfc(x), "stable"),
     Rule("one_plus_erf", 1 + ew.erf(x), ew.erfc(-x), "stable"),
@@ -189,9 +212,32 @@ STABLE = [
     Rule("log_erfc", ew.log(ew.erfc(x)), log_erfc, "stable"),
     Rule("log_erfc_scaled", ew.log(ew.erfc(x) * c), log_of_scaled_erfc, "stable", is_positive_const),
     Rule("erfcx", ew.exp(x * x) * ew.erfc(x), erfcx(x), "stable"),
-    Rule("erfcx_apart", (y / ew.erfc(x)) * ew.exp(-(x * x)), y / erfcx(x), "stable"),
-    Rule("erfcx_below", ew.exp(-(x * x)) / ew.erfc(x), 1 / erfcx(x), "stable"),
-    Rule("erfcx_scaled_below", (ew.exp(-(x * x)) * y) / ew.erfc(x), y / erfcx(x), "stable"),
+    Rule(
+        "erfcx_apart",
+        (y / ew.erfc(z)) * ew.exp(-(x * x)),
+        lambda b: b["y"] / erfcx(b["z"]),
+        "stable",
+        is_square_of,
+        lambda: (_grid(2, 3) / ew.erfc(-_grid(2, 3))) * ew.exp(-(_grid(2, 3) * _grid(2, 3))),
+    ),
+    Rule(
+        "erfcx_below",
+        ew.exp(-(x * x)) / ew.erfc(z),
+        lambda b: 1 / erfcx(b["z"]),
+        "stable",
+        is_square_of,
+        lambda: ew.exp(-(_grid(2, 3) * _grid(2, 3))) / ew.erfc(_grid(2, 3)),
+    ),
+    Rule(
+        "erfcx_scaled_below",
+        (ew.exp(-(x * x)) * y) / ew.erfc(z),
+        lambda b: b["y"] / erfcx(b["z"]),
+        "stable",
+        is_square_of,
+        lambda: (ew.exp(-(_grid(2, 3) * _grid(2, 3))) * _grid(2, 3)) / ew.erfc(-_grid(2, 3)),
+    ),
+    Rule("exp_exp", ew.exp(x) * ew.exp(y), one_exp, "stable"),
+    Rule("exp_over_exp", ew.exp(x) / ew.exp(y), one_exp, "stable"),
     *(Rule(f"cancel_{op.name}_above", (op(x) * y) / op(x), rest, "stable") for op in POSITIVE),
     *(Rule(f"cancel_{op.name}_below", (y / op(x)) * op(x), rest, "stable") for op in POSITIVE),
     Rule("sqrt_square", ew.sqrt(x * x), ew.abs_(x), "stable", is_float),

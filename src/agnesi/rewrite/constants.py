@@ -1,0 +1,175 @@
+"""Rules of constants: those in a chain of sums or products become one, and powers become products and roots."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from agnesi.ir import dtype as dt
+from agnesi.ir.node import CONST, Node, cast, const, dim_node, value_of
+from agnesi.ops import elementwise as ew
+from agnesi.ops.functions import exp2
+from agnesi.ops.index import iota
+from agnesi.rewrite.pattern import Bindings, Rule, var
+
+x, y = var("x"), var("y")
+c, d = var("c", "const"), var("d", "const")
+
+LARGEST = 2.0**16  # beyond, a constant may be there to round what it is added to
+
+
+def folded(combine: np.ufunc, *constants: Node) -> Node:
+    """Constants as one, in their dtype."""
+    with np.errstate(all="ignore"):
+        return const(combine(*(np.array(value_of(k), k.dtype) for k in constants)), constants[0].dtype)
+
+
+# -- sums ---------------------------------------------------------------------------------------------------
+
+
+def shifted(node: Node) -> tuple[int, Node, Node] | None:
+    """A sum or difference with a constant as (sign, rest, constant): sign * rest + constant."""
+    if node.op not in (ew.add, ew.sub) or not dt.is_float(node.dtype):
+        return None
+    first, second = node.args
+    if second.op is CONST:
+        return 1, first, second if node.op is ew.add else folded(np.subtract, const(0, node.dtype), second)
+    if first.op is CONST:
+        return (1 if node.op is ew.add else -1), second, first
+    return None
+
+
+def gather_terms(b: Bindings) -> Node | None:
+    """(x + c) + d -> x + (c + d), and all forms of it with differences."""
+    node: Node = b["node"]
+    outer = shifted(node)
+    inner = shifted(outer[1]) if outer else None
+    if outer is None or inner is None:
+        return None
+    (sign, _, d), (inner_sign, rest, c) = outer, inner
+    if rest.op is CONST or not all(abs(value_of(k)) <= LARGEST for k in (c, d)):
+        return None
+    total = folded(np.add if sign == 1 else np.subtract, d, c)
+    return rest + total if sign * inner_sign == 1 else total - rest
+
+
+def is_below_zero(b: Bindings) -> bool:
+    """Whether a floating constant is negative."""
+    return dt.is_float(b["c"].dtype) and value_of(b["c"]) < 0
+
+
+# -- products -----------------------------------------------------------------------------------------------
+
+
+def scaled(node: Node) -> tuple[int, Node, Node] | None:
+    """A product or quotient with a constant as (power, rest, constant): rest ** power * constant."""
+    if node.op not in (ew.mul, ew.div) or not dt.is_float(node.dtype):
+        return None
+    first, second = node.args
+    if second.op is CONST:
+        return 1, first, second if node.op is ew.mul else folded(np.divide, const(1, node.dtype), second)
+    if first.op is CONST:
+        return (1 if node.op is ew.mul else -1), second, first
+    return None
+
+
+def is_moderate(*constants: Node) -> bool:
+    """Whether constants multiply without overflow or underflow."""
+    return all(1e-30 < abs(value_of(k)) < 1e30 for k in constants)
+
+
+def gather_factors(b: Bindings) -> Node | None:
+    """(x * c) * d -> x * (c * d), and all forms of it with quotients."""
+    outer = scaled(b["node"])
+    inner = scaled(outer[1]) if outer else None
+    if outer is None or inner is None:
+        return None
+    (power, _, d), (inner_power, rest, c) = outer, inner
+    if rest.op is CONST or not is_moderate(c, d):
+        return None
+    total = folded(np.multiply if power == 1 else np.divide, d, c)
+    if not is_moderate(total):
+        return None
+    return rest * total if power * inner_power == 1 else total / rest
+
+
+def gather_both(b: Bindings) -> Node | None:
+    """(x * c) * (y * d) -> (x * y) * (c * d), and so for quotients; squares stay as they are."""
+    node: Node = b["node"]
+    left, right = scaled(node.args[0]), scaled(node.args[1])
+    if left is None or right is None or node.args[0] is node.args[1]:
+        return None
+    (power, x, c), (other, y, d) = left, right
+    if x.op is CONST or y.op is CONST or not is_moderate(c, d):
+        return None
+    total = folded(np.multiply if node.op is ew.mul else np.divide, c, d)
+    if not is_moderate(total):
+        return None
+    if (power, other) == (1, 1):
+        return node.op(x, y) * total
+    if node.op is ew.mul and power != other:
+        return (x / y if power == 1 else y / x) * total
+    return None
+
+
+# -- powers -------------------------------------------------------------------------------------------------
+
+
+def power(b: Bindings) -> Node | None:
+    """x ** n for a small whole number n, by repeated squaring, and with a square root for one and a half."""
+    base, n = b["x"], value_of(b["c"])
+    if not abs(n) <= 16 or (n < 0 and not dt.is_float(base.dtype)):
+        return None
+    if n == 0.5:
+        return ew.sqrt(base)  # as NumPy does, which makes -inf ** 0.5 NaN and no other power of -inf
+    if n == int(n):
+        result = whole_power(base, abs(int(n)))
+    elif 2 * n == int(2 * n) and abs(n) < 4:
+        root = ew.sqrt(base) if abs(n) < 1 else ew.sqrt(base) * whole_power(base, int(abs(n)))
+        result = ew.where(ew.eq(base, -np.inf), np.inf, ew.abs_(root))
+    else:
+        return None
+    return result if n >= 0 else 1 / result
+
+
+def whole_power(base: Node, n: int) -> Node:
+    """The power of a whole number from 0."""
+    if n == 0:
+        return ew.eq(base, base) | True if base.dtype == "bool" else const(1, base.dtype)
+    result: Node | None = None
+    while n:
+        if n & 1:
+            result = base if result is None else result * base
+        n >>= 1
+        base = base * base if n else base
+    assert result is not None
+    return result
+
+
+def _numbers() -> Node:
+    return cast(iota(dim_node(6)), "float64")
+
+
+def is_two(b: Bindings) -> bool:
+    """Whether the base of a power is the number 2.0."""
+    return dt.is_float(b["c"].dtype) and value_of(b["c"]) == 2
+
+
+CONSTANTS = [
+    Rule("pow_const", x**c, power, "rounding"),
+    Rule("pow_of_two", c**x, lambda b: exp2(b["x"]), "rounding", is_two),
+    Rule("add_negative", x + c, lambda b: b["x"] - folded(np.negative, b["c"]), "bitwise", is_below_zero),
+    Rule("neg_product", -(x * c), lambda b: b["x"] * folded(np.negative, b["c"]), "bitwise", is_below_zero),
+    Rule("neg_quotient", -(c / x), lambda b: folded(np.negative, b["c"]) / b["x"], "bitwise", is_below_zero),
+    Rule("add_terms", x + y, gather_terms, "rounding",
+         example=lambda: ew.sub(1, _numbers()) + 2),
+    Rule("sub_terms", x - y, gather_terms, "rounding",
+         example=lambda: ew.sub(1, _numbers() + 2)),
+    Rule("mul_factors", x * y, gather_factors, "rounding",
+         example=lambda: (3 / _numbers()) * 2),
+    Rule("div_factors", x / y, gather_factors, "rounding",
+         example=lambda: 3 / (_numbers() * 2)),
+    Rule("mul_both", x * y, gather_both, "rounding",
+         example=lambda: (_numbers() * 3) * (ew.exp(_numbers()) * 2)),
+    Rule("div_both", x / y, gather_both, "rounding",
+         example=lambda: (_numbers() * 3) / (ew.exp(_numbers()) * 2)),
+]  # fmt: skip
