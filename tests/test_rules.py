@@ -447,3 +447,28 @@ def test_users_are_counted_after_rewriting():
     assert sum(n.op.name == "contract" for n in made.order) == 1
     part = compile_graph(Graph([x.node, w.node], [z[:3, 4:].node])).graph
     assert [n.shape for n in part.order if n.op.name == "contract"] == [(3, 5)]
+
+
+BY_HAND = {
+    "sigmoid": (lambda x: 1 / (1 + at.exp(-x)), lambda x: at.exp(-np.abs(x)) / (1 + at.exp(-np.abs(x))) ** 2),
+    "density": (lambda x: at.log(at.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)), lambda x: -x),
+    "softplus": (lambda x: at.log(1 + at.exp(x)), at.sigmoid),
+    "logsumexp": (lambda x: at.log(at.exp(x).sum(keepdims=True)), at.nnet.softmax),
+    "normal cdf": (
+        lambda x: at.log(0.5 * (1 + at.erf(x * 0.5))),
+        lambda x: 1 / np.sqrt(np.pi) / at.erfcx(-x * 0.5),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_gradients_of_what_is_written_by_hand_are_stable(name):
+    """Far out too, where the terms of the expression overflow or vanish."""
+    function, derivative = BY_HAND[name]
+    x = at.tensor("x", shape=(9,))
+    values = np.array([-60.0, -36.0, -5.0, -1.0, 0.0, 0.5, 4.0, 33.0, 900.0])
+    job = compile_graph(Graph([x.node], [ag.grad(function(x).sum(), x).node]))
+    with np.errstate(under="ignore"):
+        found = evaluate(job.graph, [values])[0]
+        wanted = derivative(ag.tensor.constant(values)).eval()
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-300)
