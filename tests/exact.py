@@ -81,6 +81,7 @@ def erfc(x: Any) -> Any:
 
 # What NumPy does not do to objects.
 BY_HAND: dict[str, Any] = {
+    "expm1": np.expm1,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "softplus": lambda x: np.log(1 + np.exp(x)),
     "erf": np.vectorize(lambda x: Exact(1 - erfc(plain(x))), otypes=[object]),

@@ -9,6 +9,7 @@ from agnesi.ir.node import CONST, Node, cast, const, dim_node, value_of
 from agnesi.ops import elementwise as ew
 from agnesi.ops.functions import exp2
 from agnesi.ops.index import iota
+from agnesi.rewrite.canonical import is_wide
 from agnesi.rewrite.pattern import Bindings, Rule, var
 
 x, y = var("x"), var("y")
@@ -28,7 +29,7 @@ def folded(combine: np.ufunc, *constants: Node) -> Node:
 
 def shifted(node: Node) -> tuple[int, Node, Node] | None:
     """A sum or difference with a constant as (sign, rest, constant): sign * rest + constant."""
-    if node.op not in (ew.add, ew.sub) or not dt.is_float(node.dtype):
+    if node.op not in (ew.add, ew.sub) or not is_wide({"x": node}):
         return None
     first, second = node.args
     if second.op is CONST:
@@ -54,7 +55,7 @@ def gather_terms(b: Bindings) -> Node | None:
 
 def is_below_zero(b: Bindings) -> bool:
     """Whether a floating constant is negative."""
-    return dt.is_float(b["c"].dtype) and value_of(b["c"]) < 0
+    return is_wide({"x": b["c"]}) and value_of(b["c"]) < 0
 
 
 # -- products -----------------------------------------------------------------------------------------------
@@ -62,7 +63,7 @@ def is_below_zero(b: Bindings) -> bool:
 
 def scaled(node: Node) -> tuple[int, Node, Node] | None:
     """A product or quotient with a constant as (power, rest, constant): rest ** power * constant."""
-    if node.op not in (ew.mul, ew.div) or not dt.is_float(node.dtype):
+    if node.op not in (ew.mul, ew.div) or not is_wide({"x": node}):
         return None
     first, second = node.args
     if second.op is CONST:
@@ -117,7 +118,11 @@ def gather_both(b: Bindings) -> Node | None:
 def power(b: Bindings) -> Node | None:
     """x ** n for a small whole number n, by repeated squaring, and with a square root for one and a half."""
     base, n = b["x"], value_of(b["c"])
-    if not abs(n) <= 16 or (n < 0 and not dt.is_float(base.dtype)):
+    if isinstance(n, complex) and n.imag == 0:
+        n = n.real
+    if isinstance(n, complex) or not abs(n) <= 16 or (n < 0 and not dt.is_float(base.dtype)):
+        return None
+    if n != n // 1 and not is_wide(b):
         return None
     if n == 0.5:
         return ew.sqrt(base)  # as NumPy does, which makes -inf ** 0.5 NaN and no other power of -inf
@@ -151,7 +156,7 @@ def _numbers() -> Node:
 
 def is_two(b: Bindings) -> bool:
     """Whether the base of a power is the number 2.0."""
-    return dt.is_float(b["c"].dtype) and value_of(b["c"]) == 2
+    return is_wide({"x": b["c"]}) and value_of(b["c"]) == 2
 
 
 CONSTANTS = [

@@ -17,7 +17,7 @@ ROUNDINGS = (ew.floor, ew.ceil, ew.trunc, ew.rint)
 
 def is_whole(b: Bindings) -> bool:
     """Whether x has no NaN, since it has no fractions."""
-    return not dt.is_float(b["x"].dtype)
+    return not dt.is_inexact(b["x"].dtype)
 
 
 def everywhere(value: bool) -> object:

@@ -8,7 +8,7 @@ from agnesi.ir.type import same
 from agnesi.ops import elementwise as ew
 from agnesi.ops.index import concatenate_, drop, insert, iota, merge, reshape_, reshape_dims, transpose_
 from agnesi.ops.reduce import all_, any_, max_, min_, prod_, sum_
-from agnesi.rewrite.canonical import is_float
+from agnesi.rewrite.canonical import is_wide
 from agnesi.rewrite.pattern import Bindings, Class as Kind, Pattern, Rule, var
 
 x, c = var("x"), var("c", "const")
@@ -113,5 +113,5 @@ def rules_of(op: Op, exact: Kind) -> list[Rule]:
 REDUCTIONS = [
     *(rule for op in (sum_, prod_, max_, min_) for rule in rules_of(op, "rounding")),
     *(rule for op in (any_, all_) for rule in rules_of(op, "bitwise")),
-    Rule("sum_divided", sum_(x / c, axes=A), divided_sum, "rounding", is_float),
+    Rule("sum_divided", sum_(x / c, axes=A), divided_sum, "rounding", is_wide),
 ]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from agnesi.ir import dtype as dt
 from agnesi.ir.node import CONST, Node, cast, const, dim_node, value_of
 from agnesi.ir.type import same
 from agnesi.ops import elementwise as ew
@@ -11,7 +15,7 @@ from agnesi.ops.index import broadcast_dims, broadcast_to_, insert, iota, reshap
 from agnesi.ops.reduce import max_, prod_, spread, sum_
 from agnesi.ops.special import erfcx
 from agnesi.rewrite.canonical import is_float
-from agnesi.rewrite.pattern import Bindings, Rule, var
+from agnesi.rewrite.pattern import Bindings, Pattern, Rule, var
 
 x, y, g = var("x"), var("y"), var("g")
 z, m, c = var("z"), var("m"), var("c", "const")
@@ -155,112 +159,122 @@ def _shifted() -> Node:
     return top + logsumexp_(x - spread(top, x, (1,)), axes=(1,))
 
 
+def stable(
+    name: str,
+    left: Pattern,
+    right: Any,
+    when: Callable[[Bindings], bool] | None = None,
+    example: Callable[[], Node] | None = None,
+) -> Rule:
+    """A rule that holds of real numbers, and not of complex ones."""
+    return Rule(name, left, right, "stable", lambda b: is_real(b) and (when is None or when(b)), example)
+
+
+def is_real(b: Bindings) -> bool:
+    """Whether no operand is complex."""
+    return not any(dt.is_complex(v.dtype) for v in b.values() if isinstance(v, Node))
+
+
 STABLE = [
-    Rule("log_exp", ew.log(ew.exp(x)), x, "stable"),
-    Rule("exp_log", ew.exp(ew.log(x)), where_at_least(x, 0, x), "stable"),
+    stable("log_exp", ew.log(ew.exp(x)), x),
+    stable("exp_log", ew.exp(ew.log(x)), where_at_least(x, 0, x)),
     Rule("log1p", ew.log(1 + x), ew.log1p(x), "stable"),
-    Rule("log1p_sub", ew.log(1 - x), ew.log1p(-x), "stable"),
+    stable("log1p_sub", ew.log(1 - x), ew.log1p(-x)),
     Rule("expm1", ew.exp(x) - 1, ew.expm1(x), "stable"),
-    Rule("expm1_neg", ew.sub(1, ew.exp(x)), -ew.expm1(x), "stable"),
-    Rule("expm1_plus_one", 1 + ew.expm1(x), ew.exp(x), "stable"),
-    Rule("log1p_expm1", ew.log1p(ew.expm1(x)), x, "stable"),
-    Rule("expm1_log1p", ew.expm1(ew.log1p(x)), where_at_least(x, -1, x), "stable"),
-    Rule("exp_log1p", ew.exp(ew.log1p(x)), where_at_least(x, -1, 1 + x), "stable"),
-    Rule("logaddexp", ew.log(ew.exp(x) + ew.exp(y)), logaddexp(x, y), "stable"),
-    Rule("log_scaled_exp", ew.log(ew.exp(x) * y), x + ew.log(y), "stable", scales),
-    Rule("log_exp_divided", ew.log(ew.exp(x) / y), x - ew.log(y), "stable", scales),
-    Rule(
+    stable("expm1_neg", ew.sub(1, ew.exp(x)), -ew.expm1(x)),
+    stable("expm1_plus_one", 1 + ew.expm1(x), ew.exp(x)),
+    stable("log1p_expm1", ew.log1p(ew.expm1(x)), x),
+    stable("expm1_log1p", ew.expm1(ew.log1p(x)), where_at_least(x, -1, x)),
+    stable("exp_log1p", ew.exp(ew.log1p(x)), where_at_least(x, -1, 1 + x)),
+    stable("logaddexp", ew.log(ew.exp(x) + ew.exp(y)), logaddexp(x, y)),
+    stable("log_scaled_exp", ew.log(ew.exp(x) * y), x + ew.log(y), scales),
+    stable("log_exp_divided", ew.log(ew.exp(x) / y), x - ew.log(y), scales),
+    stable(
         "log_prod",
         ew.log(prod_(x, axes=A)),
         sum_(ew.log(x), axes=A),
-        "stable",
         is_made_of_those,
         lambda: ew.log(prod_(ew.abs_(_grid(3, 8)), axes=(1,))),
     ),
-    Rule("log_square", ew.log(x * x), 2 * ew.log(ew.abs_(x)), "stable", is_float),
-    Rule("log1mexp", ew.log(-ew.expm1(x)), log1mexp(x), "stable"),
-    Rule("log1p_minus_exp", ew.log1p(-ew.exp(x)), log1mexp(x), "stable"),
-    Rule("softplus", ew.log1p(ew.exp(x)), ew.softplus(x), "stable"),
-    Rule("log_sigmoid", ew.log(ew.sigmoid(x)), -ew.softplus(-x), "stable"),
-    Rule("log1p_sigmoid", ew.log1p(-ew.sigmoid(x)), -ew.softplus(x), "stable"),
-    Rule("one_minus_sigmoid", ew.sub(1, ew.sigmoid(x)), ew.sigmoid(-x), "stable"),
-    Rule("sigmoid", y / (1 + ew.exp(-x)), y * ew.sigmoid(x), "stable"),
-    Rule("sigmoid_exp", ew.exp(x) / (1 + ew.exp(x)), ew.sigmoid(x), "stable"),
-    Rule("sigmoid_minus", y / (1 + ew.exp(x)), y * ew.sigmoid(-x), "stable"),
-    Rule("sigmoid_exps", ew.exp(x) / (ew.exp(x) + ew.exp(y)), ew.sigmoid(x - y), "stable"),
-    Rule("sigmoid_times_exp", ew.sigmoid(x) * ew.exp(-x), ew.sigmoid(-x), "stable"),
-    Rule("sigmoids_times_exp", (ew.sigmoid(x) * y) * ew.exp(-x), ew.sigmoid(-x) * y, "stable"),
-    Rule(
+    stable("log_square", ew.log(x * x), 2 * ew.log(ew.abs_(x)), is_float),
+    stable("log1mexp", ew.log(-ew.expm1(x)), log1mexp(x)),
+    stable("log1p_minus_exp", ew.log1p(-ew.exp(x)), log1mexp(x)),
+    stable("softplus", ew.log1p(ew.exp(x)), ew.softplus(x)),
+    stable("log_sigmoid", ew.log(ew.sigmoid(x)), -ew.softplus(-x)),
+    stable("log1p_sigmoid", ew.log1p(-ew.sigmoid(x)), -ew.softplus(x)),
+    stable("one_minus_sigmoid", ew.sub(1, ew.sigmoid(x)), ew.sigmoid(-x)),
+    stable("sigmoid", y / (1 + ew.exp(-x)), y * ew.sigmoid(x)),
+    stable("sigmoid_exp", ew.exp(x) / (1 + ew.exp(x)), ew.sigmoid(x)),
+    stable("sigmoid_minus", y / (1 + ew.exp(x)), y * ew.sigmoid(-x)),
+    stable("sigmoid_exps", ew.exp(x) / (ew.exp(x) + ew.exp(y)), ew.sigmoid(x - y)),
+    stable("sigmoid_times_exp", ew.sigmoid(x) * ew.exp(-x), ew.sigmoid(-x)),
+    stable("sigmoids_times_exp", (ew.sigmoid(x) * y) * ew.exp(-x), ew.sigmoid(-x) * y),
+    stable(
         "sigmoid_squared_times_exp",
         (y * (ew.sigmoid(x) * ew.sigmoid(x))) * ew.exp(-x),
         y * (ew.sigmoid(x) * ew.sigmoid(-x)),
-        "stable",
     ),
-    Rule("sigmoid_minus_times_exp", ew.sigmoid(-x) * ew.exp(x), ew.sigmoid(x), "stable"),
-    Rule("sigmoids_minus_times_exp", (ew.sigmoid(-x) * y) * ew.exp(x), ew.sigmoid(x) * y, "stable"),
-    Rule("one_plus_tanh", 1 + ew.tanh(x), 2 * ew.sigmoid(2 * x), "stable"),
-    Rule("one_minus_tanh", ew.sub(1, ew.tanh(x)), 2 * ew.sigmoid(-2 * x), "stable"),
-    Rule("twice_sigmoid", ew.sigmoid(x) * 2 - 1, ew.tanh(x * 0.5), "stable"),
-    Rule("sinh", ew.exp(x) - ew.exp(-x), 2 * sinh(x), "stable"),
-    Rule("cosh", ew.exp(x) + ew.exp(-x), 2 * cosh(x), "rounding"),
-    Rule("tanh", sinh(x) / cosh(x), ew.tanh(x), "stable"),
-    Rule("tanh_half", ew.expm1(x) / (1 + ew.exp(x)), ew.tanh(x * 0.5), "stable"),
-    Rule("one_minus_erf", ew.sub(1, ew.erf(x)), ew.erfc(x), "stable"),
-    Rule("one_plus_erf", 1 + ew.erf(x), ew.erfc(-x), "stable"),
-    Rule("erf_minus_one", ew.erf(x) - 1, -ew.erfc(x), "stable"),
-    Rule("one_minus_erfc", ew.sub(1, ew.erfc(x)), ew.erf(x), "stable"),
-    Rule("log_erfc", ew.log(ew.erfc(x)), log_erfc, "stable"),
-    Rule("log_erfc_scaled", ew.log(ew.erfc(x) * c), log_of_scaled_erfc, "stable", is_positive_const),
-    Rule("erfcx", ew.exp(x * x) * ew.erfc(x), erfcx(x), "stable"),
-    Rule(
+    stable("sigmoid_minus_times_exp", ew.sigmoid(-x) * ew.exp(x), ew.sigmoid(x)),
+    stable("sigmoids_minus_times_exp", (ew.sigmoid(-x) * y) * ew.exp(x), ew.sigmoid(x) * y),
+    stable("one_plus_tanh", 1 + ew.tanh(x), 2 * ew.sigmoid(2 * x)),
+    stable("one_minus_tanh", ew.sub(1, ew.tanh(x)), 2 * ew.sigmoid(-2 * x)),
+    stable("twice_sigmoid", ew.sigmoid(x) * 2 - 1, ew.tanh(x * 0.5)),
+    stable("sinh", ew.exp(x) - ew.exp(-x), 2 * sinh(x)),
+    Rule("cosh", ew.exp(x) + ew.exp(-x), 2 * cosh(x), "rounding", is_real),
+    stable("tanh", sinh(x) / cosh(x), ew.tanh(x)),
+    stable("tanh_half", ew.expm1(x) / (1 + ew.exp(x)), ew.tanh(x * 0.5)),
+    stable("one_minus_erf", ew.sub(1, ew.erf(x)), ew.erfc(x)),
+    stable("one_plus_erf", 1 + ew.erf(x), ew.erfc(-x)),
+    stable("erf_minus_one", ew.erf(x) - 1, -ew.erfc(x)),
+    stable("one_minus_erfc", ew.sub(1, ew.erfc(x)), ew.erf(x)),
+    stable("log_erfc", ew.log(ew.erfc(x)), log_erfc),
+    stable("log_erfc_scaled", ew.log(ew.erfc(x) * c), log_of_scaled_erfc, is_positive_const),
+    stable("erfcx", ew.exp(x * x) * ew.erfc(x), erfcx(x)),
+    stable(
         "erfcx_apart",
         (y / ew.erfc(z)) * ew.exp(-(x * x)),
         lambda b: b["y"] / erfcx(b["z"]),
-        "stable",
         is_square_of,
         lambda: (_grid(2, 3) / ew.erfc(-_grid(2, 3))) * ew.exp(-(_grid(2, 3) * _grid(2, 3))),
     ),
-    Rule(
+    stable(
         "erfcx_below",
         ew.exp(-(x * x)) / ew.erfc(z),
         lambda b: 1 / erfcx(b["z"]),
-        "stable",
         is_square_of,
         lambda: ew.exp(-(_grid(2, 3) * _grid(2, 3))) / ew.erfc(_grid(2, 3)),
     ),
-    Rule(
+    stable(
         "erfcx_scaled_below",
         (ew.exp(-(x * x)) * y) / ew.erfc(z),
         lambda b: b["y"] / erfcx(b["z"]),
-        "stable",
         is_square_of,
         lambda: (ew.exp(-(_grid(2, 3) * _grid(2, 3))) * _grid(2, 3)) / ew.erfc(-_grid(2, 3)),
     ),
-    Rule("exp_exp", ew.exp(x) * ew.exp(y), one_exp, "stable"),
-    Rule("exp_over_exp", ew.exp(x) / ew.exp(y), one_exp, "stable"),
-    *(Rule(f"cancel_{op.name}_above", (op(x) * y) / op(x), rest, "stable") for op in POSITIVE),
-    *(Rule(f"cancel_{op.name}_below", (y / op(x)) * op(x), rest, "stable") for op in POSITIVE),
-    Rule("sqrt_square", ew.sqrt(x * x), ew.abs_(x), "stable", is_float),
-    Rule("square_sqrt", ew.sqrt(x) * ew.sqrt(x), where_at_least(x, 0, x), "stable"),
+    stable("exp_exp", ew.exp(x) * ew.exp(y), one_exp),
+    stable("exp_over_exp", ew.exp(x) / ew.exp(y), one_exp),
+    *(stable(f"cancel_{op.name}_above", (op(x) * y) / op(x), rest) for op in POSITIVE),
+    *(stable(f"cancel_{op.name}_below", (y / op(x)) * op(x), rest) for op in POSITIVE),
+    stable("sqrt_square", ew.sqrt(x * x), ew.abs_(x), is_float),
+    stable("square_sqrt", ew.sqrt(x) * ew.sqrt(x), where_at_least(x, 0, x)),
 ]
 
 # Rules that recognize composites; they run before composites are expanded.
 RECOGNIZE = [
-    Rule("logsumexp", ew.log(sum_(ew.exp(x), axes=A)), logsumexp_(x, axes=A), "stable"),
-    Rule("logsumexp_shifted", m + logsumexp_(x - y, axes=A), shifted_back, "stable", example=_shifted),
-    Rule("log_softmax", ew.log(softmax_(x, axes=A)), log_softmax_(x, axes=A), "stable"),
-    Rule("log_softmax_leading", x - logsumexp_(x, axes=A), log_normalized, "stable"),
-    Rule("log_softmax_along", x - insert(logsumexp_(x, axes=A), axes=A), log_softmax_(x, axes=A), "stable"),
-    Rule("softmax", ew.exp(x) / insert(sum_(ew.exp(x), axes=A), axes=A), softmax_(x, axes=A), "stable"),
-    Rule("softmax_leading", ew.exp(x) / sum_(ew.exp(x), axes=A), normalized, "stable"),
-    Rule(
+    stable("logsumexp", ew.log(sum_(ew.exp(x), axes=A)), logsumexp_(x, axes=A)),
+    stable("logsumexp_shifted", m + logsumexp_(x - y, axes=A), shifted_back, example=_shifted),
+    stable("log_softmax", ew.log(softmax_(x, axes=A)), log_softmax_(x, axes=A)),
+    stable("log_softmax_leading", x - logsumexp_(x, axes=A), log_normalized),
+    stable("log_softmax_along", x - insert(logsumexp_(x, axes=A), axes=A), log_softmax_(x, axes=A)),
+    stable("softmax", ew.exp(x) / insert(sum_(ew.exp(x), axes=A), axes=A), softmax_(x, axes=A)),
+    stable("softmax_leading", ew.exp(x) / sum_(ew.exp(x), axes=A), normalized),
+    stable(
         "softmax_scaled",
         insert(y / sum_(ew.exp(x), axes=A), axes=A) * ew.exp(x),
         insert(y, axes=A) * softmax_(x, axes=A),
-        "stable",
     ),
-    Rule("softmax_scaled_leading", (y / sum_(ew.exp(x), axes=A)) * ew.exp(x), shares_of_leading, "stable"),
-    *(Rule(f"{op.name}_shifted", op(x - y, axes=A), unshifted, "stable") for op in (softmax_, log_softmax_)),
-    Rule("softmax_cross", softmax_grad(g / y, y, axes=A), softmax_cross, "stable"),
-    Rule("exp_log_softmax", ew.exp(log_softmax_(x, axes=A)), softmax_(x, axes=A), "stable"),
+    stable("softmax_scaled_leading", (y / sum_(ew.exp(x), axes=A)) * ew.exp(x), shares_of_leading),
+    *(stable(f"{op.name}_shifted", op(x - y, axes=A), unshifted) for op in (softmax_, log_softmax_)),
+    stable("softmax_cross", softmax_grad(g / y, y, axes=A), softmax_cross),
+    stable("exp_log_softmax", ew.exp(log_softmax_(x, axes=A)), softmax_(x, axes=A)),
 ]
