@@ -111,7 +111,7 @@ class Function(_runtime.Dispatcher):
             )
         castable = np.can_cast(array.dtype, wanted, "same_kind" if given.allow_downcast else "safe")
         fits = castable or (weak and given.allow_downcast is not False)
-        exact = array.dtype.kind in "iu" and not castable and wanted.kind in ("iu" if weak else "iufc")
+        exact = array.dtype.kind in "iu" and not castable and wanted.kind in ("iu" if weak else "iufcV")
         if not fits and not exact:
             raise TypeMismatch(
                 f"{self._what(index)} needs dtype {wanted}; the argument's {array.dtype} would lose precision; "
