@@ -68,9 +68,10 @@ def selu(x: np.ndarray) -> np.ndarray:
 
 ROWS = [
     *(same(name, dtypes=REAL, smooth=False) for name in ("isinf", "isfinite", "isposinf", "isneginf")),
-    *(same(name, smooth=False) for name in ("round", "around", "fix", "positive", "square", "reciprocal")),
+    *(same(name, smooth=False) for name in ("round", "around", "positive", "square", "reciprocal")),
     *(Row(f"round {d}", lambda x, d=d: x.round(d), lambda x, d=d: np.round(x, d), dtypes=REAL, smooth=False)
       for d in (-1, 0, 1, 3)),
+    Row("fix", at.fix, np.trunc, smooth=False),
     Row("iround", at.iround, lambda x: np.rint(x).astype("int64"), edges=False, smooth=False),
     *(same(name, dtypes=(*FLOATS, "int64")) for name in ("deg2rad", "rad2deg", "radians", "degrees")),
     same("sinc", edges=False),
@@ -174,7 +175,8 @@ def test_derivatives_of_trigamma_for_negative_numbers():
 
 def test_numpy_functions_and_methods():
     x = at.vector("x")
-    for made in (np.round(x, 1), x.round(1), np.fix(x), np.fmod(x, 2), np.copysign(x, -1.0), np.signbit(x),
+    for made in (np.round(x, 1), x.round(1), getattr(np, "fix", np.trunc)(x), np.fmod(x, 2),
+                 np.copysign(x, -1.0), np.signbit(x),
                  np.degrees(x), np.nan_to_num(x), np.isclose(x, 1.0), np.heaviside(x, 0.5), +x, np.positive(x),
                  np.left_shift(x.astype("int64"), 2), 1 << x.astype("int64"), divmod(2, x)[1]):  # fmt: skip
         assert isinstance(made, Variable)

@@ -115,7 +115,9 @@ xlog1py = public(special.xlog1py)
 
 switch = where
 around = round
-fix = NUMPY[np.fix] = trunc
+fix = trunc
+if hasattr(np, "fix"):  # deprecated from NumPy 2.5 on
+    NUMPY[np.fix] = fix
 radians, degrees = deg2rad, rad2deg
 sqr, inv = square, reciprocal
 sgn, neg, pow = sign, negative, power
