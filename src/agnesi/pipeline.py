@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -232,6 +234,20 @@ def check_passes(passes: Sequence[Pass]) -> None:
 check_passes(PASSES)
 
 
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Python's garbage collector off: it would go through all nodes again and again, which makes large graphs slower
+    than linear, and passes leave next to nothing for it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@collector_paused()
 def compile_graph(
     graph: Graph, updates: Sequence[tuple[int, int]] = (), common: bool = True, optimize: bool = True
 ) -> Compilation:
