@@ -13,6 +13,7 @@ from scipy import special as scipy_special
 
 from agnesi.ops import gamma as reference
 from agnesi.ops.special import logit_reference
+from agnesi.target.ordinary import FAR
 from elementary import (
     BINARY_BOUNDS,
     BOUNDS,
@@ -48,6 +49,15 @@ def loop(name, dtype, arguments):
         f"void loop_{name}({arrays}, {c} *restrict out, int64_t n) {{\n#pragma omp simd\n"
         f"  for (int64_t i = 0; i < n; i++) out[i] = v_{name}({values});\n}}\n"
     )
+
+
+def near(name, dtype, arguments, suffix):
+    """The same of the form for ordinary arguments, which others are given to v_`name`."""
+    text = loop(f"near_{name}{suffix}", dtype, arguments)
+    values = f"({', '.join(f'{a}[i]' for a in arguments)})"
+    far = f"v_{FAR[name]}_far{suffix}{values} >> {63 if dtype is np.float64 else 31}"
+    chosen = f"{far} ? v_{name}{suffix}{values} : v_{name}_near{suffix}{values}"
+    return text.replace(f"v_near_{name}{suffix}{values}", chosen)
 
 
 # The largest error of a function in single precision, in units, over all numbers whose bits lie in a range, against the
@@ -89,10 +99,11 @@ def source():
     for dtype, suffix in SUFFIX.items():
         parts += [loop(name + suffix, dtype, "x") for name in UNARY]
         parts += [loop(name + suffix, dtype, "xy") for name in BINARY]
+        parts += [near(name, dtype, "xy" if name in BINARY else "x", suffix) for name in FAR]
     parts += [loop(name, dtype, "xy") for name, dtype in INTEGER.items()]
     parts += [loop(name, np.int64, "x") for name in ("isign", "iabs")]
     parts += [WORST.format(name=name, double=f"v_{name}", unit=UNITS[name in CANCELLING]) for name in BOUNDS]
-    parts += [WORST.format(name=name, double=f"ag_{name}_near", unit=SPACING) for name in TRIGONOMETRIC]
+    parts += [WORST.format(name=name, double=f"v_{name}_near", unit=SPACING) for name in TRIGONOMETRIC]
     return "".join(parts)
 
 
@@ -358,6 +369,24 @@ def test_division_with_remainder(call, name, dtype):
     assert_same(call(name, x, y), expected)
 
 
+@FLOATS
+@pytest.mark.parametrize("name", FAR)
+def test_forms_for_ordinary_arguments_give_the_same_bits(call, name, dtype):
+    rng = np.random.default_rng(4)
+    x, y = (a.ravel() for a in np.meshgrid(special(dtype), special(dtype)))
+    wide, middle = 10.0 ** rng.uniform(-30, 30, (2, 20000)), 10.0 ** rng.uniform(-3, 7, (2, 20000))
+    bits = rng.integers(0, 1 << 63, (2, 20000), dtype=np.uint64).view(np.float64)
+    bits = bits.astype(dtype) if dtype == np.float64 else bits.view(np.float32)[:, :20000]
+    around = 10.0 ** rng.uniform(0, 16, 20000)  # quotients about where they stop being exact
+    with np.errstate(invalid="ignore"):  # of NaN that signal
+        x = np.concatenate([x, wide[0], middle[0], bits[0], around, -middle[1]]).astype(dtype)
+        y = np.concatenate([y, wide[1], middle[1], bits[1], np.ones(20000), middle[0]]).astype(dtype)
+    arrays = (x, y) if name in BINARY else (x,)
+    with np.errstate(all="ignore"):
+        found, wanted = call(f"near_{name}", *arrays), call(name, *arrays)
+    assert_same(found, wanted)
+
+
 @pytest.mark.parametrize("name", ["ifloordiv", "imod", "ufloordiv", "umod"])
 def test_integer_division(call, name):
     dtype = INTEGER[name]
@@ -391,7 +420,7 @@ def test_every_float32(call, name):
     for first in range(0, 1 << 32, step):
         size = np.uint32(first & 0x7FFFFFFF).view(np.float32)
         near = name in TRIGONOMETRIC and size < 2.0**50
-        function = call.library[f"worst_ag_{name}_near" if near else f"worst_v_{name}"]
+        function = call.library[f"worst_v_{name}_near" if near else f"worst_v_{name}"]
         function.restype = ctypes.c_double
         worst = function(ctypes.c_uint32(first), ctypes.c_uint32(step), ctypes.byref(place))
         x = np.uint32(place.value).view(np.float32)

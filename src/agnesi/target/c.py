@@ -11,7 +11,7 @@ import numpy as np
 
 from agnesi.errors import VerificationError
 from agnesi.ir import dims, dtype as dt
-from agnesi.ir.node import CONST, LOAD, TEMP, Node, topological, value_of
+from agnesi.ir.node import CONST, TEMP, Node, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
 from agnesi.loops.stmt import (
@@ -26,19 +26,17 @@ from agnesi.loops.stmt import (
     Store,
     View,
     moments,
-    values,
     walk,
     written_buffers,
 )  # fmt: skip
 from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, operation, stored
+from agnesi.target.ordinary import C_BITS, FAR, guarded, slice_of, wide
 
 LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
 FEW_LANES = 16  # where the body is long
 LONG_COST = 100  # scalar work, in additions, from which the compiler's time for a nest counts
 BLOCK = 8192  # elements added up before partial results are joined: keeps float32 sums accurate
-NEAR = 512  # elements whose angles are looked at before a loop for ordinary ones is taken
-ANGULAR = ("sin", "cos", "tan")
-
+NEAR = 512  # elements whose arguments are looked at before a loop for ordinary ones is taken
 
 SATURATING = {"add": "ag_plus", "sub": "ag_minus", "mul": "ag_times"}
 LARGEST = 2**63 - 1
@@ -236,7 +234,7 @@ class NestPrinter(Printer):
             self.lanes(stmt, sums, tab)
             return
         i, n = self.expression(stmt.index), self.dim(stmt.extent)
-        if not angles(stmt):
+        if not guarded(stmt):
             self.lines.append(f"{tab}for (int64_t {i} = 0; {i} < {n}; {i}++) {{")
             self.block(stmt.body, tab + "  ")
             self.lines.append(f"{tab}}}")
@@ -251,29 +249,37 @@ class NestPrinter(Printer):
         self.lines.append(f"{tab}}}")
 
     def guard(self, stmt: For, first: int, tab: str) -> None:
-        """Where a loop takes functions of double angles, gives blocks of ordinary angles lines of their own.
+        """Where a loop calls functions with a form for ordinary arguments, gives blocks of those lines of their own.
 
-        The lines from `first` on serve the block from b to e. The functions of any angle are calls, those of ordinary
-        ones what compilers vectorise.
+        The lines from `first` on serve the block from b to e. Those of any argument have branches or more to do.
         """
-        found = angles(stmt)
+        found = guarded(stmt)
         if not found:
             return
         lines = [f"  {line}" for line in self.lines[first:]]
         del self.lines[first:]
         i = self.expression(stmt.index)
-        self.lines.append(f"{tab}uint64_t far = 0;")
+        kinds = sorted({wide(n) for n in found})
+        self.lines += [f"{tab}{C_BITS[kind]} far_{kind} = 0;" for kind in kinds]
         self.lines.append(f"{tab}for (int64_t {i} = b; {i} < e; {i}++) {{")
-        self.block(slice_of(stmt.body, found), tab + "  ")
-        self.lines += [f"{tab}  far |= ag_far({self.strip(self.expression(a))});" for a in found]
+        self.block(slice_of(stmt.body, [a for n in found for a in n.args]), tab + "  ")
+        self.lines += list(dict.fromkeys(f"{tab}  {self.far(n)}" for n in found))
         self.lines.append(f"{tab}}}")
+        asked = " | ".join(f"(far_{kind} >> {63 if kind == 'float64' else 31})" for kind in kinds)
         self.lines += [
-            f"{tab}if (far >> 63) {{",
+            f"{tab}if ({asked}) {{",
             *(line for line in lines if "AG_LANES" not in line),
             f"{tab}}} else {{",
         ]
-        self.lines += [re.sub(r"\bv_(sin|cos|tan)\(", r"ag_\1_near(", line) for line in lines]
+        names = "|".join(FAR)
+        self.lines += [re.sub(rf"\bv_({names})(f?)\(", r"v_\1_near\2(", line) for line in lines]
         self.lines.append(f"{tab}}}")
+
+    def far(self, n: Node) -> str:
+        """The line that notes whether the arguments of a function are not ordinary."""
+        operands = ", ".join(self.strip(self.expression(a)) for a in n.args)
+        suffix = "" if wide(n) == "float64" else "f"
+        return f"far_{wide(n)} |= v_{FAR[n.op.name]}_far{suffix}({operands});"
 
     def lanes(self, stmt: For, sums: list[Set], tab: str) -> None:
         """A reducing loop: partial results side by side, joined by a tree after each block."""
@@ -376,28 +382,6 @@ class NestPrinter(Printer):
 
     def matrix(self, view: View) -> tuple[str, str, str]:
         return self.base(view), self.dim(view.strides[0]), self.dim(view.strides[1])
-
-
-def angles(stmt: For) -> list[Node]:
-    """The double angles that a loop takes functions of, if it can be asked for them beforehand."""
-    if stmt.kind != "simd" or any(isinstance(s, (For, Check, Call)) for s in stmt.body):
-        return []
-    found = [n.args[0] for n in topological(v for s in stmt.body for v in values(s)) if n.op.name in ANGULAR]
-    wide = list(dict.fromkeys(a for a in found if a.dtype == "float64"))
-    written = written_buffers(stmt.body)  # what is read from them may be what the same iteration has written
-    read = {n["buffer"] for n in topological([*wide, *(s.value for s in slice_of(stmt.body, wide))]) if n.op is LOAD}
-    return [] if read & written else wide
-
-
-def slice_of(body: tuple[Stmt, ...], wanted: list[Node]) -> list[Let]:
-    """The names that some values of a body depend on."""
-    needed = set(topological(wanted))
-    kept: list[Let] = []
-    for stmt in reversed(body):
-        if isinstance(stmt, Let) and stmt.var in needed:
-            needed.update(topological([stmt.value]))
-            kept.insert(0, stmt)
-    return kept
 
 
 def neutral_op(s: Set) -> str:

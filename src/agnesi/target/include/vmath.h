@@ -50,6 +50,7 @@
  * (AG_NO_HYP), the gamma functions and what belongs to erf except itself (AG_NO_GAMMA). */
 #ifndef AG_NO_F32
 #include "vmath_f32.h"
+#include "vmath_pow_f32.h"
 #ifndef AG_NO_TRIG
 #include "vmath_trig_f32.h"
 #endif
@@ -62,6 +63,7 @@
 #endif
 #ifndef AG_NO_F64
 #include "vmath_f64.h"
+#include "vmath_pow_f64.h"
 #ifndef AG_NO_TRIG
 #include "vmath_trig_f64.h"
 #endif

@@ -79,15 +79,29 @@ AG_FN int v_signbitf(float x) {
   return (int)(ag_bits_f(x) >> 31);
 }
 
+/* Not below 2^31 where |x / y| may reach 2^23, for subnormal y and infinite x. */
+AG_FN uint32_t v_fmod_farf(float x, float y) {
+  uint32_t a = ag_bits_f(x) & 0x7fffffff;
+  uint32_t b = ag_bits_f(y) & 0x7fffffff;
+  return ((21u << 23) + b - a) | (b - 0x00800000u) | (0x7f7fffffu - a);
+}
+
 /* Remainder of |x / y| < 2^23 with the sign of x: x - trunc(x / y) y is exact by fma, and one correction
  * undoes a quotient that was rounded up to the next integer.  y = 0 gives NaN. */
-AG_FN float ag_fmod_near_f(float x, float y) {
+AG_FN float ag_fmod_parts_f(float x, float y, float *quotient) {
   float a = AG_ABSF(x);
   float b = AG_ABSF(y);
-  float r = AG_FMAF(-AG_TRUNCF(a / b), b, a);
+  float q = AG_TRUNCF(a / b);
+  float r = AG_FMAF(-q, b, a);
+  *quotient = r < 0.0f ? q - 1.0f : q;
   r = r < 0.0f ? r + b : r;
   r = b == AG_INFF ? x : AG_COPYSIGNF(r, x);
   return a == AG_INFF ? AG_NANF : r;
+}
+
+AG_FN float v_fmod_nearf(float x, float y) {
+  float quotient;
+  return ag_fmod_parts_f(x, y, &quotient);
 }
 
 /* C's fmod, exact.  The branch for large quotients keeps a loop scalar. */
@@ -95,26 +109,45 @@ AG_FN float v_fmodf(float x, float y) {
   if (AG_ABSF(x / y) >= 0x1p23f) {
     return AG_FMODF(x, y);
   }
-  return ag_fmod_near_f(x, y);
+  return v_fmod_nearf(x, y);
 }
 
-/* np.mod: fmod moved to the sign of y; y = 0 gives NaN. */
-AG_FN float v_modf(float x, float y) {
-  float r = v_fmodf(x, y);
+/* A remainder r with the sign of x moved to the sign of y. */
+AG_FN float ag_mod_f(float r, float y) {
   float moved = (r < 0.0f) != (y < 0.0f) ? r + y : r;
   return r == 0.0f ? AG_COPYSIGNF(0.0f, y) : moved;
 }
 
-/* np.floor_divide: (x - mod(x, y)) / y rounded to an integer, so that it agrees with v_modf; x / y
- * where y = 0. */
-AG_FN float v_floordivf(float x, float y) {
-  float r = v_fmodf(x, y);
+/* (x - r) / y rounded to an integer, for the remainder r with the sign of x; x / y where y = 0. */
+AG_FN float ag_floordiv_f(float x, float y, float r) {
   float ratio = (x - r) / y;
   ratio = ((r != 0.0f) & ((r < 0.0f) != (y < 0.0f))) ? ratio - 1.0f : ratio;
   float whole = AG_FLOORF(ratio);
   whole = ratio - whole > 0.5f ? whole + 1.0f : whole;
   whole = ratio == 0.0f ? AG_COPYSIGNF(0.0f, x / y) : whole;
   return y == 0.0f ? x / y : whole;
+}
+
+/* np.mod: y = 0 gives NaN. */
+AG_FN float v_modf(float x, float y) {
+  return ag_mod_f(v_fmodf(x, y), y);
+}
+
+AG_FN float v_mod_nearf(float x, float y) {
+  return ag_mod_f(v_fmod_nearf(x, y), y);
+}
+
+/* np.floor_divide, which agrees with v_modf. */
+AG_FN float v_floordivf(float x, float y) {
+  return ag_floordiv_f(x, y, v_fmodf(x, y));
+}
+
+/* The same from the quotient itself, which is exact here. */
+AG_FN float v_floordiv_nearf(float x, float y) {
+  float q;
+  float r = ag_fmod_parts_f(x, y, &q);
+  q = ag_float_f(ag_bits_f(q) | ((ag_bits_f(x) ^ ag_bits_f(y)) & 0x80000000u));
+  return ((r != 0.0f) & ((r < 0.0f) != (y < 0.0f))) ? q - 1.0f : q;
 }
 
 /* p * 2^k, |k| <= 252, in two exact steps so that the result may be subnormal. */
@@ -228,15 +261,19 @@ AG_FN float v_logf(float x) {
   return x < 0.0f ? AG_NANF : r;
 }
 
-/* log(1 + x): the rounding error of 1 + x is carried into f.  Max ULP 1.6. */
-AG_FN float v_log1pf(float x) {
-  float u = 1.0f + x;
-  float lost = x - (u - 1.0f);
+/* log(1 + u) for finite u > -1: the rounding error of 1 + u is carried into f. */
+AG_FN float ag_log1p_f(float u) {
+  float sum = 1.0f + u;
+  float lost = u - (sum - 1.0f);
   int32_t k;
-  float f = ag_log_split_f(u, &k);
+  float f = ag_log_split_f(sum, &k);
   f = AG_FMAF(0.5f * lost, ag_float_f((uint32_t)(128 - k) << 23), f);
-  f = k == 0 ? x : f;
-  float r = ag_log_poly_f(f, (float)k);
+  return ag_log_poly_f(k == 0 ? u : f, (float)k);
+}
+
+/* log(1 + x): max ULP 1.6. */
+AG_FN float v_log1pf(float x) {
+  float r = ag_log1p_f(x);
   r = x < AG_INFF ? r : x;
   r = x == -1.0f ? -AG_INFF : r;
   r = x < -1.0f ? AG_NANF : r;
@@ -272,19 +309,29 @@ AG_FN float v_softplusf(float x) {
   return x == AG_INFF ? x : q;
 }
 
-/* tanh(a) = t / (t + 2), t = expm1(2a); the rounding errors of t and of the divisor are carried to a
- * correction of the quotient.  Max ULP 1.1. */
+/* tanh(a) = 1 - 2 / (exp(2a) + 1), x + x^3 P(x^2) below 0.6.  Max ULP 1.6. */
 AG_FN float v_tanhf(float x) {
   float a = AG_ABSF(x);
-  a = a > 10.0f ? 20.0f : a + a;
-  float t_tail;
-  float t = ag_expm1_parts_f(a, &t_tail);
-  float divisor = t + 2.0f;
-  float divisor_tail = t - (divisor - 2.0f);
-  float inverse = 1.0f / divisor;
-  float quotient = t * inverse;
-  float rest = AG_FMAF(-quotient, divisor, t) + AG_FMAF(-quotient, divisor_tail + t_tail, t_tail);
-  return AG_COPYSIGNF(AG_FMAF(rest, inverse, quotient), x);
+  float b = a > 10.0f ? 10.0f : a;
+  float m = AG_FMAF(b, 0x1.715476p1f, AG_MAGICF);
+  float r = AG_FMAF(b, 0x1.715476p1f, AG_MAGICF - m);
+  float e = 0x1.417a84p-13f;
+  e = AG_FMAF(e, r, 0x1.5f094ap-10f);
+  e = AG_FMAF(e, r, 0x1.3b2dd2p-7f);
+  e = AG_FMAF(e, r, 0x1.c6af7ap-5f);
+  e = AG_FMAF(e, r, 0x1.ebfbdcp-3f);
+  e = AG_FMAF(e, r, 0x1.62e43p-1f);
+  e = AG_FMAF(e, r, 1.0f);
+  e = ag_float_f(ag_bits_f(e) + (ag_bits_f(m) << 23));
+  float large = 1.0f - 2.0f / (e + 1.0f);
+  float z = a * a;
+  float q = -0x1.828776p-8f;
+  q = AG_FMAF(q, z, 0x1.54c3c2p-6f);
+  q = AG_FMAF(q, z, -0x1.b89abap-5f);
+  q = AG_FMAF(q, z, 0x1.1109bep-3f);
+  q = AG_FMAF(q, z, -0x1.55553ep-2f);
+  float small = AG_FMAF(q * z, a, a);
+  return AG_COPYSIGNF(a < 0.6f ? small : large, x);
 }
 
 /* 1 / (1 + exp(-x)) by e = exp(-|x|), so that nothing overflows; the rounding error of 1 + e is carried to
@@ -374,60 +421,6 @@ AG_FN float v_erff(float x) {
   float p = ag_erfc_factors_f(b, &tails[0], &e, &tails[1], &divisor, &tails[2], &k);
   float r = AG_COPYSIGNF(1.0f - ag_scale_f(p * e / divisor, k), x);
   return a > 1.0f ? r : ag_erf_small_f(x);
-}
-
-/* x to the power y = 2^(y log2 |x|), the logarithm as a sum of two floats: log2(m) = s (C + z Q(z)) with
- * s = f / (2 + f), z = s^2.  Max ULP 2.  The lines at the end are C99's special cases. */
-AG_FN float v_powf(float x, float y) {
-  float a = AG_ABSF(x);
-  float normal = a < 0x1p-126f ? a * 0x1p23f : a;
-  float shift = a < 0x1p-126f ? -23.0f : 0.0f;
-  int32_t k;
-  float f = ag_log_split_f(normal, &k);
-  float exponent = (float)k + shift;
-  float d = 2.0f + f;
-  float d_tail = f - (d - 2.0f);
-  float inverse = 1.0f / d;
-  float s = f * inverse;
-  float s_tail = (AG_FMAF(-s, d, f) - s * d_tail) * inverse;
-  float z = s * s;
-  float q = 0x1.559bep-2f;
-  q = AG_FMAF(q, z, 0x1.a5f254p-2f);
-  q = AG_FMAF(q, z, 0x1.2776b2p-1f);
-  q = AG_FMAF(q, z, 0x1.ec709ep-1f);
-  float first = s * 0x1.715476p1f;
-  float log_tail = AG_FMAF(s, 0x1.715476p1f, -first);
-  log_tail = AG_FMAF(s, 0x1.4ae0cp-25f, AG_FMAF(s_tail, 0x1.715476p1f, log_tail));
-  float others = s * (z * q);
-  float log = first + others;
-  log_tail += others - (log - first);
-  float high = exponent + log;
-  float low = (log - (high - exponent)) + log_tail;
-  high = a == 0.0f ? -AG_INFF : high;
-  high = a == AG_INFF ? a : high;
-  float t = y * high;
-  float t_tail = AG_FMAF(y, low, AG_FMAF(y, high, -t));
-  t_tail = AG_ABSF(t) < 200.0f ? t_tail : 0.0f;
-  t = t > 200.0f ? 200.0f : t;
-  t = t < -200.0f ? -200.0f : t;
-  float m = t + AG_MAGICF;
-  k = (int32_t)(ag_bits_f(m) - ag_bits_f(AG_MAGICF));
-  float r = (t - (m - AG_MAGICF)) + t_tail;
-  float e = 0x1.442776p-13f;
-  e = AG_FMAF(e, r, 0x1.5ef758p-10f);
-  e = AG_FMAF(e, r, 0x1.3b2a46p-7f);
-  e = AG_FMAF(e, r, 0x1.c6af9ap-5f);
-  e = AG_FMAF(e, r, 0x1.ebfbep-3f);
-  e = AG_FMAF(e, r, 0x1.62e43p-1f);
-  float value = ag_scale_f(AG_FMAF(e, r, 1.0f), k);
-  float half = 0.5f * y;
-  int integer = AG_TRUNCF(y) == y;
-  int odd = integer & (AG_TRUNCF(half) != half);
-  value = a == 1.0f ? 1.0f : value;
-  value = odd ? AG_COPYSIGNF(value, x) : value;
-  value = ((x < 0.0f) & !integer & (a != AG_INFF)) ? AG_NANF : value;
-  value = ((x != x) | (y != y)) ? x + y : value;
-  return ((x == 1.0f) | (y == 0.0f)) ? 1.0f : value;
 }
 
 #endif

@@ -77,15 +77,29 @@ AG_FN int v_signbit(double x) {
   return (int)(ag_bits(x) >> 63);
 }
 
+/* Not below 2^63 where |x / y| may reach 2^52, for subnormal y and infinite x. */
+AG_FN uint64_t v_fmod_far(double x, double y) {
+  uint64_t a = ag_bits(x) & 0x7fffffffffffffffu;
+  uint64_t b = ag_bits(y) & 0x7fffffffffffffffu;
+  return (((uint64_t)50 << 52) + b - a) | (b - ((uint64_t)1 << 52)) | (0x7fefffffffffffffu - a);
+}
+
 /* Remainder of |x / y| < 2^52 with the sign of x: x - trunc(x / y) y is exact by fma, and one correction
  * undoes a quotient that was rounded up to the next integer.  y = 0 gives NaN. */
-AG_FN double ag_fmod_near(double x, double y) {
+AG_FN double ag_fmod_parts(double x, double y, double *quotient) {
   double a = AG_ABS(x);
   double b = AG_ABS(y);
-  double r = AG_FMA(-AG_TRUNC(a / b), b, a);
+  double q = AG_TRUNC(a / b);
+  double r = AG_FMA(-q, b, a);
+  *quotient = r < 0.0 ? q - 1.0 : q;
   r = r < 0.0 ? r + b : r;
   r = b == AG_INF ? x : AG_COPYSIGN(r, x);
   return a == AG_INF ? AG_NAN : r;
+}
+
+AG_FN double v_fmod_near(double x, double y) {
+  double quotient;
+  return ag_fmod_parts(x, y, &quotient);
 }
 
 /* C's fmod, exact.  The branch for large quotients keeps a loop scalar. */
@@ -93,26 +107,45 @@ AG_FN double v_fmod(double x, double y) {
   if (AG_ABS(x / y) >= 0x1p52) {
     return AG_FMOD(x, y);
   }
-  return ag_fmod_near(x, y);
+  return v_fmod_near(x, y);
 }
 
-/* np.mod: fmod moved to the sign of y; y = 0 gives NaN. */
-AG_FN double v_mod(double x, double y) {
-  double r = v_fmod(x, y);
+/* A remainder r with the sign of x moved to the sign of y. */
+AG_FN double ag_mod(double r, double y) {
   double moved = (r < 0.0) != (y < 0.0) ? r + y : r;
   return r == 0.0 ? AG_COPYSIGN(0.0, y) : moved;
 }
 
-/* np.floor_divide: (x - mod(x, y)) / y rounded to an integer, so that it agrees with v_mod; x / y
- * where y = 0. */
-AG_FN double v_floordiv(double x, double y) {
-  double r = v_fmod(x, y);
+/* (x - r) / y rounded to an integer, for the remainder r with the sign of x; x / y where y = 0. */
+AG_FN double ag_floordiv(double x, double y, double r) {
   double ratio = (x - r) / y;
   ratio = ((r != 0.0) & ((r < 0.0) != (y < 0.0))) ? ratio - 1.0 : ratio;
   double whole = AG_FLOOR(ratio);
   whole = ratio - whole > 0.5 ? whole + 1.0 : whole;
   whole = ratio == 0.0 ? AG_COPYSIGN(0.0, x / y) : whole;
   return y == 0.0 ? x / y : whole;
+}
+
+/* np.mod: y = 0 gives NaN. */
+AG_FN double v_mod(double x, double y) {
+  return ag_mod(v_fmod(x, y), y);
+}
+
+AG_FN double v_mod_near(double x, double y) {
+  return ag_mod(v_fmod_near(x, y), y);
+}
+
+/* np.floor_divide, which agrees with v_mod. */
+AG_FN double v_floordiv(double x, double y) {
+  return ag_floordiv(x, y, v_fmod(x, y));
+}
+
+/* The same from the quotient itself, which is exact here. */
+AG_FN double v_floordiv_near(double x, double y) {
+  double q;
+  double r = ag_fmod_parts(x, y, &q);
+  q = ag_float(ag_bits(q) | ((ag_bits(x) ^ ag_bits(y)) & 0x8000000000000000u));
+  return ((r != 0.0) & ((r < 0.0) != (y < 0.0))) ? q - 1.0 : q;
 }
 
 /* p * 2^k, |k| < 2000, in two exact steps so that the result may be subnormal.  Biased, because an
@@ -241,16 +274,20 @@ AG_FN double v_log(double x) {
   return x < 0.0 ? AG_NAN : r;
 }
 
-/* log(1 + x): max ULP 1.3. */
-AG_FN double v_log1p(double x) {
-  double u = 1.0 + x;
-  double lost = x - (u - 1.0);
+/* log(1 + u) for finite u > -1. */
+AG_FN double ag_log1p(double u) {
+  double sum = 1.0 + u;
+  double lost = u - (sum - 1.0);
   double k;
   uint64_t biased;
-  double f = ag_log_split(u, &k, &biased);
+  double f = ag_log_split(sum, &k, &biased);
   f = AG_FMA(0.5 * lost, ag_float((2048 - biased) << 52), f);
-  f = biased == 1024 ? x : f;
-  double r = ag_log_poly(f, k);
+  return ag_log_poly(biased == 1024 ? u : f, k);
+}
+
+/* log(1 + x): max ULP 1.3. */
+AG_FN double v_log1p(double x) {
+  double r = ag_log1p(x);
   r = x < AG_INF ? r : x;
   r = x == -1.0 ? -AG_INF : r;
   r = x < -1.0 ? AG_NAN : r;
@@ -409,73 +446,6 @@ AG_FN double v_erf(double x) {
   double p = ag_erfc_factors(b, &tails[0], &e, &tails[1], &divisor, &tails[2], &k);
   double r = AG_COPYSIGN(1.0 - ag_scale(p * e / divisor, k), x);
   return a > 1.0 ? r : ag_erf_small(x);
-}
-
-/* log(a) = result + tail for a > 0, to about 2^-66:
- * log(m) = 2 s (1 + z (1/3 + z Q(z))), where s, z = s^2 and the factor of z are sums of two doubles. */
-AG_FN double ag_log_wide(double a, double *tail) {
-  double normal = a < 0x1p-1022 ? a * 0x1p54 : a;
-  double shift = a < 0x1p-1022 ? -54.0 : 0.0;
-  double power;
-  uint64_t biased;
-  double f = ag_log_split(normal, &power, &biased);
-  power += shift;
-  double d = 2.0 + f;
-  double d_tail = f - (d - 2.0);
-  double inverse = 1.0 / d;
-  double s = f * inverse;
-  double s_tail = (AG_FMA(-s, d, f) - s * d_tail) * inverse;
-  double z = s * s;
-  double z_tail = AG_FMA(s, s, -z) + 2.0 * s * s_tail;
-  double q = 0x1.db156dec3600ep-5;
-  q = AG_FMA(q, z, 0x1.e00ed3fb0022ap-5);
-  q = AG_FMA(q, z, 0x1.1115831b8c7fdp-4);
-  q = AG_FMA(q, z, 0x1.3b13a8e578d3cp-4);
-  q = AG_FMA(q, z, 0x1.745d173ef74c2p-4);
-  q = AG_FMA(q, z, 0x1.c71c71c74a4a4p-4);
-  q = AG_FMA(q, z, 0x1.2492492492304p-3);
-  q = AG_FMA(q, z, 0x1.999999999999ap-3);
-  q *= z;
-  double c = 0x1.5555555555555p-2 + q;
-  double c_tail = (q - (c - 0x1.5555555555555p-2)) + 0x1.5555555555555p-56;
-  double u = z * c;
-  double u_tail = AG_FMA(z, c, -u) + AG_FMA(z, c_tail, z_tail * c);
-  double v = s * u;
-  double v_tail = AG_FMA(s, u, -v) + AG_FMA(s, u_tail, s_tail * u);
-  double log = s + v;
-  double log_tail = (v - (log - s)) + (v_tail + s_tail);
-  log += log;
-  log_tail = AG_FMA(power, 0x1.ef35793c7673p-45, log_tail + log_tail);
-  double whole = power * 0x1.62e42fefa38p-1;
-  double high = whole + log;
-  *tail = (log - (high - whole)) + log_tail;
-  return high;
-}
-
-/* x to the power y = exp(y log |x|) with the logarithm as a sum of two doubles.  Max ULP 1.2. */
-AG_FN double v_pow(double x, double y) {
-  double a = AG_ABS(x);
-  double low;
-  double high = ag_log_wide(a, &low);
-  high = a == 0.0 ? -AG_INF : high;
-  high = a == AG_INF ? a : high;
-  double t = y * high;
-  double t_tail = AG_FMA(y, low, AG_FMA(y, high, -t));
-  t_tail = AG_ABS(t) < 1000.0 ? t_tail : 0.0;
-  t = t > 1000.0 ? 1000.0 : t;
-  t = t < -1000.0 ? -1000.0 : t;
-  int64_t k;
-  double tail;
-  double value = ag_exp_parts(t, t_tail, &k, &tail);
-  value = ag_scale(value, k);
-  double half = 0.5 * y;
-  int integer = AG_TRUNC(y) == y;
-  int odd = integer & (AG_TRUNC(half) != half);
-  value = a == 1.0 ? 1.0 : value;
-  value = odd ? AG_COPYSIGN(value, x) : value;
-  value = ((x < 0.0) & !integer & (a != AG_INF)) ? AG_NAN : value;
-  value = ((x != x) | (y != y)) ? x + y : value;
-  return ((x == 1.0) | (y == 0.0)) ? 1.0 : value;
 }
 
 #endif

@@ -144,7 +144,7 @@ AG_FN double v_gamma(double x) {
   double w = ag_gamma_steps(a, sine, &product, &reflected);
   double b = a > 200.0 ? 200.0 : a;
   double log_tail;
-  double log = ag_log_wide(large ? b : 4.0, &log_tail);
+  double log = ag_log_wide(large ? b : 4.0, 0.0, &log_tail);
   double less = log - 1.0;
   log_tail += (log - less) - 1.0;
   double factor = b - 0.5;

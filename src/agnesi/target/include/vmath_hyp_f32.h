@@ -20,67 +20,73 @@ AG_FN float v_exp2f(float x) {
   return ag_scale_f(AG_FMAF(q, r, 1.0f), k);
 }
 
-/* log(x) / log(b) = k / log2(b) + log(1 + f) / log(b): the first factor in two parts of which the larger is short, the
- * second in two parts. */
-AG_FN float ag_log_base_f(float x, float two, float two_tail, float unit, float unit_tail) {
+/* x = 2^k (1 + f), as ag_log_split_f for every x > 0. */
+AG_FN float ag_log_split_any_f(float x, float *power) {
   float normal = x < 0x1p-126f ? x * 0x1p23f : x;
   float shift = x < 0x1p-126f ? -23.0f : 0.0f;
-  int32_t power;
-  float f = ag_log_split_f(normal, &power);
-  float k = (float)power + shift;
-  float whole = k * two;
-  float part = f * unit;
-  float part_tail = AG_FMAF(f, unit, -part) + AG_FMAF(f, unit_tail, k * two_tail);
-  float sum = whole + part;
-  float r = sum + (((whole - sum) + part) + AG_FMAF(ag_log_rest_f(f, 0.0f, 0.0f), unit, part_tail));
+  int32_t k;
+  float f = ag_log_split_f(normal, &k);
+  *power = (float)k + shift;
+  return f;
+}
+
+/* The value r of a logarithm of x > 0, or that of another x. */
+AG_FN float ag_log_special_f(float x, float r) {
   r = x < AG_INFF ? r : x;
   r = x == 0.0f ? -AG_INFF : r;
   return x < 0.0f ? AG_NANF : r;
 }
 
-/* log2: max ULP 1.2, exact at powers of 2. */
+/* log2(x) = k + f P(f): max ULP 1.8, exact at powers of 2. */
 AG_FN float v_log2f(float x) {
-  return ag_log_base_f(x, 1.0f, 0.0f, 0x1.715476p0f, 0x1.4ae0cp-26f);
+  float k;
+  float f = ag_log_split_any_f(x, &k);
+  float q = 0x1.017f8ep-3f;
+  q = AG_FMAF(q, f, -0x1.a76faap-3f);
+  q = AG_FMAF(q, f, 0x1.b95bb6p-3f);
+  q = AG_FMAF(q, f, -0x1.e9835ap-3f);
+  q = AG_FMAF(q, f, 0x1.26dcb8p-2f);
+  q = AG_FMAF(q, f, -0x1.715b7p-2f);
+  q = AG_FMAF(q, f, 0x1.ec736ap-2f);
+  q = AG_FMAF(q, f, -0x1.715472p-1f);
+  q = AG_FMAF(q, f, 0x1.715476p0f);
+  return ag_log_special_f(x, AG_FMAF(q, f, k));
 }
 
-/* log10: max ULP 1.1. */
+/* log10(x) = k log10(2) + f P(f), log10(2) in two parts: max ULP 1.8. */
 AG_FN float v_log10f(float x) {
-  return ag_log_base_f(x, 0x1.344p-2f, 0x1.3509f8p-18f, 0x1.bcb7b2p-2f, -0x1.5b235ep-27f);
+  float k;
+  float f = ag_log_split_any_f(x, &k);
+  float q = 0x1.2f33f2p-5f;
+  q = AG_FMAF(q, f, -0x1.ffbe64p-5f);
+  q = AG_FMAF(q, f, 0x1.0b7facp-4f);
+  q = AG_FMAF(q, f, -0x1.26a374p-4f);
+  q = AG_FMAF(q, f, 0x1.62d61ap-4f);
+  q = AG_FMAF(q, f, -0x1.bcc04p-4f);
+  q = AG_FMAF(q, f, 0x1.287d2cp-3f);
+  q = AG_FMAF(q, f, -0x1.bcb7acp-3f);
+  q = AG_FMAF(q, f, 0x1.bcb7bp-2f);
+  return ag_log_special_f(x, AG_FMAF(k, 0x1.344p-2f, AG_FMAF(k, 0x1.3509f8p-18f, q * f)));
 }
 
-/* The cube root of x = m 2^(3j), m in [1, 8): a polynomial for the inverse root r of m, one step of iteration for r,
- * one for t = m r^2.  Max ULP 0.6. */
+/* The cube root of a = |x|: the inverse root r from the bits, within 4 %, made better by a power series in 1 - a r^3, then one
+ * step of Newton for t = a r^2.  Max ULP 0.7. */
 AG_FN float v_cbrtf(float x) {
   float a = AG_ABSF(x);
-  float normal = a < 0x1p-126f ? a * 0x1p24f : a;
-  float unscale = a < 0x1p-126f ? 0x1p-8f : 1.0f;
-  float power = ag_float_f(ag_bits_f(normal) >> 23 | 0x4b000000u) - 0x1p23f;
-  float m = ag_float_f((ag_bits_f(normal) & 0x7fffffu) | 0x3f800000u);
-  power += 2.0f; /* the bias is a multiple of 3 */
-  float r = 0x1.c73184p-6f;
-  r = AG_FMAF(r, m, -0x1.bb1becp-3f);
-  r = AG_FMAF(r, m, 0x1.5e8accp-1f);
-  r = AG_FMAF(r, m, -0x1.2992ep0f);
-  r = AG_FMAF(r, m, 0x1.aa913ep0f);
-  float third = AG_FMAF(power, 0x1.555556p-2f, -0x1.555556p-2f) + AG_MAGICF;
-  float rest = power - 3.0f * (third - AG_MAGICF);
-  float factor = rest == 1.0f ? 0x1.965feap-1f : 1.0f;
-  factor = rest == 2.0f ? 0x1.428a3p-1f : factor;
-  float grow = rest == 1.0f ? 2.0f : 1.0f;
-  grow = rest == 2.0f ? 4.0f : grow;
-  r *= factor;
-  m *= grow;
-  float error = AG_FMAF(-m * r, r * r, 1.0f);
-  r = AG_FMAF(r * error, AG_FMAF(error, 0x1.c71c72p-3f, 0x1.555556p-2f), r);
+  float normal = a < 0x1p-60f ? a * 0x1p60f : a; /* so that the last gap is no subnormal */
+  float unscale = a < 0x1p-60f ? 0x1p-20f : 1.0f;
+  float third = (float)(int32_t)ag_bits_f(normal) * 0x1.555556p-2f;
+  float r = ag_float_f((uint32_t)(int32_t)(0x1.5287c0p30f - third));
+  float e = AG_FMAF(-(normal * r), r * r, 1.0f);
+  float q = 0x1.65dd86p-3f;
+  q = AG_FMAF(q, e, 0x1.c9bc9cp-3f);
+  q = AG_FMAF(q, e, 0x1.5553c6p-2f);
+  r = AG_FMAF(r * e, q, r);
   float square = r * r;
-  float t = m * square;
-  float t_square = t * t;
-  float t_rest = AG_FMAF(t, t, -t_square);
-  float gap = AG_FMAF(-t, t_square, m) - t * t_rest;
-  t = AG_FMAF(gap * 0x1.555556p-2f, square, t);
-  float scale = ag_float_f((ag_bits_f(third) + (127 - 43)) << 23);
-  float value = AG_COPYSIGNF(t * scale * unscale, x);
-  return ((x == 0.0f) | !(a < AG_INFF)) ? x : value;
+  float t = normal * square;
+  float gap = AG_FMAF(-t, t * t, normal);
+  t = AG_FMAF(gap * 0x1.555556p-2f, square, t) * unscale;
+  return AG_COPYSIGNF(a < AG_INFF ? t : a, x);
 }
 
 /* sqrt(x^2 + y^2), scaled where a square would leave the normal range; infinite if either argument is.
@@ -100,19 +106,19 @@ AG_FN float v_hypotf(float x, float y) {
   return ((a == AG_INFF) | (b == AG_INFF)) ? AG_INFF : value;
 }
 
-/* sinh: (exp(a) - exp(-a)) / 2, x P(x^2) below 1.  Max ULP 1.2. */
-AG_FN float v_sinhf(float x) {
-  float a = AG_ABSF(x);
-  float b = a > 95.0f ? 95.0f : a;
+/* exp(a) / 4 for 0 <= a; beyond 89.7, where 4 times it is infinite, that of 89.7. */
+AG_FN float ag_exp_quarter_f(float a) {
   int32_t k;
   float tail;
-  float e = ag_exp_parts_f(b, -0.0f, &k, &tail);
-  tail = ag_scale_f(tail, k - 1);
-  e = ag_scale_f(e, k - 1);
-  float inverse = 0.25f / e;
-  float large = e - inverse;
-  large += ((e - large) - inverse) + tail;
-  large = e < AG_INFF ? large : e;
+  float e = ag_exp_parts_f(a > 89.7f ? 89.7f : a, -0.0f, &k, &tail);
+  return e * ag_float_f((uint32_t)(k + 125) << 23);
+}
+
+/* sinh: (exp(a) - exp(-a)) / 2, x P(x^2) below 1.  Max ULP 2. */
+AG_FN float v_sinhf(float x) {
+  float a = AG_ABSF(x);
+  float e = ag_exp_quarter_f(a);
+  float large = 2.0f * (e - 0.0625f / e);
   float z = a * a;
   float q = 0x1.78a70ep-19f;
   q = AG_FMAF(q, z, 0x1.a009p-13f);
@@ -122,69 +128,40 @@ AG_FN float v_sinhf(float x) {
   return AG_COPYSIGNF(a < 1.0f ? small : large, x);
 }
 
-/* cosh = (exp(a) + exp(-a)) / 2.  Max ULP 1.2. */
+/* cosh = (exp(a) + exp(-a)) / 2.  Max ULP 2. */
 AG_FN float v_coshf(float x) {
-  float a = AG_ABSF(x);
-  float b = a > 95.0f ? 95.0f : a;
-  int32_t k;
-  float tail;
-  float e = ag_exp_parts_f(b, -0.0f, &k, &tail);
-  tail = ag_scale_f(tail, k - 1);
-  e = ag_scale_f(e, k - 1);
-  float inverse = 0.25f / e;
-  float sum = e + inverse;
-  sum += ((e - sum) + inverse) + tail;
-  return e < AG_INFF ? sum : e;
+  float e = ag_exp_quarter_f(AG_ABSF(x));
+  return 2.0f * (e + 0.0625f / e);
 }
 
-/* asinh(a) = log1p(a + a^2 / (1 + sqrt(1 + a^2))), log(2a) for large a.  Max ULP 1.7. */
+/* asinh(a) = log1p(a + a^2 / (1 + sqrt(1 + a^2))), log(2a) for large a.  Max ULP 2.5. */
 AG_FN float v_asinhf(float x) {
   float a = AG_ABSF(x);
-  float b = a > 0x1p26f ? 1.0f : a;
-  float square = b * b;
-  float part = square / (1.0f + AG_SQRTF(1.0f + square));
-  float u = b + part;
-  float tail = (b - u) + part;
   int large = a > 0x1p26f;
-  u = large ? a : u;
-  tail = large ? 0.0f : tail;
-  float value = ag_log1p_sum_f(u, tail);
+  float b = large ? 1.0f : a;
+  float square = b * b;
+  float u = b + square / (1.0f + AG_SQRTF(1.0f + square));
+  float value = ag_log1p_f(large ? a : u);
   value = large ? value + 0x1.62e43p-1f : value;
   value = a < 0x1p-13f ? a : value;
-  value = a < AG_INFF ? value : a;
-  return AG_COPYSIGNF(value, x);
+  return AG_COPYSIGNF(a < AG_INFF ? value : a, x);
 }
 
-/* acosh(1 + t) = log1p(t + sqrt(t (t + 2))), the sum with its rounding error; log(2x) for large x.
- * Max ULP 1.5. */
+/* acosh(1 + t) = log1p(t + sqrt(t (t + 2))); log(2x) for large x.  Max ULP 2.5. */
 AG_FN float v_acoshf(float x) {
   int large = x > 0x1p26f;
   float t = large ? 1.0f : x - 1.0f;
-  float other = t + 2.0f;
-  float product = t * other;
-  float product_tail = AG_FMAF(t, other, -product) + t * (t - (other - 2.0f));
-  float root = AG_SQRTF(product);
-  float root_tail = (AG_FMAF(-root, root, product) + product_tail) * 0.5f / (root + 0x1p-100f);
-  float u = t + root;
-  float low = t > root ? (t - u) + root : (root - u) + t;
-  low += root_tail;
-  u = large ? x : u;
-  low = large ? 0.0f : low;
-  float value = ag_log1p_sum_f(u, low);
+  float u = t + AG_SQRTF(t * (t + 2.0f));
+  float value = ag_log1p_f(large ? x : u);
   value = large ? value + 0x1.62e43p-1f : value;
   value = x < AG_INFF ? value : x;
   return x < 1.0f ? AG_NANF : value;
 }
 
-/* atanh(a) = log1p(2a / (1 - a)) / 2, the quotient with its rounding error.  Max ULP 1.6; NaN beyond 1. */
+/* atanh(a) = log1p(2a / (1 - a)) / 2.  Max ULP 2.5; NaN beyond 1. */
 AG_FN float v_atanhf(float x) {
   float a = AG_ABSF(x);
-  float below = 1.0f - a;
-  float below_tail = (1.0f - below) - a;
-  float inverse = 1.0f / below;
-  float u = 2.0f * a * inverse;
-  float low = AG_FMAF(-u, below_tail, AG_FMAF(-u, below, 2.0f * a)) * inverse;
-  float value = 0.5f * ag_log1p_sum_f(u, low);
+  float value = 0.5f * ag_log1p_f(2.0f * a / (1.0f - a));
   value = a < 0x1p-13f ? a : value;
   value = a == 1.0f ? AG_INFF : value;
   value = a > 1.0f ? AG_NANF : value;

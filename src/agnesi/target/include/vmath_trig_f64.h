@@ -10,7 +10,7 @@ AG_FN double ag_two_difference(double x, double y, double *difference) {
 }
 
 /* Not below 2^63 for |x| > 2^50, infinity and NaN: where the reduction below is wrong. */
-AG_FN uint64_t ag_far(double x) {
+AG_FN uint64_t v_sin_far(double x) {
   return 0x4310000000000000u - (ag_bits(x) & 0x7fffffffffffffffu);
 }
 
@@ -72,7 +72,7 @@ AG_SLOW double ag_trig_reduce_far(double x, double *tail, uint64_t *n) {
 
 /* The same for every finite x. */
 AG_FN double ag_trig_reduce_any(double x, double *tail, uint64_t *n) {
-  if (ag_far(x) >> 63) {
+  if (v_sin_far(x) >> 63) {
     return ag_trig_reduce_far(x, tail, n);
   }
   return ag_trig_reduce(x, tail, n);
@@ -137,7 +137,7 @@ AG_FN double ag_tan_sum(double r, double tail, uint64_t n) {
 }
 
 /* sin, cos, tan for every finite x: max ULP 1.0, 1.0 and 1.2. Calls keep a loop scalar; in a block of arguments none
- * of which is ag_far, ag_sin_near and its kin give the same bits inline.  (A reduction without a branch, with gathers
+ * of which is far, v_sin_near and its kin give the same bits inline.  (A reduction without a branch, with gathers
  * from a table of 2/pi, would take 3.3 times as long for ordinary arguments, 2.3 times with AVX2.) */
 AG_SLOW double v_sin(double x) {
   uint64_t n;
@@ -162,7 +162,7 @@ AG_SLOW double v_tan(double x) {
   return x == 0.0 ? x : value;
 }
 
-AG_FN double ag_sin_near(double x) {
+AG_FN double v_sin_near(double x) {
   uint64_t n;
   double tail;
   double r = ag_trig_reduce(x, &tail, &n);
@@ -170,14 +170,14 @@ AG_FN double ag_sin_near(double x) {
   return x == 0.0 ? x : value;
 }
 
-AG_FN double ag_cos_near(double x) {
+AG_FN double v_cos_near(double x) {
   uint64_t n;
   double tail;
   double r = ag_trig_reduce(x, &tail, &n);
   return ag_sin_sum(r, tail, n + 1);
 }
 
-AG_FN double ag_tan_near(double x) {
+AG_FN double v_tan_near(double x) {
   uint64_t n;
   double tail;
   double r = ag_trig_reduce(x, &tail, &n);
@@ -215,16 +215,30 @@ AG_FN double ag_atan_poly(double t, double tail, double quarters) {
   return value + ((t - (value - base)) + tail);
 }
 
-/* atan = pi/2 - atan(1 / x) above 1, the inverse with its rounding error.  Max ULP 1.5. */
+/* atan = h pi/2 + atan(t) with |t| <= sqrt(2) - 1: h = 0 and t = x, h = 1/2 and t = (x - 1) / (x + 1), h = 1 and t = -1 / x.
+ * Max ULP 2. */
 AG_FN double v_atan(double x) {
   double a = AG_ABS(x);
-  int above = a > 1.0;
-  double b = a > 0x1p60 ? 0x1p60 : a;
-  double t = -1.0 / b;
-  double tail = AG_FMA(t, b, 1.0) * t;
-  t = above ? t : a;
-  tail = above ? tail : 0.0;
-  return AG_COPYSIGN(ag_atan_poly(t, tail, above ? 1.0 : 0.0), x);
+  int above = a > 0x1.a827999fcef32p-2;
+  int far = a > 0x1.3504f333f9de6p1;
+  double over = far ? -1.0 : (above ? a - 1.0 : a);
+  double under = far ? a : (above ? a + 1.0 : 1.0);
+  double t = over / under;
+  double h = far ? 1.0 : (above ? 0.5 : 0.0);
+  double z = t * t;
+  double q = -0x1.25887944ce372p-6;
+  q = AG_FMA(q, z, 0x1.37e38078ba2d9p-5);
+  q = AG_FMA(q, z, -0x1.9cd837e2d1c7p-5);
+  q = AG_FMA(q, z, 0x1.df1082bb465p-5);
+  q = AG_FMA(q, z, -0x1.10ebcd900913cp-4);
+  q = AG_FMA(q, z, 0x1.3b111af4725f2p-4);
+  q = AG_FMA(q, z, -0x1.745cf8f6248a3p-4);
+  q = AG_FMA(q, z, 0x1.c71c70e6e692fp-4);
+  q = AG_FMA(q, z, -0x1.24924922af419p-3);
+  q = AG_FMA(q, z, 0x1.99999999958ap-3);
+  q = AG_FMA(q, z, -0x1.555555555553dp-2);
+  double rest = AG_FMA(q * z, t, h * 0x1.1a62633145c07p-54);
+  return AG_COPYSIGN(AG_FMA(h, 0x1.921fb54442d18p0, t + rest), x);
 }
 
 /* The angle of the point (x, y) by the ratio of the smaller coordinate to the larger, both scaled where the inverse or

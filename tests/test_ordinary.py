@@ -1,4 +1,4 @@
-"""Sines of all angles: blocks with angles beyond 2**50 among them, in every kind of loop."""
+"""Functions with a form for ordinary arguments: blocks with others among them, in every kind of loop."""
 
 from __future__ import annotations
 
@@ -81,3 +81,31 @@ def test_lookups():
     assert_near(ag.function([x, i], at.cos(x[i]))(angles(), np.array([3, 0, -1])), np.cos(angles()[[3, 0, -1]]))
     with pytest.raises(IndexError):
         ag.function([x, i], at.cos(x[i]))(angles(), np.array([3, 10000]))
+
+
+def test_single_precision():
+    v = angles().astype("f4")
+    y = at.vector("y", dtype="float32")
+    f = ag.function([y], [at.sin(y), at.cos(y) * at.tan(y / 2)])
+    wide = v.astype("f8")
+    for found, wanted in zip(f(v), [np.sin(wide), np.cos(wide) * np.tan(wide / 2)], strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=2e-6, atol=1e-6)
+    assert "v_sin_nearf(" in f.text
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_functions_of_two(dtype):
+    a, b = at.vector("a", dtype=dtype), at.vector("b", dtype=dtype)
+    rng = np.random.default_rng(2)
+    u, v = rng.uniform(0.1, 20, (2, 3000)).astype(dtype)
+    far, by = u.copy(), v.copy()
+    far[[0, 700, 2999]] = [1e30, -np.inf, -5]
+    by[[5, 701, 1400]] = [0, 1e-30, np.nan]
+    f = ag.function([a, b], [at.mod(a, b), at.fmod(a, b), a // b, a**b, at.sin(a % b).sum()])
+    with np.errstate(all="ignore"):
+        for p, q in ((u, v), (far, by), (u[:0], v[:0])):
+            wanted = [np.mod(p, q), np.fmod(p, q), p // q, p**q, np.sin(np.mod(p, q)).sum()]
+            for found, expected in zip(f(p, q), wanted, strict=True):
+                np.testing.assert_allclose(found, expected, rtol=2e-5 if dtype == "float32" else 1e-12)
+    assert "v_pow_near" in f.text
+    assert "v_fmod_far" in f.text
