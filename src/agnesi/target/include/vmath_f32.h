@@ -322,7 +322,7 @@ AG_FN float v_tanhf(float x) {
   e = AG_FMAF(e, r, 0x1.ebfbdcp-3f);
   e = AG_FMAF(e, r, 0x1.62e43p-1f);
   e = AG_FMAF(e, r, 1.0f);
-  e = ag_float_f(ag_bits_f(e) + (ag_bits_f(m) << 23));
+  e *= ag_float_f((ag_bits_f(m) << 23) + 0x3f800000);
   float large = 1.0f - 2.0f / (e + 1.0f);
   float z = a * a;
   float q = -0x1.828776p-8f;

@@ -190,9 +190,10 @@ AG_FN float v_trigammaf(float x) {
   float sine = ag_sine_over_pi_f(r, &rounding);
   float square = sine * sine;
   float square_tail = AG_FMAF(sine, sine, -square) + 2.0f * sine * rounding;
-  float inverse_square = 1.0f / square;
-  float correction = inverse_square * square_tail * inverse_square;
-  correction = AG_ABSF(r) > 0x1p-50f ? correction : 0.0f; /* where the square's tail is a number */
+  float single = 1.0f / sine;
+  int tiny = AG_ABSF(r) < 0x1p-50f; /* where the square's tail is no number, and then the square */
+  float inverse_square = tiny ? single * single : 1.0f / square;
+  float correction = tiny ? 0.0f : inverse_square * square_tail * inverse_square;
   return negative ? inverse_square - (value + correction) : value;
 }
 
