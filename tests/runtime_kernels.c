@@ -158,32 +158,34 @@ int until_cancelled(struct ag_call *c) {
 }
 
 /* alpha a b + beta c, c given */
-#define GEMM(real, suffix) \
+#define GEMM(type, suffix) \
   int gemm_##suffix(struct ag_call *c) { \
     int64_t m = c->dims[0], k = c->dims[1], n = c->dims[3], pad = 3; \
     c->dims[6] = m; c->dims[7] = n + pad; \
     TRY(c->alloc(c, 5)); \
     TRY(c->enter(c, 0)); \
-    real *out = c->data[5]; \
-    const real *start = c->data[2]; \
+    type *out = c->data[5]; \
+    const type *start = c->data[2]; \
     for (int64_t i = 0; i < m; i++) \
       for (int64_t j = 0; j < n + pad; j++) \
         out[i * (n + pad) + j] = j < n ? start[i * c->strides[4] + j * c->strides[5]] : -7; \
-    c->library->gemm_##suffix(m, n, k, *(real *)c->data[3], c->data[0], c->strides[0], c->strides[1], c->data[1], \
-                              c->strides[2], c->strides[3], *(real *)c->data[4], out, n + pad); \
+    c->library->gemm_##suffix(m, n, k, *(type *)c->data[3], c->data[0], c->strides[0], c->strides[1], c->data[1], \
+                              c->strides[2], c->strides[3], *(type *)c->data[4], out, n + pad); \
     return AG_OK; \
   } \
   int solve_##suffix(struct ag_call *c) { \
     int64_t n = c->dims[0], m = c->dims[3]; \
     c->dims[4] = n; c->dims[5] = m; \
     TRY(c->alloc(c, 2)); \
-    TRY(c->enter(c, ag_solve_bytes(n, m, sizeof(real)))); \
+    TRY(c->enter(c, ag_solve_bytes(n, m, sizeof(type)))); \
     int column = c->library->solve_##suffix(n, m, c->data[0], c->data[1], c->data[2], c->arena); \
     if (column != 0) { c->check = 2; c->values[0] = column; return AG_CHECK; } \
     return AG_OK; \
   }
 GEMM(float, f32)
 GEMM(double, f64)
+GEMM(float _Complex, c64)
+GEMM(double _Complex, c128)
 
 static void mark(void *closure, int64_t lo, int64_t hi) {
   for (int64_t i = lo; i < hi; i++) ((int64_t *)closure)[i] += i;

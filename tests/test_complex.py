@@ -137,6 +137,26 @@ class TestValues:
         assert abs(c.sum().eval({c: values}) - values.astype("c16").sum()) < 1e-2
 
 
+class TestProducts:
+    """Those that are large enough for a library."""
+
+    @pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+    def test_matrices_in_any_order(self, rng, dtype):
+        a, b = ((rng.normal(size=(40, 40)) + 1j * rng.normal(size=(40, 40))).astype(dtype) for _ in range(2))
+        x, y = at.matrix("x", dtype), at.matrix("y", dtype)
+        f = ag.function([x, y], [x @ y, x.T @ y.conj(), x + 2 * (x[::2].T @ y[1::2]), at.solve(x, y)])
+        for p, q in ((a, b), (a.T, b[::-1]), (a[:30, 5:35:][:, ::-1], b[::-1, 3:33][10:])):
+            wanted = p @ q, p.T @ q.conj(), p + 2 * (p[::2].T @ q[1::2]), np.linalg.solve(p, q)
+            for made, value in zip(f(p, q), wanted, strict=True):
+                np.testing.assert_allclose(made, value, rtol=0, atol=3e3 * np.finfo(dtype).eps * abs(value).max())
+        assert "calls of gemm x3, solve" in f.explain()
+
+    def test_batches(self, rng):
+        a, b = (rng.normal(size=(3, 9, 9)) + 1j * rng.normal(size=(3, 9, 9)) for _ in range(2))
+        x, y = at.ztensor3("x"), at.ztensor3("y")
+        np.testing.assert_allclose((x.mT @ y).eval({x: a, y: b}), a.swapaxes(1, 2) @ b, rtol=1e-12)
+
+
 class TestDerivatives:
     """The gradient by a complex variable is that by its real part plus i times that by its imaginary part."""
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from agnesi import _runtime
+from agnesi.ir import dtype as dt
 from agnesi.runtime import blas
 from dispatchers import REQUIRED, Function, build_kernels
 
@@ -42,13 +43,13 @@ def library(request):
         _runtime.set_product_code("portable")  # which leaves products to BLAS
     else:
         _runtime.set_product_code(request.param)
-        _runtime.set_library(0, 0, 0, 0, 0, 0)
+        _runtime.set_library(*[0] * len(addresses))
     yield
     _runtime.set_library(*addresses)
     _runtime.set_product_code(CODES[0])
 
 
-TYPES = [(np.dtype("float32"), "f32"), (np.dtype("float64"), "f64")]
+TYPES = [(np.dtype(d), suffix) for d, suffix in dt.LIBRARY.items()]
 
 
 def product(kernels, dtype, suffix):
@@ -62,10 +63,21 @@ def solver(kernels, dtype, suffix):
     return Function(kernels, (f"solve_{suffix}",) * 2, inputs, (), (), ((dtype, 2),), (), "one")
 
 
+def normal(rng, shape, dtype):
+    """Random numbers; complex ones have both parts."""
+    values = rng.standard_normal(shape)
+    return (values + 1j * rng.standard_normal(shape) if dtype.kind == "c" else values).astype(dtype)
+
+
+def precise(x):
+    """The array in double precision."""
+    return x.astype(np.result_type(x, "f8"))
+
+
 def strided(rng, rows, columns, dtype):
     """A random matrix that lies in memory in one of many ways."""
     way = rng.integers(0, 8)
-    wide = rng.standard_normal((2 * rows + 3, 2 * columns + 3)).astype(dtype)
+    wide = normal(rng, (2 * rows + 3, 2 * columns + 3), dtype)
     if way == 0:
         return np.ascontiguousarray(wide[:rows, :columns])
     if way == 1:
@@ -90,11 +102,13 @@ def test_products(kernels, library, dtype, suffix):
     for _ in range(1500):
         m, n, k = (int(rng.choice(sizes)) for _ in range(3))
         a, b, c = strided(rng, m, k, dtype), strided(rng, k, n, dtype), strided(rng, m, n, dtype)
-        alpha, beta = float(rng.choice([1, -0.5, 2])), float(rng.choice([0, 1, 0.5]))
+        alpha, beta = (dtype.type(rng.choice(numbers)) for numbers in ([1, -0.5, 2], [0, 1, 0.5]))
+        if dtype.kind == "c" and rng.integers(2):
+            alpha, beta = dtype.type(alpha * 1j), dtype.type(beta * (0.6 - 0.8j))
         if beta == 0:
             c = np.full((m, n), np.nan, dtype)
         result = f(a, b, c, alpha, beta)
-        expected = alpha * (a.astype("f8") @ b.astype("f8")) + (beta * c.astype("f8") if beta else 0)
+        expected = alpha * (precise(a) @ precise(b)) + (beta * precise(c) if beta else 0)
         np.testing.assert_allclose(result[:, :n], expected, rtol=0, atol=300 * np.finfo(dtype).eps)
         np.testing.assert_array_equal(result[:, n:], -7)  # nothing beyond the columns is written
 
@@ -103,19 +117,19 @@ def test_products(kernels, library, dtype, suffix):
 def test_large_products(kernels, library, dtype, suffix):
     rng, f = np.random.default_rng(1), product(kernels, dtype, suffix)
     for m, n, k in ((300, 70, 520), (1, 700, 300), (700, 1, 300), (65, 257, 129)):
-        a, b = rng.standard_normal((k, m)).astype(dtype).T, rng.standard_normal((k, n)).astype(dtype)
-        result = f(a, b, np.zeros((m, n), dtype), 1.0, 0.0)[:, :n]
-        np.testing.assert_allclose(result, a.astype("f8") @ b.astype("f8"), rtol=0, atol=2e3 * np.finfo(dtype).eps)
+        a, b = normal(rng, (k, m), dtype).T, normal(rng, (k, n), dtype)
+        result = f(a, b, np.zeros((m, n), dtype), dtype.type(1), dtype.type(0))[:, :n]
+        np.testing.assert_allclose(result, precise(a) @ precise(b), rtol=0, atol=2e3 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize(("dtype", "suffix"), TYPES)
 def test_nan_in_a_factor_spreads(kernels, library, dtype, suffix):
-    f = product(kernels, dtype, suffix)
+    f, scalars = product(kernels, dtype, suffix), (dtype.type(1), dtype.type(0))
     for n in (1, 5):
         a, b = np.zeros((3, 4), dtype), np.zeros((4, n), dtype)
         a[1, 2] = np.nan
-        left = f(a, b, np.zeros((3, n), dtype), 1.0, 0.0)[:, :n]
-        right = f(b.T, a.T, np.zeros((n, 3), dtype), 1.0, 0.0)[:, :3]
+        left = f(a, b, np.zeros((3, n), dtype), *scalars)[:, :n]
+        right = f(b.T, a.T, np.zeros((n, 3), dtype), *scalars)[:, :3]
         for result in (left, right.T):
             np.testing.assert_array_equal(np.isnan(result), np.array([[False], [True], [False]]) * np.ones(n, bool))
 
@@ -281,7 +295,8 @@ def test_solutions(kernels, library, dtype, suffix):
     rng, f = np.random.default_rng(2), solver(kernels, dtype, suffix)
     for n in (0, 1, 2, 5, 30):
         for m in (0, 1, 3, 8):
-            a, x = rng.standard_normal((n, n)) + n * np.eye(n), rng.standard_normal((n, m))
+            wide = np.result_type(dtype, "f8")
+            a, x = normal(rng, (n, n), wide) + n * np.eye(n), normal(rng, (n, m), wide)
             a = a[rng.permutation(n)]  # pivots are needed
             kept = a.astype(dtype)
             result = f(kept, (a @ x).astype(dtype))

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from agnesi.ir import dims
-from agnesi.ir.dtype import SIZES, is_inexact
+from agnesi.ir.dtype import SIZES, is_complex, is_inexact
 from agnesi.ir.node import Node, topological
 from agnesi.ir.show import pprint
 from agnesi.ir.type import Dim
@@ -77,7 +77,7 @@ class Work:
             self.calls[stmt.name] += 1
             if stmt.name == "gemm":
                 a, b = stmt.reads
-                self.flops.add(dims.product([times, *a.sizes, b.sizes[1]]), 2)
+                self.flops.add(dims.product([times, *a.sizes, b.sizes[1]]), 8 if is_complex(stmt.dtype) else 2)
         if not isinstance(stmt, (Let, Set, Store)):
             return
         found = (n for n in topological([stmt.value]) if n.op.kind == "elementwise" and is_inexact(n.dtype))

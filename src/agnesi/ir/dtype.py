@@ -16,6 +16,8 @@ HALVES = ("float16", "bfloat16")
 FLOATS = (*HALVES, "float32", "float64")
 COMPLEXES = ("complex64", "complex128")
 DTYPES = BOOL + SIGNED + UNSIGNED + FLOATS + COMPLEXES
+LIBRARY = {"float32": "f32", "float64": "f64", "complex64": "c64", "complex128": "c128"}
+"""The dtypes in which a library multiplies and solves, and the suffixes of its routines."""
 SIZES = {d: 2 if d == "bfloat16" else np.dtype(d).itemsize for d in DTYPES}  # in bytes
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from agnesi.errors import VerificationError
 from agnesi.ir import dims
-from agnesi.ir.dtype import SIZES
+from agnesi.ir.dtype import LIBRARY, SIZES
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, temp, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, same
@@ -206,7 +206,7 @@ class NestVerifier:
             raise self.fail(f"there is no library routine {stmt.name}")
         if (len(stmt.reads), len(stmt.scalars)) != ROUTINES[stmt.name]:
             raise self.fail(f"{stmt.name} has {len(stmt.reads)} operands and {len(stmt.scalars)} scalars")
-        if stmt.dtype not in ("float32", "float64"):
+        if stmt.dtype not in LIBRARY:
             raise self.fail(f"{stmt.name} does not know {stmt.dtype}")
         self.expressions(stmt.scalars)
         for scalar in stmt.scalars:

@@ -107,9 +107,9 @@ def _solve_reference(a: Array, b: Array, shape: tuple[int, ...], site: int) -> A
 
 
 def _solve_vjp(node: Node, g: Node) -> tuple[Node, Node]:
-    a, _ = node.args
+    a = ew.conjugate(node.args[0])
     gb = solve_(transpose_(a, perm=(1, 0)), g, site=0)
-    return -contract(gb, node, labels="ij,kj->ik"), gb
+    return -contract(gb, ew.conjugate(node), labels="ij,kj->ik"), gb
 
 
 def _solve_jvp(node: Node, tangents: list[Node | None]) -> Node | None:
@@ -138,8 +138,6 @@ def solve(a: Node, b: Node) -> Node:
     [1.0, 0.5]
     """
     a, b = (cast(n, dt.to_float(dt.promote(as_node(a).dtype, as_node(b).dtype))) for n in (as_node(a), as_node(b)))
-    if dt.is_complex(a.dtype):
-        raise TypeMismatch(f"solve takes real numbers, not {a.type} and {b.type}")
     if b.ndim == 1:
         return reshape_dims(solve_(a, reshape_dims(b, (*b.shape, 1)), site=0), b.shape)
     return solve_(a, b, site=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agnesi.ir import dims
+from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import CONST, Node, cast, const, dim_node
 from agnesi.ops import elementwise as ew
 from agnesi.ops.index import insert, iota, reshape_dims, slice_, transpose_
@@ -13,8 +13,8 @@ from agnesi.rewrite.pattern import Bindings, Pattern, Rule, var
 
 x, y = var("x"), var("y")
 L = var("labels")
-BLAS = ("float32", "float64")  # the dtypes of products that a library does
 
+SCALING = ("float32", "float64")  # products whose factors move: that of a complex infinity and 1 has a NaN
 TINY = 27  # multiplications: products of matrices known to take no more are loops
 
 
@@ -89,15 +89,15 @@ def factor_out(b: Bindings) -> Node | None:
     """contract(s * x, y) -> s * contract(x, y) for a constant s; others might be infinite, and the product empty."""
     scales = [scale_of(b["x"]), scale_of(b["y"])]
     factors = [s for s, _ in scales if s is not None]
-    if not factors or b["node"].dtype not in BLAS or not all(f.op is CONST for f in factors):
+    if not factors or b["node"].dtype not in SCALING or not all(f.op is CONST for f in factors):
         return None
     total = factors[0] if len(factors) == 1 else folded(factors[0] * factors[1])
     return total * contract(scales[0][1], scales[1][1], labels=b["labels"])
 
 
 def is_matrix_product(node: Node) -> bool:
-    """Whether a product is one of two matrices that a library does."""
-    return node.op is contract and node.dtype in BLAS and all(n.ndim == 2 for n in (node, *node.args))
+    """Whether a product is one of two matrices that a library scales and adds."""
+    return node.op is contract and node.dtype in SCALING and all(n.ndim == 2 for n in (node, *node.args))
 
 
 def accumulate(b: Bindings) -> Node | None:
@@ -140,7 +140,7 @@ def is_worth_calls(node: Node) -> bool:
     Both operands have an axis that only they share with the result, and one is summed over; and the matrices are not
     known to be tiny.
     """
-    if node.dtype not in BLAS:
+    if node.dtype not in dt.LIBRARY:
         return False
     left, right, out = parts(node["labels"])
     sizes = label_sizes(node.args[0], node.args[1], node["labels"])

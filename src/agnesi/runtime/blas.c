@@ -1,50 +1,49 @@
 /* The library table of generated code: dense products and solvers, by BLAS and LAPACK or by own code. */
+#define AG_NO_HYP
+#define AG_NO_TRIG
+#include "complex_math.h"
 #include "product.h"
 #include "runtime.h"
 #include <stdlib.h>
-
-/* Routines with the Fortran calling convention, as SciPy exports them. */
-typedef void (*sgemm_type)(char *, char *, int *, int *, int *, float *, float *, int *, float *, int *, float *,
-                           float *, int *);
-typedef void (*dgemm_type)(char *, char *, int *, int *, int *, double *, double *, int *, double *, int *, double *,
-                           double *, int *);
-typedef void (*sgemv_type)(char *, int *, int *, float *, float *, int *, float *, int *, float *, float *, int *);
-typedef void (*dgemv_type)(char *, int *, int *, double *, double *, int *, double *, int *, double *, double *, int *);
-typedef void (*sgesv_type)(int *, int *, float *, int *, int *, float *, int *, int *);
-typedef void (*dgesv_type)(int *, int *, double *, int *, int *, double *, int *, int *);
-
-static sgemm_type sgemm;
-static dgemm_type dgemm;
-static sgemv_type sgemv;
-static dgemv_type dgemv;
-static sgesv_type sgesv;
-static dgesv_type dgesv;
+#include <string.h>
 
 /* BLAS counts in int: longer axes are cut. */
 enum { LONGEST = 1 << 30, MOST = 2147483647 };
 
 static int64_t at_least_1(int64_t n) { return n > 1 ? n : 1; }
 
-#define REAL float
+#define TIMES(x, y) ((x) * (y))
+#define OVER(x, y) ((x) / (y))
+#define SIZE(x) __builtin_fabsf(x)
+#define ELEMENT float
 #define NAME(word) word##_f32
-#define GEMM sgemm
-#define GEMV sgemv
-#define GESV sgesv
 #include "dense.h"
-#undef REAL
-#undef NAME
-#undef GEMM
-#undef GEMV
-#undef GESV
 
-#define REAL double
+#define TIMES(x, y) ((x) * (y))
+#define OVER(x, y) ((x) / (y))
+#define SIZE(x) __builtin_fabs(x)
+#define ELEMENT double
 #define NAME(word) word##_f64
-#define GEMM dgemm
-#define GEMV dgemv
-#define GESV dgesv
 #include "dense.h"
 
-const struct ag_library ag_library = {gemm_f32, gemm_f64, solve_f32, solve_f64};
+#define COMPLEX
+#define TIMES c_mulf
+#define OVER c_divf
+#define SIZE(x) (__builtin_fabsf(AG_REAL(x)) + __builtin_fabsf(AG_IMAG(x)))
+#define ELEMENT float _Complex
+#define NAME(word) word##_c64
+#include "dense.h"
+
+#define COMPLEX
+#define TIMES c_mul
+#define OVER c_div
+#define SIZE(x) (__builtin_fabs(AG_REAL(x)) + __builtin_fabs(AG_IMAG(x)))
+#define ELEMENT double _Complex
+#define NAME(word) word##_c128
+#include "dense.h"
+
+const struct ag_library ag_library = {gemm_f32,  gemm_f64,  gemm_c64,  gemm_c128,
+                                      solve_f32, solve_f64, solve_c64, solve_c128};
 
 static void run_serially(struct ag_pool *pool, void (*body)(void *, int64_t, int64_t), void *closure, int64_t n,
                          int64_t grain) {
@@ -56,14 +55,17 @@ static void run_serially(struct ag_pool *pool, void (*body)(void *, int64_t, int
 struct ag_pool ag_serial_pool = {1, run_serially};
 
 PyObject *ag_set_library(PyObject *Py_UNUSED(module), PyObject *args) {
-  unsigned long long a, b, c, d, e, f;
-  if (!PyArg_ParseTuple(args, "KKKKKK:set_library", &a, &b, &c, &d, &e, &f)) return NULL;
-  sgemm = (sgemm_type)(uintptr_t)a;
-  dgemm = (dgemm_type)(uintptr_t)b;
-  sgemv = (sgemv_type)(uintptr_t)c;
-  dgemv = (dgemv_type)(uintptr_t)d;
-  sgesv = (sgesv_type)(uintptr_t)e;
-  dgesv = (dgesv_type)(uintptr_t)f;
+  enum { ROUTINES = 3, ALL = 4 * ROUTINES };
+  void *addresses[ALL];
+  if (PyTuple_GET_SIZE(args) != ALL) return PyErr_Format(PyExc_TypeError, "set_library takes %d addresses", ALL);
+  for (int i = 0; i < ALL; i++) {
+    addresses[i] = PyLong_AsVoidPtr(PyTuple_GET_ITEM(args, i));
+    if (addresses[i] == NULL && PyErr_Occurred()) return NULL;
+  }
+  set_fortran_f32(addresses);
+  set_fortran_f64(addresses + ROUTINES);
+  set_fortran_c64(addresses + 2 * ROUTINES);
+  set_fortran_c128(addresses + 3 * ROUTINES);
   Py_RETURN_NONE;
 }
 

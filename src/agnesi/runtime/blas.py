@@ -24,7 +24,7 @@ THREAD_SETTERS = (
 _lock = threading.Lock()
 _loaded = False
 _source = "own loops (SciPy's BLAS was not asked for yet)"
-_routines = (0, 0, 0, 0, 0, 0)
+_routines: tuple[int, ...] = (0,) * 12
 _setter = 0
 _threads = 0
 
@@ -80,8 +80,8 @@ def ensure() -> None:
             return
         try:
             blas, lapack = _module("cython_blas"), _module("cython_lapack")
-            sgemm, dgemm, sgemv, dgemv = (_routine(blas, name) for name in ("sgemm", "dgemm", "sgemv", "dgemv"))
-            _routines = (sgemm, dgemm, sgemv, dgemv, _routine(lapack, "sgesv"), _routine(lapack, "dgesv"))
+            kinds = ((blas, "gemm"), (blas, "gemv"), (lapack, "gesv"))
+            _routines = tuple(_routine(module, letter + name) for letter in "sdcz" for module, name in kinds)
         except (ImportError, AttributeError, KeyError) as error:
             _source = f"own loops ({error})"
         else:
@@ -103,7 +103,7 @@ def _find_setter(path: str) -> int:
     return 0
 
 
-def routines() -> tuple[int, int, int, int, int, int]:
+def routines() -> tuple[int, ...]:
     """What `_runtime.set_library` was given: addresses, 0 where there is none."""
     return _routines
 

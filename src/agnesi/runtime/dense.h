@@ -1,18 +1,29 @@
 /* Products and solvers for one element type; included by blas.c once per type.
  *
- * REAL: the type.  NAME(word): the word with the type's suffix.  GEMM, GEMV, GESV: the Fortran routines or NULL.
+ * ELEMENT: the type.  NAME(word): the word with the type's suffix.  TIMES(x, y), OVER(x, y), SIZE(x): arithmetic, and
+ * what pivots are chosen by.  COMPLEX: defined for complex numbers, which have no tiles.
  */
+
+/* Routines with the Fortran calling convention, as SciPy exports them, or NULL. */
+static struct {
+  void (*gemm)(char *, char *, int *, int *, int *, ELEMENT *, ELEMENT *, int *, ELEMENT *, int *, ELEMENT *, ELEMENT *,
+               int *);
+  void (*gemv)(char *, int *, int *, ELEMENT *, ELEMENT *, int *, ELEMENT *, int *, ELEMENT *, ELEMENT *, int *);
+  void (*gesv)(int *, int *, ELEMENT *, int *, int *, ELEMENT *, int *, int *);
+} NAME(fortran);
+
+static void NAME(set_fortran)(void *const *addresses) { memcpy(&NAME(fortran), addresses, sizeof NAME(fortran)); }
 
 /* One factor of a product as BLAS takes it. */
 struct NAME(factor) {
-  REAL *data;
+  ELEMENT *data;
   char transposed; /* 'N': rows lie contiguously, 'T': columns do */
   int leading;
-  REAL *packed; /* to be freed */
+  ELEMENT *packed; /* to be freed */
 };
 
 /* Writes a[rows, columns] into `to`, contiguously. */
-static void NAME(pack)(REAL *to, int64_t rows, int64_t columns, const REAL *a, int64_t row, int64_t column) {
+static void NAME(pack)(ELEMENT *to, int64_t rows, int64_t columns, const ELEMENT *a, int64_t row, int64_t column) {
   enum { TILE = 16 };
   for (int64_t i0 = 0; i0 < rows; i0 += TILE)
     for (int64_t j0 = 0; j0 < columns; j0 += TILE)
@@ -21,9 +32,9 @@ static void NAME(pack)(REAL *to, int64_t rows, int64_t columns, const REAL *a, i
 }
 
 /* Presents a[rows, columns] with any strides; packs it where BLAS cannot take it.  False: no memory. */
-static bool NAME(present)(struct NAME(factor) *to, int64_t rows, int64_t columns, const REAL *a, int64_t row,
+static bool NAME(present)(struct NAME(factor) *to, int64_t rows, int64_t columns, const ELEMENT *a, int64_t row,
                           int64_t column) {
-  *to = (struct NAME(factor)){.data = (REAL *)a, .transposed = 'N'};
+  *to = (struct NAME(factor)){.data = (ELEMENT *)a, .transposed = 'N'};
   /* The stride of an axis of length 1 is never used, but BLAS still wants a leading dimension of some size. */
   int64_t by_row = rows <= 1 ? at_least_1(columns) : row, by_column = columns <= 1 ? at_least_1(rows) : column;
   if ((column == 1 || columns <= 1) && by_row >= at_least_1(columns) && by_row <= MOST) {
@@ -35,7 +46,7 @@ static bool NAME(present)(struct NAME(factor) *to, int64_t rows, int64_t columns
     to->leading = (int)by_column;
     return true;
   }
-  to->packed = to->data = malloc((size_t)rows * (size_t)columns * sizeof(REAL));
+  to->packed = to->data = malloc((size_t)rows * (size_t)columns * sizeof(ELEMENT));
   if (to->packed == NULL) return false;
   NAME(pack)(to->packed, rows, columns, a, row, column);
   to->leading = (int)at_least_1(columns);
@@ -43,35 +54,57 @@ static bool NAME(present)(struct NAME(factor) *to, int64_t rows, int64_t columns
 }
 
 /* c = beta * c; beta = 0 does not read c. */
-static void NAME(scale)(int64_t m, int64_t n, REAL beta, REAL *c, int64_t c_row) {
+static void NAME(scale)(int64_t m, int64_t n, ELEMENT beta, ELEMENT *c, int64_t c_row) {
   for (int64_t i = 0; i < m; i++)
-    for (int64_t j = 0; j < n; j++) c[i * c_row + j] = beta == 0 ? 0 : beta * c[i * c_row + j];
+    for (int64_t j = 0; j < n; j++) c[i * c_row + j] = beta == 0 ? 0 : TIMES(beta, c[i * c_row + j]);
 }
 
 /* y = alpha * a[rows, columns] x + beta * y: several times faster than the product of matrices.
  * False: BLAS cannot take it. */
-static bool NAME(multiply_vector)(int64_t rows, int64_t columns, REAL alpha, const REAL *a, int64_t row, int64_t column,
-                                  const REAL *x, int64_t x_step, REAL beta, REAL *y, int64_t y_step) {
+static bool NAME(multiply_vector)(int64_t rows, int64_t columns, ELEMENT alpha, const ELEMENT *a, int64_t row, int64_t column,
+                                  const ELEMENT *x, int64_t x_step, ELEMENT beta, ELEMENT *y, int64_t y_step) {
   if (columns <= 1) x_step = 1;
   if (rows <= 1) y_step = 1;
-  if (GEMV == NULL || x_step < 1 || x_step > MOST || y_step < 1 || y_step > MOST) return false;
+  if (NAME(fortran).gemv == NULL || x_step < 1 || x_step > MOST || y_step < 1 || y_step > MOST) return false;
   struct NAME(factor) matrix;
   if (!NAME(present)(&matrix, rows, columns, a, row, column)) return false;
   if (beta == 0) NAME(scale)(rows, 1, 0, y, y_step); /* some BLAS multiply y by 0, which keeps a NaN */
   bool by_rows = matrix.transposed == 'N'; /* to BLAS, which counts columns first, that is a transpose */
   char transposed = by_rows ? 'T' : 'N';
   int m = (int)(by_rows ? columns : rows), n = (int)(by_rows ? rows : columns), x_inc = (int)x_step, y_inc = (int)y_step;
-  GEMV(&transposed, &m, &n, &alpha, matrix.data, &matrix.leading, (REAL *)x, &x_inc, &beta, y, &y_inc);
+  NAME(fortran).gemv(&transposed, &m, &n, &alpha, matrix.data, &matrix.leading, (ELEMENT *)x, &x_inc, &beta, y, &y_inc);
   free(matrix.packed);
   return true;
 }
 
-static void NAME(gemm)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *a, int64_t a_row, int64_t a_col,
-                       const REAL *b, int64_t b_row, int64_t b_col, REAL beta, REAL *c, int64_t c_row);
+#ifdef COMPLEX
+enum { NAME(small) = 256 }; /* multiplications: up to so many, BLAS takes longer */
+#define IS_LARGE(m, n, k) ((double)(m) * (n) * (k) > NAME(small))
+#define MULTIPLY NAME(multiply)
+
+/* c = alpha * a b + beta * c by plain loops. */
+static void NAME(multiply)(int64_t m, int64_t n, int64_t k, ELEMENT alpha, const ELEMENT *a, int64_t a_row,
+                           int64_t a_col, const ELEMENT *b, int64_t b_row, int64_t b_col, ELEMENT beta, ELEMENT *c,
+                           int64_t c_row) {
+  if (beta != 1) NAME(scale)(m, n, beta, c, c_row);
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t p = 0; p < k; p++) {
+      ELEMENT factor = a[i * a_row + p * a_col];
+      if (alpha != 1) factor = TIMES(alpha, factor);
+      for (int64_t j = 0; j < n; j++) c[i * c_row + j] += TIMES(factor, b[p * b_row + j * b_col]);
+    }
+}
+#else
+#define IS_LARGE(m, n, k) ((m) > ag_product->tall && (double)(m) * (n) * (k) > ag_product->large)
+#define MULTIPLY ag_product->NAME(multiply)
+#endif
+
+static void NAME(gemm)(int64_t m, int64_t n, int64_t k, ELEMENT alpha, const ELEMENT *a, int64_t a_row, int64_t a_col,
+                       const ELEMENT *b, int64_t b_row, int64_t b_col, ELEMENT beta, ELEMENT *c, int64_t c_row);
 
 /* Cuts a product whose sizes do not fit an int, along the axis that is too long. */
-static void NAME(halve)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *a, int64_t a_row, int64_t a_col,
-                        const REAL *b, int64_t b_row, int64_t b_col, REAL beta, REAL *c, int64_t c_row) {
+static void NAME(halve)(int64_t m, int64_t n, int64_t k, ELEMENT alpha, const ELEMENT *a, int64_t a_row, int64_t a_col,
+                        const ELEMENT *b, int64_t b_row, int64_t b_col, ELEMENT beta, ELEMENT *c, int64_t c_row) {
   if (k > LONGEST) {
     int64_t h = k / 2;
     NAME(gemm)(m, n, h, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
@@ -87,8 +120,8 @@ static void NAME(halve)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL 
   }
 }
 
-static void NAME(gemm)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *a, int64_t a_row, int64_t a_col,
-                       const REAL *b, int64_t b_row, int64_t b_col, REAL beta, REAL *c, int64_t c_row) {
+static void NAME(gemm)(int64_t m, int64_t n, int64_t k, ELEMENT alpha, const ELEMENT *a, int64_t a_row, int64_t a_col,
+                       const ELEMENT *b, int64_t b_row, int64_t b_col, ELEMENT beta, ELEMENT *c, int64_t c_row) {
   if (m <= 0 || n <= 0) return;
   if (k <= 0) {
     NAME(scale)(m, n, beta, c, c_row);
@@ -97,7 +130,7 @@ static void NAME(gemm)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *
   bool fits = m <= LONGEST && n <= LONGEST && k <= LONGEST && (m == 1 || c_row <= MOST);
   if (fits && n == 1 && NAME(multiply_vector)(m, k, alpha, a, a_row, a_col, b, b_row, beta, c, c_row)) return;
   if (fits && m == 1 && NAME(multiply_vector)(n, k, alpha, b, b_col, b_row, a, a_col, beta, c, 1)) return;
-  bool by_blas = GEMM != NULL && m > ag_product->tall && (double)m * n * k > ag_product->large;
+  bool by_blas = NAME(fortran).gemm != NULL && IS_LARGE(m, n, k);
   if (by_blas && !fits) {
     NAME(halve)(m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
     return;
@@ -106,54 +139,62 @@ static void NAME(gemm)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *
   if (by_blas && NAME(present)(&left, m, k, a, a_row, a_col) && NAME(present)(&right, k, n, b, b_row, b_col)) {
     /* BLAS counts columns first: it computes the transpose of c from the transposes of b and a. */
     int rows = (int)n, columns = (int)m, depth = (int)k, leading = (int)(m == 1 ? n : c_row);
-    GEMM(&right.transposed, &left.transposed, &rows, &columns, &depth, &alpha, right.data, &right.leading, left.data,
+    NAME(fortran).gemm(&right.transposed, &left.transposed, &rows, &columns, &depth, &alpha, right.data, &right.leading, left.data,
          &left.leading, &beta, c, &leading);
   } else {
-    ag_product->NAME(multiply)(m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
+    MULTIPLY(m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
   }
   free(left.packed);
   free(right.packed);
 }
 
 /* Solves a x = b for column-major a[n,n] and b[n,m], both overwritten, like LAPACK's gesv. */
-static int NAME(eliminate)(int64_t n, int64_t m, REAL *a, REAL *b) {
+static int NAME(eliminate)(int64_t n, int64_t m, ELEMENT *a, ELEMENT *b) {
   for (int64_t p = 0; p < n; p++) {
     int64_t best = p;
     for (int64_t i = p + 1; i < n; i++)
-      if ((a[p * n + i] < 0 ? -a[p * n + i] : a[p * n + i]) > (a[p * n + best] < 0 ? -a[p * n + best] : a[p * n + best]))
-        best = i;
+      if (SIZE(a[p * n + i]) > SIZE(a[p * n + best])) best = i;
     if (a[p * n + best] == 0) return (int)(p + 1);
     for (int64_t j = 0; j < n + m && best != p; j++) {
-      REAL *column = j < n ? a + j * n : b + (j - n) * n, value = column[p];
+      ELEMENT *column = j < n ? a + j * n : b + (j - n) * n, value = column[p];
       column[p] = column[best];
       column[best] = value;
     }
-    for (int64_t i = p + 1; i < n; i++) a[p * n + i] /= a[p * n + p];
+    for (int64_t i = p + 1; i < n; i++) a[p * n + i] = OVER(a[p * n + i], a[p * n + p]);
     for (int64_t j = p + 1; j < n + m; j++) {
-      REAL *column = j < n ? a + j * n : b + (j - n) * n;
-      for (int64_t i = p + 1; i < n; i++) column[i] -= a[p * n + i] * column[p];
+      ELEMENT *column = j < n ? a + j * n : b + (j - n) * n;
+      for (int64_t i = p + 1; i < n; i++) column[i] -= TIMES(a[p * n + i], column[p]);
     }
   }
   for (int64_t j = 0; j < m; j++)
     for (int64_t p = n - 1; p >= 0; p--) {
-      b[j * n + p] /= a[p * n + p];
-      for (int64_t i = 0; i < p; i++) b[j * n + i] -= a[p * n + i] * b[j * n + p];
+      b[j * n + p] = OVER(b[j * n + p], a[p * n + p]);
+      for (int64_t i = 0; i < p; i++) b[j * n + i] -= TIMES(a[p * n + i], b[j * n + p]);
     }
   return 0;
 }
 
-static int NAME(solve)(int64_t n, int64_t m, const REAL *a, const REAL *b, REAL *x, void *work) {
+static int NAME(solve)(int64_t n, int64_t m, const ELEMENT *a, const ELEMENT *b, ELEMENT *x, void *work) {
   if (n <= 0 || m <= 0) return 0;
-  REAL *matrix = work, *right = matrix + n * n;
+  ELEMENT *matrix = work, *right = matrix + n * n;
   NAME(pack)(matrix, n, n, a, 1, n); /* column-major copies: LAPACK overwrites them */
   NAME(pack)(right, m, n, b, 1, m);
   int info = 0;
-  if (GESV != NULL && n <= MOST && m <= MOST) {
+  if (NAME(fortran).gesv != NULL && n <= MOST && m <= MOST) {
     int rows = (int)n, columns = (int)m, *pivots = (int *)(right + n * m);
-    GESV(&rows, &columns, matrix, &rows, pivots, right, &rows, &info);
+    NAME(fortran).gesv(&rows, &columns, matrix, &rows, pivots, right, &rows, &info);
   } else {
     info = NAME(eliminate)(n, m, matrix, right);
   }
   NAME(pack)(x, n, m, right, 1, n);
   return info;
 }
+
+#undef ELEMENT
+#undef NAME
+#undef TIMES
+#undef OVER
+#undef SIZE
+#undef COMPLEX
+#undef IS_LARGE
+#undef MULTIPLY

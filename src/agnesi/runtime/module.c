@@ -44,7 +44,7 @@ static PyMethodDef methods[] = {
     {"capsule", capsule, METH_O, "capsule(object) -> (name, address)\n\nWhat a PyCapsule holds."},
     {"library_of", library_of, METH_O, "library_of(address) -> str or None\n\nThe file that an address was loaded from."},
     {"set_library", ag_set_library, METH_VARARGS,
-     "set_library(sgemm, dgemm, sgemv, dgemv, sgesv, dgesv)\n\nAddresses of Fortran BLAS and LAPACK routines; 0 selects own code."},
+     "set_library(sgemm, sgemv, sgesv, dgemm, ..., zgesv)\n\nAddresses of Fortran BLAS and LAPACK routines for s, d, c, z; 0 selects own code."},
     {"library_address", ag_library_address, METH_NOARGS, "library_address() -> int\n\nThe address of the ag_library."},
     {"set_blas_threads", ag_set_blas_threads, METH_VARARGS,
      "set_blas_threads(setter, count)\n\nCalls the routine at address `setter` with `count`."},

@@ -358,7 +358,7 @@ class NestPrinter(Printer):
             arrays = [*(self.base(v) for v in (*stmt.reads, stmt.writes)), self.pointer(stmt.workspace)]
             self.lines.append(f"{tab}ag_argsort_{stmt.dtype}({', '.join([*sizes, *arrays])});")
             return
-        suffix = {"float32": "f32", "float64": "f64"}[stmt.dtype]
+        suffix = dt.LIBRARY[stmt.dtype]
         if stmt.name == "gemm":
             a, b = stmt.reads
             m, k = (self.dim(d) for d in a.sizes)

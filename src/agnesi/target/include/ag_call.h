@@ -25,14 +25,23 @@ enum ag_status {
  * gemm: c[m,n] = alpha * a[m,k] b[k,n] + beta * c, `c` with unit column stride.
  * solve: x[n,m] = a[n,n]^-1 b[n,m]; all three row-major, contiguous; `work` holds
  * ag_solve_bytes(n, m, itemsize) bytes; returns 0, or the 1-based column of the first zero pivot. */
+#define AG_GEMM(suffix, type) \
+  void (*gemm_##suffix)(int64_t m, int64_t n, int64_t k, type alpha, const type *a, int64_t a_row, int64_t a_col, \
+                        const type *b, int64_t b_row, int64_t b_col, type beta, type *c, int64_t c_row);
+#define AG_SOLVE(suffix, type) \
+  int (*solve_##suffix)(int64_t n, int64_t m, const type *a, const type *b, type *x, void *work);
 struct ag_library {
-  void (*gemm_f32)(int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t a_row, int64_t a_col,
-                   const float *b, int64_t b_row, int64_t b_col, float beta, float *c, int64_t c_row);
-  void (*gemm_f64)(int64_t m, int64_t n, int64_t k, double alpha, const double *a, int64_t a_row, int64_t a_col,
-                   const double *b, int64_t b_row, int64_t b_col, double beta, double *c, int64_t c_row);
-  int (*solve_f32)(int64_t n, int64_t m, const float *a, const float *b, float *x, void *work);
-  int (*solve_f64)(int64_t n, int64_t m, const double *a, const double *b, double *x, void *work);
+  AG_GEMM(f32, float)
+  AG_GEMM(f64, double)
+  AG_GEMM(c64, float _Complex)
+  AG_GEMM(c128, double _Complex)
+  AG_SOLVE(f32, float)
+  AG_SOLVE(f64, double)
+  AG_SOLVE(c64, float _Complex)
+  AG_SOLVE(c128, double _Complex)
 };
+#undef AG_GEMM
+#undef AG_SOLVE
 
 /* Scratch of `solve`: a copy of a, a copy of b, the pivots; a multiple of 64. */
 static inline int64_t ag_solve_bytes(int64_t n, int64_t m, int64_t itemsize) {
