@@ -151,6 +151,16 @@ class TestProducts:
                 np.testing.assert_allclose(made, value, rtol=0, atol=3e3 * np.finfo(dtype).eps * abs(value).max())
         assert "calls of gemm x3, solve" in f.explain()
 
+    def test_which_products_conjugate(self, rng):
+        """NumPy's vdot, vecdot and vecmat take the conjugate of their first operand, the others do not."""
+        a, b = (rng.normal(size=(3, 3)) + 1j * rng.normal(size=(3, 3)) for _ in range(2))
+        x, y = at.zmatrix("x"), at.zmatrix("y")
+        for made, wanted in (
+            (at.vdot(x, y), np.vdot(a, b)), (at.vecdot(x, y), (a.conj() * b).sum(1)),
+            (at.vecmat(x[0], y), a[0].conj() @ b), (at.matvec(x, y[0]), a @ b[0]), (at.inner(x, y), np.inner(a, b)),
+        ):  # fmt: skip
+            np.testing.assert_allclose(made.eval({x: a, y: b}), wanted, rtol=1e-12)
+
     def test_batches(self, rng):
         a, b = (rng.normal(size=(3, 9, 9)) + 1j * rng.normal(size=(3, 9, 9)) for _ in range(2))
         x, y = at.ztensor3("x"), at.ztensor3("y")

@@ -270,16 +270,16 @@ def inner(a: Node, b: Node) -> Node:
 @method(numpy=(np.vdot,))
 @lift
 def vdot(a: Node, b: Node) -> Node:
-    """The sum of the products of corresponding elements of the flattened arrays."""
-    return dot(ravel(as_node(a)), ravel(as_node(b)))
+    """The sum of the products of corresponding elements of the flattened arrays, the first as its conjugate."""
+    return dot(ravel(ew.conjugate(as_node(a))), ravel(as_node(b)))
 
 
 @method(numpy=(np.vecdot, np.linalg.vecdot))
 @lift
 def vecdot(a: Node, b: Node, axis: int = -1) -> Node:
-    """The sum of products along an axis of both; the other axes broadcast."""
+    """The sum of products along an axis of both, of the conjugate of the first; the other axes broadcast."""
     a, b = (moveaxis(_at_least(n, 1, "vecdot"), axis, -1) for n in (a, b))
-    return batched(a, b, "k,k->")
+    return batched(ew.conjugate(a), b, "k,k->")
 
 
 @lift
@@ -290,8 +290,8 @@ def matvec(a: Node, b: Node) -> Node:
 
 @lift
 def vecmat(a: Node, b: Node) -> Node:
-    """The product of vectors in the last axis with matrices; leading axes are batches and broadcast."""
-    return batched(_at_least(a, 1, "vecmat"), _at_least(b, 2, "vecmat"), "k,kj->j")
+    """The product of conjugates of vectors in the last axis with matrices; leading axes are batches and broadcast."""
+    return batched(ew.conjugate(_at_least(a, 1, "vecmat")), _at_least(b, 2, "vecmat"), "k,kj->j")
 
 
 def _at_least(x: Any, ndim: int, name: str) -> Node:
