@@ -399,6 +399,9 @@ class Lowering:
             work = self._scratch("int64", (self.size(dims.mul(root.shape[-1], 3)),))
             dense = (self._dense(root.args[0], scope),)
             scope.body.append(Call("argsort", root.args[0].dtype, dense, out, workspace=work))
+        elif root.op.name == "searchsorted":
+            reads = (self._view(root.args[0], [scope]), self._dense(root.args[1], scope))
+            scope.body.append(Call(f"search_{root['side']}", root.args[0].dtype, reads, out))
         elif root.op.name == "python_call":
             dense = tuple(self._dense(a, scope) for a in root.args)
             scope.body.append(Call("python", dtype, dense, out, site=root["site"], function=root["function"]))

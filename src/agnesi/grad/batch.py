@@ -135,6 +135,13 @@ def _last_axis(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     return result
 
 
+def _searchsorted(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    if flags[0]:
+        raise GradientError("searchsorted cannot be batched over its vector")
+    result: Node = node.op(*args, **dict(node.attrs))
+    return result
+
+
 RULES: dict[str, Rule] = {
     "argsort": _last_axis,
     "elementwise": _elementwise,
@@ -159,5 +166,6 @@ RULES: dict[str, Rule] = {
     "scatter_set": _scatter,
     "scatter_add": _scatter,
     "contract": _contract,
+    "searchsorted": _searchsorted,
     "solve": _solve,
 }

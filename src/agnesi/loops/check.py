@@ -195,7 +195,7 @@ class NestVerifier:
 
     def call(self, stmt: Call) -> None:
         """A library routine that exists, with matrices as it takes them; some take any arrays."""
-        if stmt.name in ("python", "argsort"):
+        if stmt.name in ("python", "argsort", "search_left", "search_right"):
             for view in (*stmt.reads, stmt.writes):
                 self.sizes((view.offset, *view.sizes, *view.strides))
             self.writable(self.buffer(stmt.writes.buffer))

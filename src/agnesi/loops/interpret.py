@@ -213,6 +213,8 @@ class Machine:
                 return lambda: self.solve(stmt)
             case Call(name="argsort"):
                 return lambda: self.argsort(stmt)
+            case Call(name="search_left" | "search_right"):
+                return lambda: self.search(stmt)
             case Call(name="python"):
                 return lambda: self.python(stmt)
         raise VerificationError(f"no library routine {stmt.name}")
@@ -307,6 +309,14 @@ class Machine:
             self.expect_rows(view)
         flat, places = self.places(stmt.writes)
         flat[places] = np.argsort(self.read(stmt.reads[0]), axis=-1, kind="stable")
+
+    def search(self, stmt: Call) -> None:
+        """The places of values in a sorted vector. The routine knows strides of the vector only."""
+        for view in (stmt.reads[1], stmt.writes):
+            self.expect_rows(view)
+        a, v = (self.read(v) for v in stmt.reads)
+        flat, places = self.places(stmt.writes)
+        flat[places] = np.searchsorted(a, v, "left" if stmt.name == "search_left" else "right")
 
     def python(self, stmt: Call) -> None:
         """The sizes of what a function returns, or one of its results."""

@@ -10,14 +10,24 @@ import numpy as np
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import Node, as_dim, cast, const, dim_node
-from agnesi.ir.type import Dim
+from agnesi.ir.type import Dim, Type
 from agnesi.ir.variable import as_node, lift, method
 from agnesi.ops import elementwise as ew
 from agnesi.ops.create import filled
+from agnesi.ops.declare import calling
 from agnesi.ops.gather import scatter_add, take as take_
 from agnesi.ops.getitem import part_of
-from agnesi.ops.index import axis_of, broadcast_dims, expand_dims as added_axes, insert, iota, size_of, sizes_of
-from agnesi.ops.reduce import max as max_of, sum_
+from agnesi.ops.index import (
+    axis_of,
+    broadcast_dims,
+    expand_dims as added_axes,
+    insert,
+    iota,
+    reshape_dims,
+    size_of,
+    sizes_of,
+)
+from agnesi.ops.reduce import max as max_of
 from agnesi.ops.shape import flatten
 
 
@@ -110,12 +120,25 @@ def choose(a: Node, choices: Any, mode: str = "raise") -> Node:
 # -- places in sorted arrays --------------------------------------------------------------------------------
 
 
+def _search_infer(a: Node, v: Node, side: str) -> Type:
+    if dt.is_complex(a.dtype):
+        raise TypeMismatch("searchsorted is not defined for complex numbers")
+    return Type("int64", v.shape)
+
+
+searchsorted_ = calling(
+    "searchsorted", _search_infer, lambda a, v, shape, side: np.searchsorted(a, v, side),
+    lambda node, g: (None, None), lambda node, tangents: None,
+    doc="Where values belong in a sorted vector of their dtype: before equal elements or behind them.",
+)  # fmt: skip
+
+
 @method("searchsorted", numpy=(np.searchsorted,))
 @lift
 def searchsorted(a: Node, v: Any, side: str = "left", sorter: Any = None) -> Node:
     """Where values belong in a sorted vector: before equal ones ("left") or behind them ("right").
 
-    Counts the smaller elements, which takes len(a) comparisons for each value, many at a time.
+    A binary search; NaN stands behind all numbers.
 
     >>> import agnesi.tensor as at
     >>> at.searchsorted([1.0, 2.0, 4.0], [2.0, 3.0]).eval().tolist()
@@ -127,11 +150,9 @@ def searchsorted(a: Node, v: Any, side: str = "left", sorter: Any = None) -> Nod
     if side not in ("left", "right"):
         raise TypeMismatch(f'searchsorted: side is "left" or "right", not {side!r}')
     a = a if sorter is None else take(a, sorter)
-    values = insert(v, axes=(v.ndim,))
-    before = ew.lt(a, values) if side == "left" else ew.le(a, values)
-    if dt.is_float(v.dtype):  # NaN stands behind all numbers
-        before = before | (ew.isnan(values) if side == "right" else ew.isnan(values) & ~ew.isnan(a))
-    return sum_(cast(before, "int64"), axes=(v.ndim,))
+    common = dt.wide(dt.promote(a.dtype, v.dtype))
+    values = cast(v if v.ndim else broadcast_dims(v, (1,)), common)
+    return reshape_dims(searchsorted_(cast(a, common), values, side=side), v.shape)
 
 
 @method(numpy=(np.digitize,))

@@ -358,6 +358,12 @@ class NestPrinter(Printer):
             arrays = [*(self.base(v) for v in (*stmt.reads, stmt.writes)), self.pointer(stmt.workspace)]
             self.lines.append(f"{tab}ag_argsort_{stmt.dtype}({', '.join([*sizes, *arrays])});")
             return
+        if stmt.name.startswith("search"):
+            a, v = stmt.reads
+            vector = [self.dim(a.sizes[0]), self.base(a), self.dim(a.strides[0])]
+            args = [*vector, self.dim(dims.product(v.sizes)), self.base(v), self.base(stmt.writes)]
+            self.lines.append(f"{tab}ag_{stmt.name}_{stmt.dtype}({', '.join(args)});")
+            return
         suffix = dt.LIBRARY[stmt.dtype]
         if stmt.name == "gemm":
             a, b = stmt.reads
@@ -414,7 +420,7 @@ def headers(text: str) -> str:
     if {name.removesuffix("f") for name in of_complex} - {"mul", "div"}:
         called |= {"sin", "hypot"}
     left_out = [f"#define {name}" for name, functions in FAMILIES.items() if not called & functions]
-    sort = ["ag_sort.h"] if "ag_argsort_" in text else []
+    sort = ["ag_sort.h"] if re.search(r"\bag_(argsort|search)_", text) else []
     included = ["ag_support.h", *sort, "vmath.h", *(["complex_math.h"] if of_complex else [])]
     included += ["half_math.h"] if re.search(r"\b[hb]_(load|store|round)\(", text) else []
     return "\n".join([*left_out, *(f'#include "{name}"' for name in included)])

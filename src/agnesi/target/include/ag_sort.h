@@ -1,5 +1,5 @@
 /* The order of the elements of rows: a stable radix sort of keys whose order as unsigned numbers is that of the
- * elements.  NaN comes last, -0.0 and 0.0 are equal. */
+ * elements; and binary search.  NaN comes last, -0.0 and 0.0 are equal. */
 #ifndef AG_SORT_H
 #define AG_SORT_H
 #include <stdint.h>
@@ -89,16 +89,39 @@ static __attribute__((unused)) void ag_order(int64_t n, uint64_t *keys, uint64_t
     } \
   }
 
-AG_ARGSORT(bool, uint8_t, ag_key_unsigned)
-AG_ARGSORT(int8, int8_t, ag_key_signed)
-AG_ARGSORT(int16, int16_t, ag_key_signed)
-AG_ARGSORT(int32, int32_t, ag_key_signed)
-AG_ARGSORT(int64, int64_t, ag_key_signed)
-AG_ARGSORT(uint8, uint8_t, ag_key_unsigned)
-AG_ARGSORT(uint16, uint16_t, ag_key_unsigned)
-AG_ARGSORT(uint32, uint32_t, ag_key_unsigned)
-AG_ARGSORT(uint64, uint64_t, ag_key_unsigned)
-AG_ARGSORT(float32, float, ag_key_f32)
-AG_ARGSORT(float64, double, ag_key_f64)
+/* Which places values have in a vector of n elements in ascending order: before equal elements, or behind them. Some are
+ * sought side by side, so that none waits for another's comparisons. */
+enum { AG_ABREAST = 8 };
+#define AG_SEARCH(name, type, side, before) \
+  static inline void ag_search_##side##_##name(int64_t n, const type *a, int64_t step, int64_t count, \
+                                               const type *restrict values, int64_t *restrict out) { \
+    for (int64_t first = 0; first < count; first += AG_ABREAST) { \
+      const int64_t many = count - first < AG_ABREAST ? count - first : AG_ABREAST; \
+      int64_t places[AG_ABREAST] = {0}; \
+      for (int64_t left = n; left > 0; left /= 2) \
+        for (int64_t i = 0; i < many; i++) \
+          places[i] += before(a[(places[i] + left / 2) * step], values[first + i]) ? (left + 1) / 2 : 0; \
+      for (int64_t i = 0; i < many; i++) out[first + i] = places[i]; \
+    } \
+  }
+#define AG_LESS(x, y) (((x) < (y)) | (((y) != (y)) & ((x) == (x))))
+#define AG_NOT_MORE(x, y) (!AG_LESS(y, x))
+
+#define AG_ORDERED(name, type, key) \
+  AG_ARGSORT(name, type, key) \
+  AG_SEARCH(name, type, left, AG_LESS) \
+  AG_SEARCH(name, type, right, AG_NOT_MORE)
+
+AG_ORDERED(bool, uint8_t, ag_key_unsigned)
+AG_ORDERED(int8, int8_t, ag_key_signed)
+AG_ORDERED(int16, int16_t, ag_key_signed)
+AG_ORDERED(int32, int32_t, ag_key_signed)
+AG_ORDERED(int64, int64_t, ag_key_signed)
+AG_ORDERED(uint8, uint8_t, ag_key_unsigned)
+AG_ORDERED(uint16, uint16_t, ag_key_unsigned)
+AG_ORDERED(uint32, uint32_t, ag_key_unsigned)
+AG_ORDERED(uint64, uint64_t, ag_key_unsigned)
+AG_ORDERED(float32, float, ag_key_f32)
+AG_ORDERED(float64, double, ag_key_f64)
 
 #endif
