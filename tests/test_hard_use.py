@@ -141,6 +141,17 @@ class TestSizes:
             f(np.ones(4), -2)
         f(np.ones(4), 2)
 
+    @pytest.mark.parametrize("mode", ["fast_run", "fast_compile", "debug"])
+    def test_negative_ones_that_loops_compute(self, mode):
+        i, w = at.lvector("i"), ag.shared(np.zeros(2), "w", shape=(None,))
+        for size in (i.sum(), i.max() - 7):
+            f = ag.function([i], at.zeros((size, 2)) + 1, updates={w: at.ones(size)}, name="f", mode=mode)
+            with pytest.raises(ShapeError, match=r"f: .*the size -2 is negative\n  built at .*test_hard_use"):
+                f([5, -7])
+            assert w.get_value().tolist() == [0, 0]
+        masked = ag.function([i], i[i > 0])
+        assert not any(c.site for c in masked.compiled(0).program.checks)
+
     def test_values_wrap_all_the_same(self):
         """As NumPy's do, also where a slice depends on them."""
         number = np.array(12345678901) * 6364136223846793005

@@ -28,7 +28,11 @@ def explain_failure(graph: Graph, site: Site, values: tuple[int, ...], name: str
     line = line_near(graph, site.position)
     where = f"\n  built at {line}" if line else ""
     if site.kind == "index":
-        return IndexOutOfRange(f"{prefix}index {values[0]} is out of range for an axis of size {values[1]}{where}")
+        reader = next((n for n in graph.order if node in n.args), node)
+        index, size = values[:2]
+        return IndexOutOfRange(
+            f"{prefix}{call(reader)}: index {index} is out of range for an axis of size {size}{where}"
+        )
     if site.kind == "singular":
         column, size = values[:2]
         return SingularMatrixError(f"{prefix}solve: the {size}x{size} matrix is singular at column {column}{where}")
@@ -37,5 +41,9 @@ def explain_failure(graph: Graph, site: Site, values: tuple[int, ...], name: str
     if node.op.name == "nonempty":
         what = f"{node['name']} of no elements: {node.type} along {node['axes']}"
         return ShapeError(f"{prefix}{what}; max and min take `initial` for that case{where}")
-    shapes = ", ".join(str(a.type) for a in node.args)
-    return ShapeError(f"{prefix}{node.op.name}({shapes}): sizes {values[0]} and {values[1]} should be equal{where}")
+    return ShapeError(f"{prefix}{call(node)}: sizes {values[0]} and {values[1]} should be equal{where}")
+
+
+def call(node: Node) -> str:
+    """An operation with the types of its arguments."""
+    return f"{node.op.name}({', '.join(str(a.type) for a in node.args)})"

@@ -415,7 +415,9 @@ def replaced(roots: list[Node], givens: Any) -> list[Node]:
     """The roots with givens put in."""
     mapping: dict[Node, Node] = {}
     for old, new in dict(givens).items():
-        node, value = as_node(old), as_node(new, as_node(old).dtype)
+        if not isinstance(old, Variable):
+            raise TypeMismatch(f"givens: {old!r} is no variable; give pairs of a variable and what shall stand for it")
+        node, value = old.node, as_node(new, old.dtype)
         if node.dtype != value.dtype or node.ndim != value.ndim:
             raise TypeMismatch(f"givens: {value.type} cannot stand for {node.type}")
         mapping[node] = value

@@ -205,9 +205,16 @@ def nonnegative(dim: Dim) -> bool:
                 work += map(as_dim, term.args)
             elif name == "where":
                 work += map(as_dim, term.args[1:])
-            elif not (name == "symbol" or (name == "maximum" and nonnegative_constant(term.args[1]))):
+            elif not (name == "symbol" or is_count(term) or (name == "maximum" and nonnegative_constant(term.args[1]))):
                 return False
     return True
+
+
+def is_count(node: Node) -> bool:
+    """Whether a scalar is a number of true elements, or a size of what a Python function has returned."""
+    if node.op.name == "sum":
+        return node.args[0].op.name == "cast" and node.args[0].args[0].dtype == "bool"
+    return node.op.name == "take" and node.args[0].op.name == "python_call"
 
 
 def nonnegative_constant(node: Node) -> bool:

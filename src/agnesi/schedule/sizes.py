@@ -101,7 +101,7 @@ def equations(graph: Graph) -> list[Equation]:
         if node.op is ew.check_index and node.args[0].op is iota:
             found.append(Equation(node.shape[0], as_dim(node.args[1]), position, guess=True))
         for dim in node.shape:
-            if isinstance(dim, Node) and dim not in seen and not dims.nonnegative(dim) and not is_late(dim):
+            if isinstance(dim, Node) and dim not in seen and not dims.nonnegative(dim):
                 found.append(Equation(dims.minimum(dim, 0), 0, position, negative=True))
             seen.add(dim)
     return list(dict.fromkeys(found))
