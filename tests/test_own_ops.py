@@ -102,6 +102,21 @@ class TestPythonFunctions:
             assert found[3] == matrix.shape[1]
             np.testing.assert_allclose(found[4], matrix.T @ matrix)
 
+    @pytest.mark.parametrize("mode", ["fast_run", "debug", "reference"])
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "complex64", "uint8"])
+    def test_dtypes(self, mode, dtype):
+        @ag.as_op(itypes=[(dtype, 1), (dtype, 0)], otypes=[(dtype, 1), (dtype, 0)])
+        def both(v, s):
+            assert v.dtype == s.dtype == dtype
+            return v + s, v.max() if dtype != "complex64" else v[0]
+
+        x, s = at.tensor("x", dtype, (None,)), at.tensor("s", dtype, ())
+        first, second = ag.function([x, s], both(x, s), mode=mode)(
+            np.array([3, 1]).astype(dtype), np.dtype(dtype).type(2)
+        )
+        assert first.dtype == second.dtype == dtype
+        assert (first.astype("c16").tolist(), complex(second)) == ([5, 3], 3)
+
     def test_equal_calls_are_made_once(self):
         calls = []
 

@@ -73,11 +73,13 @@ class PythonFunction:
 
     def serve(self, result: int, arrays: list[Array], held: dict[int, list[Array]], site: int) -> None:
         """What compiled code asks for: to call the function (result < 0), or one of its results; the last array takes
-        the sizes of all, or the result. held: the results of this call of compiled code, by check number."""
+        the sizes of all, or the result. held: the results of this call of compiled code, by check number. Compiled code
+        passes bfloat16 as uint16, for its number in NumPy differs from process to process."""
         *given, out = arrays
         if result < 0:
+            given = [a.view(dtype) for a, (dtype, _) in zip(given, self.takes, strict=True)]
             held[site] = self(given)
-        out[...] = self.sizes(held[site]) if result < 0 else held[site][result]
+        out[...] = self.sizes(held[site]) if result < 0 else held[site][result].view(out.dtype)
 
     def place(self, which: int) -> int:
         """Where the sizes of a result begin among those of all."""
@@ -185,8 +187,6 @@ def kind_of(given: Any) -> Kind:
     else:
         made = given() if callable(given) else given
         dtype, rank = made.dtype, made.ndim
-    if dtype == "bfloat16":  # whose number in NumPy, by which compiled code names it, differs from process to process
-        raise TypeMismatch("Python functions in compiled code take and return no bfloat16; declare float32")
     return dtype, rank
 
 

@@ -7,8 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from agnesi.errors import VerificationError
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import CONST, TEMP, Node, topological, value_of
@@ -29,7 +27,7 @@ from agnesi.loops.stmt import (
     walk,
     written_buffers,
 )  # fmt: skip
-from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, operation, stored
+from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, number_of, operation, stored
 from agnesi.target.ordinary import C_BITS, FAR, guarded, slice_of, wide
 
 LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
@@ -342,7 +340,7 @@ class NestPrinter(Printer):
             sizes = ", ".join(self.dim(d) for d in view.sizes) or "0"
             self.lines.append(f"{tab}  const int64_t s{k}[] = {{{sizes}}};")
         arrays = [
-            f"{{(void *)({self.base(v)}), {np.dtype(self.buffers[v.buffer].dtype).num}, {len(v.sizes)}, s{k}}}"
+            f"{{(void *)({self.base(v)}), {number_of(self.buffers[v.buffer].dtype)}, {len(v.sizes)}, s{k}}}"
             for k, v in enumerate(views)
         ]
         self.lines.append(f"{tab}  struct ag_array arrays[] = {{{', '.join(arrays)}}};")

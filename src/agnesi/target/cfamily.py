@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, value_of
 from agnesi.ir.op import OPS
@@ -32,6 +34,11 @@ def family(dtype: str) -> str:
     if dt.is_inexact(dtype):
         return "float" if dt.is_float(dtype) else "complex"
     return "bool" if dtype == "bool" else "uint" if dtype in dt.UNSIGNED else "int"
+
+
+def number_of(dtype: str) -> int:
+    """The number by which NumPy knows a dtype; bfloat16, which has a new one in each process, goes as uint16."""
+    return np.dtype("uint16" if dtype == "bfloat16" else dtype).num
 
 
 def literal(value: Any, dtype: str) -> str:
