@@ -6,6 +6,7 @@ import numpy as np
 
 from agnesi.ir import dtype as dt
 from agnesi.ir.node import CONST, Node, cast, const, dim_node, value_of
+from agnesi.ir.op import Op
 from agnesi.ops import elementwise as ew
 from agnesi.ops.functions import exp2
 from agnesi.ops.index import iota
@@ -26,24 +27,32 @@ def folded(combine: np.ufunc, *constants: Node) -> Node:
 
 # -- sums ---------------------------------------------------------------------------------------------------
 
+SUMS = (ew.add, ew.sub, np.subtract, 0)
+PRODUCTS = (ew.mul, ew.div, np.divide, 1)
+"""An operation, its inverse, and what inverts a constant: a function and its first operand."""
 
-def shifted(node: Node) -> tuple[int, Node, Node] | None:
-    """A sum or difference with a constant as (sign, rest, constant): sign * rest + constant."""
-    if node.op not in (ew.add, ew.sub) or not is_wide({"x": node}):
+
+def parted(node: Node, operations: tuple[Op, Op, np.ufunc, int]) -> tuple[int, Node, Node] | None:
+    """An operation or its inverse with a constant as (sign, rest, constant).
+
+    They stand for sign * rest + constant, and for rest ** sign * constant.
+    """
+    direct, inverse, invert, neutral = operations
+    if node.op not in (direct, inverse) or not is_wide({"x": node}):
         return None
     first, second = node.args
     if second.op is CONST:
-        return 1, first, second if node.op is ew.add else folded(np.subtract, const(0, node.dtype), second)
+        return 1, first, second if node.op is direct else folded(invert, const(neutral, node.dtype), second)
     if first.op is CONST:
-        return (1 if node.op is ew.add else -1), second, first
+        return (1 if node.op is direct else -1), second, first
     return None
 
 
 def gather_terms(b: Bindings) -> Node | None:
     """(x + c) + d -> x + (c + d), and all forms of it with differences."""
     node: Node = b["node"]
-    outer = shifted(node)
-    inner = shifted(outer[1]) if outer else None
+    outer = parted(node, SUMS)
+    inner = parted(outer[1], SUMS) if outer else None
     if outer is None or inner is None:
         return None
     (sign, _, d), (inner_sign, rest, c) = outer, inner
@@ -61,18 +70,6 @@ def is_below_zero(b: Bindings) -> bool:
 # -- products -----------------------------------------------------------------------------------------------
 
 
-def scaled(node: Node) -> tuple[int, Node, Node] | None:
-    """A product or quotient with a constant as (power, rest, constant): rest ** power * constant."""
-    if node.op not in (ew.mul, ew.div) or not is_wide({"x": node}):
-        return None
-    first, second = node.args
-    if second.op is CONST:
-        return 1, first, second if node.op is ew.mul else folded(np.divide, const(1, node.dtype), second)
-    if first.op is CONST:
-        return (1 if node.op is ew.mul else -1), second, first
-    return None
-
-
 def is_moderate(*constants: Node) -> bool:
     """Whether constants multiply without overflow or underflow."""
     return all(1e-30 < abs(value_of(k)) < 1e30 for k in constants)
@@ -80,8 +77,8 @@ def is_moderate(*constants: Node) -> bool:
 
 def gather_factors(b: Bindings) -> Node | None:
     """(x * c) * d -> x * (c * d), and all forms of it with quotients."""
-    outer = scaled(b["node"])
-    inner = scaled(outer[1]) if outer else None
+    outer = parted(b["node"], PRODUCTS)
+    inner = parted(outer[1], PRODUCTS) if outer else None
     if outer is None or inner is None:
         return None
     (power, _, d), (inner_power, rest, c) = outer, inner
@@ -96,7 +93,7 @@ def gather_factors(b: Bindings) -> Node | None:
 def gather_both(b: Bindings) -> Node | None:
     """(x * c) * (y * d) -> (x * y) * (c * d), and so for quotients; squares stay as they are."""
     node: Node = b["node"]
-    left, right = scaled(node.args[0]), scaled(node.args[1])
+    left, right = parted(node.args[0], PRODUCTS), parted(node.args[1], PRODUCTS)
     if left is None or right is None or node.args[0] is node.args[1]:
         return None
     (power, x, c), (other, y, d) = left, right
