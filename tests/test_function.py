@@ -206,6 +206,26 @@ class TestUpdates:
             assert (memory != old).any()
             assert (memory[1:4] == 1).all()
 
+    @pytest.mark.parametrize("mode", ["fast_run", "debug"])
+    def test_chains_of_parts_are_written_in_place(self, mode):
+        i, j = at.lvector("i"), at.lvector("j")
+        w, v = ag.shared(np.zeros(5), "w"), ag.shared(np.zeros(5), "v")
+        chain = w[i].inc(1.0)[j].set(w.sum())[i].inc(2.0)
+        f = ag.function([i, j], updates={w: w[i].inc(1.0)[j].inc(2.0)[i].inc(4.0), v: v[j].inc(1.0)}, mode=mode)
+        g = ag.function([i, j], updates={w: chain, v: w[i].inc(1.0) * 2}, mode=mode)
+        assert f.compiled(0).donated == (True, True)
+        assert not any(b.space == "arena" and b.name not in f.compiled(0).program.aliases
+                       for b in f.compiled(0).program.buffers.values())  # fmt: skip
+        for wrong in ([0], [7]), ([7], [0]):
+            with pytest.raises(IndexError, match="index 7 is out of range"):
+                f(*wrong)
+        assert not w.get_value().any()
+        f([0, 0], [1, 0])
+        assert w.get_value().tolist() == [12, 2, 0, 0, 0]
+        g([1, 2], [3, 0])
+        assert w.get_value().tolist() == [14, 5, 3, 14, 0]
+        assert v.get_value().tolist() == [24, 6, 2, 0, 0]
+
     def test_training_goes_down(self):
         rng = np.random.default_rng(0)
         data, target = at.matrix("data"), at.vector("target")

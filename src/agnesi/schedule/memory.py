@@ -37,10 +37,9 @@ def plan(program: Program, updates: Sequence[tuple[str, str]]) -> Program:
     shares memory among temporaries; drops the copies that became copies onto themselves."""
     reads, writes = accessed(program)
     for new, old in updates:
-        if old in program.aliases.values() or not may_donate(program, new, old, reads, writes):
-            continue
-        program.aliases[new] = old
-        if move_checks(program, new, writes):
+        chain = [] if old in program.aliases.values() else donations(program, new, old, reads, writes)
+        program.aliases.update(zip(chain, [old, *chain], strict=False))
+        if chain and move_checks(program, chain[-1], writes):
             reads, writes = accessed(program)
     settle(program, reads, writes)
     share(program, reads, writes)
@@ -53,6 +52,28 @@ def plan(program: Program, updates: Sequence[tuple[str, str]]) -> Program:
 def accessed(program: Program) -> tuple[list[set[str]], list[set[str]]]:
     """The buffers that each nest reads, and those that it writes."""
     return [read_buffers(n.body) for n in program.nests], [written_buffers(n.body) for n in program.nests]
+
+
+def donations(program: Program, new: str, old: str, reads: list[set[str]], writes: list[set[str]]) -> list[str]:
+    """What may be written into the memory of `old`: `new`, what `new` is made of there, and so on."""
+    chain: list[str] = []
+    name: str | None = new
+    while name and may_donate(program, name, old, reads, writes):
+        chain.append(name)
+        name = consumed(program, name, reads, writes)
+    return chain
+
+
+def consumed(program: Program, new: str, reads: list[set[str]], writes: list[set[str]]) -> str | None:
+    """A temporary that is read for the last time where `new` is first written, element by element."""
+    first = next(k for k, names in enumerate(writes) if new in names)
+    later = set().union(*reads[first + 1 :], *writes[first:])
+    for name in sorted(reads[first] - later):
+        buffer = program.buffers[name]
+        if buffer.space == "arena" and alike(buffer, program.buffers[new]):
+            if undisturbed(program.nests[first].body, new, name):
+                return name
+    return None
 
 
 def may_donate(program: Program, new: str, old: str, reads: list[set[str]], writes: list[set[str]]) -> bool:
@@ -126,7 +147,7 @@ def settle(program: Program, reads: list[set[str]], writes: list[set[str]]) -> N
     late = moments(program).buffers
     for name, places in used.items():
         buffer = program.buffers[name]
-        if buffer.space != "arena" or len(places) < 2:
+        if buffer.space != "arena" or len(places) < 2 or name in program.aliases:
             continue
         for other in sorted(writes[places[-1]] - {name} - taken):
             target = program.buffers[other]
