@@ -302,6 +302,7 @@ class Watch:
         self.arrays = sample_inputs(graph)
         self.constants = [n["value"].array for n in graph.arrays]
         self.types = tuple(o.type for o in graph.outputs)
+        self.tolerance = max(TOLERANCE.get(n.dtype, 1e-8) for n in graph.order)  # of the coarsest dtype on the way
         self.expected = self.values(graph)
 
     def values(self, graph: Graph) -> list[np.ndarray] | None:
@@ -328,9 +329,8 @@ class Watch:
         if self.expected is None or found is None:
             return
         for k, (a, b) in enumerate(zip(self.expected, found, strict=True)):
-            tolerance = TOLERANCE.get(a.dtype.name, 1e-8)
             a, b = dt.widened(a), dt.widened(b)
-            if not np.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True):
+            if not np.allclose(a, b, rtol=self.tolerance, atol=self.tolerance, equal_nan=True):
                 raise VerificationError(f"pass {row.name} changed output {k}: {a} became {b}")
 
 
