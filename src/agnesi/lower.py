@@ -61,8 +61,8 @@ class Lowering:
     """Builds a Program from a graph, its placement and its schedule.
 
     home: the buffer of each node that has one; rows: the level at which a root's row of scratch begins; level_of: the
-    number of loops around a name; sized: index expressions with their sizes named. strided: whether inputs may have
-    any strides.
+    number of loops around a name; sized: index expressions with their sizes named; named: leaves that are names;
+    places: where in its buffer a root begins, if not at 0. strided: whether inputs may have any strides.
     """
 
     def __init__(self, graph: Graph, placement: Placement, schedule: Schedule, strided: bool) -> None:
@@ -74,6 +74,8 @@ class Lowering:
         self.counter = 0
         self.level_of: dict[Node, int] = {}
         self.sized: dict[Node, Node] = {}
+        self.named: dict[Node, Node] = {}
+        self.places: dict[Node, Index] = {}
 
     # -- the whole ----------------------------------------------------------------------------------
 
@@ -88,7 +90,7 @@ class Lowering:
                 self._storage(root, items)
         nests = []
         for number, group in enumerate(self.schedule.groups):
-            body = self._group(group)
+            body = self._group(group, Scope())
             reason = "\n".join(f"{i.root.op.name} ({self.placement.reasons[i.root]})" for i in group.items)
             nests.append(Nest(f"nest{number}", tidy(body), reason))
         placed = [EntryCheck(self.size(c.left), self.size(c.right), c.site, c.general) for c in checks]
@@ -116,10 +118,10 @@ class Lowering:
                 return
             self.rows[root] = first
             space = tuple(self.size(d) for d in squeezed(root.shape)[first:])
-            self.home[root] = f"row{len(self.home)}"
+            self.home[root] = f"row{len(self.buffers)}"
             self.buffers[self.home[root]] = Buffer(self.home[root], root.dtype, space, "row")
             return
-        self.home[root] = f"tmp{len(self.home)}"
+        self.home[root] = f"tmp{len(self.buffers)}"
         self.buffers[self.home[root]] = Buffer(self.home[root], root.dtype, shape, "arena")
 
     def _first_difference(self, root: Node, item: Item) -> int | None:
@@ -161,8 +163,7 @@ class Lowering:
 
     # -- nests --------------------------------------------------------------------------------------
 
-    def _group(self, group: Group) -> list[Stmt]:
-        scope = Scope()
+    def _group(self, group: Group, scope: Scope) -> list[Stmt]:
         if group.items[0].piece is None:
             for item in group.items:
                 self._call(item.root, scope)
@@ -177,7 +178,7 @@ class Lowering:
         """The neutral element in every place of a result that loops add to."""
         assert root.op.init is not None
         idx = axes_index(root.shape)
-        body: Stmt = Store(self.home[root], idx, const(root.op.init(root.dtype), root.dtype))
+        body: Stmt = Store(self.home[root], self._place(root, idx), const(root.op.init(root.dtype), root.dtype))
         for level, dim in reversed(list(enumerate(squeezed(root.shape)))):
             body = For(index(level), self.size(dim), (body,))
         scope.body.append(body)
@@ -237,9 +238,7 @@ class Lowering:
             scopes[-1].memo[item.root, target] = acc
         if item.root in self.home:
             combine = "" if item.level >= 0 else item.root.op.combine
-            if item.root in self.rows:
-                target = self._row_index(item.root, target)
-            scopes[-1].body.append(Store(self.home[item.root], target, acc, combine))
+            scopes[-1].body.append(Store(self.home[item.root], self._place(item.root, target), acc, combine))
 
     def _element(self, item: Item, scopes: list[Scope]) -> None:
         """The innermost statement of an item."""
@@ -260,15 +259,17 @@ class Lowering:
             value = value if value.op is TEMP else self._let(value, scopes)
             scopes[-1].memo[root, target] = value
         if root in self.rows:
-            scopes[-1].body.append(Store(self.home[root], self._row_index(root, target), value))
+            scopes[-1].body.append(Store(self.home[root], self._place(root, target), value))
         elif root in self.home:
             target = tuple(self._scalar_index(i, scopes) for i in target)
-            scopes[-1].body.append(Store(self.home[root], target, value, piece.combine))
+            scopes[-1].body.append(Store(self.home[root], self._place(root, target), value, piece.combine))
 
-    def _row_index(self, root: Node, idx: Index) -> Index:
-        """The place in the row scratch of a root."""
-        loops = [i for i, d in zip(idx, root.shape, strict=True) if not same(d, 1)]
-        return tuple(loops[self.rows[root] :])
+    def _place(self, root: Node, idx: Index) -> Index:
+        """The index in the buffer of a root: its row of scratch, or a part of something larger."""
+        if root in self.rows:
+            loops = [i for i, d in zip(idx, root.shape, strict=True) if not same(d, 1)]
+            return tuple(loops[self.rows[root] :])
+        return (*self.places.get(root, ()), *idx)
 
     # -- elements -----------------------------------------------------------------------------------
 
@@ -290,6 +291,8 @@ class Lowering:
         """The scalar at an index of a node, named in the outermost block where all it depends on is known."""
         if node.op in (CONST, SYMBOL, INDEX, TEMP):
             return node
+        if node in self.named:
+            return self.named[node]
         idx = unit_index(node, tuple(self._scalar_index(i, scopes) for i in idx))
         for scope in reversed(scopes):
             found = scope.memo.get((node, idx))
@@ -318,9 +321,7 @@ class Lowering:
         return depth
 
     def _load(self, node: Node, idx: Index) -> Node:
-        if node in self.rows:
-            idx = self._row_index(node, idx)
-        return load(self.home[node], node.dtype, idx)
+        return load(self.home[node], node.dtype, self._place(node, idx))
 
     def _compute(self, node: Node, idx: Index, scopes: list[Scope]) -> Node:
         """An element from those of the arguments."""
@@ -356,7 +357,7 @@ class Lowering:
     def _scalar_index(self, i: Node, scopes: list[Scope]) -> Node:
         """An index expression with the scalars of the graph in it replaced by their names."""
         if not i.args:
-            return i
+            return self.named.get(i, i)
         named = {n: self.at(n, (), scopes) for n in frontier(i)}
         return self._sized(substitute([i], named)[0] if named else i)
 
@@ -444,7 +445,7 @@ class Lowering:
         idx: Index = loops
         while array not in self.home:
             ((array, idx),) = operands(array, idx, self._reader(scopes))
-        idx = tuple(self._scalar_index(i, scopes) for i in idx)
+        idx = self._place(array, tuple(self._scalar_index(i, scopes) for i in idx))
         buffer = self.buffers[self.home[array]]
         strides: list[Dim] = [0] * node.ndim
         offset: Dim = 0

@@ -23,7 +23,7 @@ from agnesi.ir.type import Dim
 from agnesi.loops.check import verify as verify_program
 from agnesi.loops.interpret import CheckFailed, NeedsGeneral, run as run_program
 from agnesi.loops.stmt import EntryCheck, Program
-from agnesi.lower import Lowering
+from agnesi.lower_loops import LoopLowering
 from agnesi.ops.elementwise import copy
 from agnesi.reference import evaluate
 from agnesi.rewrite.canonical import CANONICAL, LATE, QUOTIENTS
@@ -160,7 +160,17 @@ def lower(job: Compilation) -> None:
     assert job.schedule is not None
     now: dict[Dim, Node] = dict(zip(job.late, late_sizes(job), strict=True))
     checks = [replace(c, left=now.get(c.left, c.left), right=now.get(c.right, c.right)) for c in job.checks]
-    job.program = Lowering(job.results, job.placement, job.schedule, not job.common).run(checks)
+    lowering = LoopLowering(job.results, job.placement, job.schedule, not job.common, lambda g: prepared(job, g))
+    job.program = lowering.run(checks)
+
+
+def prepared(job: Compilation, graph: Graph) -> Graph:
+    """The graph of a loop's step after the passes on values."""
+    step = Compilation(graph, (), job.common, job.optimize, report=job.report)
+    for row in PASSES:
+        if row.level == "values" and row.after and row.name != "assume" and (row.required or job.optimize):
+            row.run(step)
+    return step.graph
 
 
 def late_sizes(job: Compilation) -> list[Node]:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
+from agnesi.control.closed import general, inline
 from agnesi.errors import GradientError, TypeMismatch
 from agnesi.grad.forward import forward
 from agnesi.grad.reverse import expanded_vjp, zeros_like
 from agnesi.ir.graph import Graph, find_inputs
-from agnesi.ir.node import ARRAY, Node, cast, dim_node, input_node, make, substitute, symbol, topological
+from agnesi.ir.node import ARRAY, Node, cast, input_node, make, substitute, topological
 from agnesi.ir.op import Op, register
 from agnesi.ir.type import Type
 from agnesi.ir.variable import Variable, as_node
@@ -60,14 +61,6 @@ class Custom:
                 raise GradientError(f"{self.name}: a derivative is {derivative.type} where {like.type} is needed")
             result.append(None if derivative is None else cast(derivative, like.dtype))
         return result
-
-
-def inline(graph: Graph, args: Sequence[Node]) -> list[Node]:
-    """The outputs of a closed graph with these nodes as its inputs."""
-    mapping: dict[Node, Node] = dict(zip(graph.inputs, args, strict=True))
-    for size, (position, axis) in graph.symbols.items():
-        mapping[size] = dim_node(args[position].shape[axis])
-    return substitute(graph.outputs, mapping)
 
 
 def _infer(*args: Node, custom: Custom, which: int) -> Type:
@@ -170,13 +163,3 @@ def OpFromGraph(
         return results if len(results) > 1 else results[0]
 
     return call
-
-
-def general(types: Sequence[Type]) -> list[Node]:
-    """Inputs of these types, with unknown sizes free: equal ones stay equal."""
-    fresh: dict[Node, Node] = {}
-    inputs = []
-    for k, type in enumerate(types):
-        shape = tuple(d if isinstance(d, int) else fresh.setdefault(d, symbol("")) for d in type.shape)
-        inputs.append(input_node(f"x{k}", Type(type.dtype, shape)))
-    return inputs

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agnesi.control.loop import loop_, output
 from agnesi.errors import GradientError
+from agnesi.grad.loop import loop_jvp
 from agnesi.grad.reverse import built_at, influenced, times, zeros_like
 from agnesi.ir.node import Node, cast, topological
 from agnesi.ops import elementwise as ew
@@ -30,6 +32,8 @@ def _tangent(node: Node, found: dict[Node, Node]) -> Node | None:
     parts = [found.get(a) for a in node.args]
     if all(p is None for p in parts):
         return None
+    if node.op is loop_:
+        return _loop(node, parts)
     if node.op is ew.where:
         return _where(node, parts)
     if node.op is ew.conj:
@@ -42,6 +46,13 @@ def _tangent(node: Node, found: dict[Node, Node]) -> Node | None:
         pairs = [(a, p) for a, p in zip(node.args, parts, strict=True) if p is not None]
         return forward([node.op.expand(node)], [a for a, _ in pairs], [p for _, p in pairs])[0]
     raise GradientError(f"the operation {node.op.name} has no derivative{built_at(node)}")
+
+
+def _loop(node: Node, parts: list[Node | None]) -> Node | None:
+    tangent = loop_jvp(node["loop"], node.args, parts, forward)[node["which"]]
+    if tangent is None or not node["last"]:
+        return tangent
+    return output(tangent["loop"], tangent.args, tangent["which"], last=True)
 
 
 def _where(node: Node, parts: list[Node | None]) -> Node:

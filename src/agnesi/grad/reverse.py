@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from agnesi.control.loop import loop_
 from agnesi.errors import GradientError
+from agnesi.grad.loop import loop_vjp
 from agnesi.ir import dtype as dt
 from agnesi.ir.node import CONST, Node, cast, const, input_node, make, substitute, topological, value_of
 from agnesi.ir.variable import line_of
@@ -71,19 +73,43 @@ def reverse(
             contributions.setdefault(output, []).append((None, seed))
     wanted = set(wrt)
     results: dict[Node, Cotangent] = {}
+    loops = LoopCotangents(order)
     for node in reversed(order):
-        if node not in contributions:
-            continue
-        total = join(contributions.pop(node))
-        if node in wanted:
+        total = join(contributions.pop(node)) if node in contributions else None
+        if total is not None and node in wanted:
             results[node] = total
-        for arg, part in backward(node, total, active):
+        if node.op is loop_:
+            parts = loops.parts(node, total, active)
+        else:
+            parts = backward(node, total, active) if total is not None else []
+        for arg, part in parts:
             contributions.setdefault(arg, []).append(part)
     found = {w: plain(c) for w, c in results.items()}
     missing = [w for w in wrt if w not in found]
     linked = reached(order, outputs, active) if missing else set()
     found |= {w: zeros_like(w) for w in missing if w in linked}
     return [found.get(w) for w in wrt]
+
+
+class LoopCotangents:
+    """The cotangents of the outputs of each loop, until those of all are there: at the first output in the order."""
+
+    def __init__(self, order: Sequence[Node]) -> None:
+        self.first: dict[Any, Node] = {}
+        self.seeds: dict[Any, dict[Node, Node]] = {}
+        for node in order:
+            if node.op is loop_:
+                self.first.setdefault((node["loop"], node.args), node)
+
+    def parts(self, node: Node, total: Cotangent | None, active: set[Node]) -> list[tuple[Node, Cotangent]]:
+        """What the cotangents of a loop contribute to its arguments, once they are all there."""
+        key = node["loop"], node.args
+        if total is not None:
+            self.seeds.setdefault(key, {})[node] = plain(total)
+        if self.first[key] is not node or key not in self.seeds:
+            return []
+        found = loop_vjp(node["loop"], node.args, self.seeds[key], reverse)
+        return [(a, (None, p)) for a, p in zip(node.args, found, strict=True) if p is not None and a in active]
 
 
 def reached(order: list[Node], outputs: Iterable[Node], active: set[Node]) -> set[Node]:

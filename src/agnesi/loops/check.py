@@ -156,6 +156,8 @@ class NestVerifier:
                 raise self.fail(f"a simd loop contains a {type(inner).__name__}")
         combines: dict[Node, str] = {}
         for inner in stmt.body:
+            if isinstance(inner, Set) and not inner.combine:
+                raise self.fail(f"a simd loop sets {inner.var['name']}")
             if isinstance(inner, Set) and combines.setdefault(inner.var, inner.combine) != inner.combine:
                 raise self.fail(f"a simd loop combines {inner.var['name']} in two ways")
         for inner in stmt.body:
@@ -182,7 +184,8 @@ class NestVerifier:
         if stmt.var not in self.mutable:
             raise self.fail(f"Set changes {name}, which is not mutable")
         self.same_dtype(f"the accumulator {name}", stmt.var.dtype, stmt.value)
-        self.combine(stmt.combine)
+        if stmt.combine:
+            self.combine(stmt.combine)
 
     def store(self, stmt: Store) -> None:
         """An element of a buffer that may be written."""

@@ -244,11 +244,12 @@ class Machine:
 
     def accumulate(self, stmt: Set) -> Action:
         steps, source, held = self.code([stmt.value]), self.register(stmt.value), self.registers
-        place, join = self.register(stmt.var), combining(stmt.combine, stmt.var.dtype)
+        place = self.register(stmt.var)
+        join = combining(stmt.combine, stmt.var.dtype) if stmt.combine else None
 
         def act() -> None:
             self.evaluate(steps)
-            held[place] = join(held[place], held[source])
+            held[place] = held[source] if join is None else join(held[place], held[source])
 
         return act
 

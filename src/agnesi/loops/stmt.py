@@ -46,7 +46,7 @@ class Let:
 
 @dataclass(frozen=True)
 class Set:
-    """var = combine(var, value), where combine names an associative op."""
+    """var = combine(var, value), where combine names an associative op; without one, var = value."""
 
     var: Node
     value: Node

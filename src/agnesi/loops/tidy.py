@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from agnesi.ir.node import TEMP, Node, substitute
@@ -51,7 +52,7 @@ def _tidy_block(body: tuple[Stmt, ...], uses: Counter[Node]) -> tuple[Stmt, ...]
             if uses[stmt.var] == 1 and stmt.var in used_here and height[stmt.var] < TALL:
                 pending[stmt.var] = stmt.value
                 continue
-        elif not isinstance(stmt, (Let, Set)):
+        elif not isinstance(stmt, (Let, Set)) or (isinstance(stmt, Set) and not stmt.combine):
             result += [Let(name, value) for name, value in pending.items()]
             pending.clear()
         if isinstance(stmt, For):
@@ -81,3 +82,14 @@ def _replace(stmt: Stmt, named: dict[Node, Node]) -> Stmt:
             reads = tuple(replace(v, offset=sub(v.offset)) for v in stmt.reads)
             writes = replace(stmt.writes, offset=sub(stmt.writes.offset))
             return replace(stmt, reads=reads, writes=writes, scalars=tuple(map(sub, stmt.scalars)))
+
+
+def moved(body: Sequence[Stmt], mapping: dict[Node, Node]) -> tuple[Stmt, ...]:
+    """Statements with loop indices and names replaced, also those that loops count."""
+    result = []
+    for stmt in body:
+        stmt = _replace(stmt, mapping)
+        if isinstance(stmt, For):
+            stmt = replace(stmt, index=mapping.get(stmt.index, stmt.index), body=moved(stmt.body, mapping))
+        result.append(stmt)
+    return tuple(result)

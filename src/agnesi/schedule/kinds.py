@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agnesi.loops.stmt import Call, Check, For, Program, Store, loads
+from agnesi.loops.stmt import Call, Check, For, Program, Set, Store, loads
 
 
 def mark(program: Program) -> Program:
@@ -23,7 +23,9 @@ def mark_loop(loop: For) -> For:
 
 
 def independent(loop: For) -> bool:
-    """Whether what one iteration stores is neither read nor added to by another one."""
+    """Whether what one iteration stores or sets is neither read nor added to by another one."""
+    if any(isinstance(s, Set) and not s.combine for s in loop.body):
+        return False
     stores = [s for s in loop.body if isinstance(s, Store)]
     read = [(n["buffer"], n.args) for s in loop.body for n in loads(s)]
     for store in stores:

@@ -7,11 +7,13 @@ at entry; the general one lets either be 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from agnesi.control.loop import Loop, loop_, stepped
+from agnesi.errors import ShapeError
 from agnesi.ir import dims
-from agnesi.ir.graph import Graph
-from agnesi.ir.node import SYMBOL, Node, as_dim, dim_node, make, substitute, temp, topological
+from agnesi.ir.graph import Graph, reachable
+from agnesi.ir.node import INPUT, SYMBOL, Node, as_dim, dim_node, make, substitute, temp, topological
 from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import EntryCheck
 from agnesi.ops import elementwise as ew
@@ -87,9 +89,18 @@ def number(graph: Graph) -> tuple[Graph, list[Site]]:
 
 def equations(graph: Graph) -> list[Equation]:
     """Everything that the ops of a graph ask of sizes, beyond what their types show."""
+    return equations_of(graph.order)
+
+
+def equations_of(order: Sequence[Node]) -> list[Equation]:
+    """The same of nodes in their order; what a loop's step asks is asked of the loop."""
     found: list[Equation] = []
     seen: set[Dim] = set()
-    for position, node in enumerate(graph.order):
+    loops: set[tuple[Loop, tuple[Node, ...]]] = set()
+    for position, node in enumerate(order):
+        if node.op is loop_ and (node["loop"], node.args) not in loops:
+            loops.add((node["loop"], node.args))
+            found += [replace(e, position=position) for e in equations_of(steady(node))]
         if node.op.equal is not None:
             found += [Equation(a, b, position) for a, b in node.op.equal(node) if not same(a, b)]
         if node.op.kind == "elementwise" or node.op.name == "broadcast_to":
@@ -105,6 +116,22 @@ def equations(graph: Graph) -> list[Equation]:
                 found.append(Equation(dims.minimum(dim, 0), 0, position, negative=True))
             seen.add(dim)
     return list(dict.fromkeys(found))
+
+
+def steady(node: Node) -> list[Node]:
+    """The nodes of a step of a loop, whose sizes must be the same in every step."""
+    local, results = stepped(node["loop"], node.args)
+    order = reachable(results)
+    outer = set(reachable(node.args))
+    changing = {n for n in order if n.op is INPUT and n not in outer}
+    for n in order:
+        if n not in outer and any(a in changing for a in n.args):
+            changing.add(n)
+    for n in order:
+        if any(d in changing for d in n.shape):
+            raise ShapeError(f"a size in {node['loop'].name or 'a loop'} changes from step to step; sizes in a step "
+                             "may depend on what is the same in all steps only")  # fmt: skip
+    return [n for n in order if n not in outer]
 
 
 def assume(graph: Graph, equal: Sequence[Equation], common: bool) -> Graph:

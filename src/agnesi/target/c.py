@@ -206,7 +206,9 @@ class NestPrinter(Printer):
                 self.lines.append(f"{tab}{'' if mutable else 'const '}{CTYPE[var.dtype]} {name} = {text};")
             case Set(var, value, combine):
                 name = self.local[var]
-                self.lines.append(f"{tab}{name} = {self.join(combine, var.dtype, name, self.expression(value))};")
+                text = self.expression(value)
+                text = self.join(combine, var.dtype, name, text) if combine else self.strip(text)
+                self.lines.append(f"{tab}{name} = {text};")
             case Store(buffer, idx, value, combine):
                 place, dtype = self.element(buffer, idx), self.buffers[buffer].dtype
                 text = self.expression(value)

@@ -1,0 +1,201 @@
+"""scan: a function of earlier values applied step after step, in Theano's vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agnesi.control.loop import make_loop
+from agnesi.errors import TypeMismatch
+from agnesi.ir import dims, dtype as dt
+from agnesi.ir.node import INPUT, Node, cast, dim_node, input_node, substitute, topological
+from agnesi.ir.type import Dim, Type, same
+from agnesi.ir.variable import Variable, as_node
+from agnesi.ops.getitem import part_of
+from agnesi.ops.index import expand_dims, section, size_of, slice_
+from agnesi.shared import is_shared
+
+ROUNDS = 4  # of finding dtypes that states keep
+
+
+@dataclass
+class Sequence_:
+    """An array that steps go along, and which elements a step sees: those at its number plus each tap."""
+
+    array: Node
+    taps: list[int]
+
+    @property
+    def low(self) -> int:
+        return min(0, *self.taps)
+
+    def steps(self) -> Dim:
+        """For how many steps there are elements."""
+        return dims.sub(self.array.shape[0], max(0, *self.taps) - self.low)
+
+    def along(self, tap: int, steps: Dim) -> Node:
+        """The elements of one tap for all steps, or fewer where there are not as many."""
+        start = tap - self.low
+        if same(dims.add(steps, max(0, *self.taps) - self.low), self.array.shape[0]):
+            return section(self.array, 0, start, steps)
+        return part_of(self.array, slice(start, Variable(dim_node(dims.add(steps, start)))))
+
+
+def scan(
+    fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None, non_sequences: Any = None,
+    n_steps: Any = None, go_backwards: bool = False, name: str = "", strict: bool = False, return_list: bool = False,
+) -> tuple[Any, dict[Variable, Variable]]:  # fmt: skip
+    """Applies `fn` step after step: a loop of native code, whose derivatives are loops too.
+
+    fn: takes the elements of the sequences, then earlier values of the outputs that have initial ones, then
+    non_sequences, and returns the outputs of a step: one, or a list; updates of shared variables, a dict, may follow
+    them or stand alone. sequences: arrays, whose first axis is gone along, or dicts with `input` and `taps`: tap k
+    is the element k places after the step's own. outputs_info: for each output its initial value, None for one that is
+    not fed back, or a dict with `initial` and `taps` (negative): then `initial` has as many values along its first axis
+    as the earliest tap goes back. n_steps: int or int64 scalar; without it the shortest sequence decides. go_backwards:
+    from the last elements to the first. strict: whether `fn` may use only what it is given.
+
+    Returns the outputs, each with a new first axis for the steps, and the updates for `function`.
+
+    Raises TypeMismatch where a state comes back in another type than it entered.
+
+    >>> import agnesi as ag, agnesi.tensor as at
+    >>> x = at.vector("x")
+    >>> sums, _ = ag.scan(lambda v, total: total + v, sequences=x, outputs_info=at.zeros(()))
+    >>> sums.eval({x: [1.0, 2.0, 3.0]}).tolist()
+    [1.0, 3.0, 6.0]
+    """
+    arrays = [_sequence(s, go_backwards) for s in _list(sequences)]
+    infos = [_info(o) for o in _list(outputs_info)]
+    others = [as_node(o) for o in _list(non_sequences)]
+    if n_steps is None and not arrays:
+        raise TypeMismatch("scan needs sequences or n_steps to know how many steps to take")
+    steps = size_of(n_steps, "n_steps") if n_steps is not None else arrays[0].steps()
+    for a in arrays if n_steps is None else ():
+        steps = dims.minimum(steps, a.steps())
+    return _Scan(fn, arrays, infos, others, steps, name or getattr(fn, "__name__", "scan"), strict).run(return_list)
+
+
+def _list(value: Any) -> list[Any]:
+    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _sequence(value: Any, backwards: bool) -> Sequence_:
+    taps = [0]
+    if isinstance(value, dict):
+        taps = [int(t) for t in _list(value.get("taps", 0))]
+        value = value["input"]
+    node = as_node(value)
+    if node.ndim == 0:
+        raise TypeMismatch(f"a sequence of scan needs an axis to go along, {node.type} has none")
+    if backwards:
+        size = node.shape[0]
+        node = slice_(node, dim_node(dims.sub(size, 1)), dim_node(size), axes=(0,), steps=(-1,))
+    return Sequence_(node, taps)
+
+
+def _info(value: Any) -> tuple[Node, tuple[int, ...]] | None:
+    """The first values of an output along a first axis, and how many steps back a step looks, in the order of its
+    arguments."""
+    if value is None or (isinstance(value, dict) and value.get("initial") is None):
+        return None
+    if not isinstance(value, dict):
+        return expand_dims(as_node(value), (0,)), (1,)
+    taps = tuple(-int(t) for t in _list(value.get("taps", -1)))
+    if min(taps) < 1:
+        raise TypeMismatch(f"the taps of an output are negative: steps back; these are {value['taps']}")
+    first = as_node(value["initial"])
+    if taps == (1,):
+        return expand_dims(first, (0,)), taps
+    return part_of(first, slice(max(taps))), taps
+
+
+@dataclass
+class _Scan:
+    """A scan that is being built."""
+
+    fn: Callable[..., Any]
+    arrays: list[Sequence_]
+    infos: list[tuple[Node, tuple[int, ...]] | None]
+    others: list[Node]
+    steps: Dim
+    name: str
+    strict: bool
+
+    def run(self, return_list: bool) -> tuple[Any, dict[Variable, Variable]]:
+        for _ in range(ROUNDS):
+            result = self.attempt()
+            if result is not None:
+                break
+        else:
+            raise TypeMismatch(f"{self.name}: the dtypes of the states change from step to step")
+        outputs, updates = result
+        variables = [Variable(o) for o in outputs]
+        return variables[0] if len(variables) == 1 and not return_list else variables, updates
+
+    def attempt(self) -> tuple[list[Node], dict[Variable, Variable]] | None:
+        """The outputs and updates; None when the first values have got another dtype, so that it has to begin anew."""
+        number = input_node("step", Type("int64"))
+        sequences = [a.along(t, self.steps) for a in self.arrays for t in a.taps]
+        elements = [input_node("", Type(s.dtype, s.shape[1:])) for s in sequences]
+        earlier = [[input_node("", Type(i[0].dtype, i[0].shape[1:])) for _ in i[1]] for i in self.infos if i]
+        flat = [e for group in earlier for e in group]
+        results, updates = self.call([*elements, *flat, *self.others])
+        self.check(results, [*elements, *flat, *self.others, number])
+        states = [k for k, i in enumerate(self.infos) if i is not None]
+        each = [k for k in range(len(results)) if k not in states]
+        if not self.fits(results):
+            return None
+        shared = list(updates)
+        firsts = [self.infos[k][0] for k in states] + [expand_dims(s, (0,)) for s in shared]  # type: ignore[index]
+        taps = [self.infos[k][1] for k in states] + [(1,)] * len(shared)  # type: ignore[index]
+        inside = {s: input_node("", s.type) for s in shared}
+        made = [results[k] for k in states] + list(updates.values()) + [results[k] for k in each]
+        if shared:
+            made = substitute(made, inside)
+        local = [number, *elements, *flat, *inside.values()]
+        found = make_loop(self.steps, sequences, firsts, taps, local, made, self.name)
+        outputs: list[Node | None] = [None] * len(results)
+        for k, history, back in zip(states, found, taps, strict=False):
+            outputs[k] = section(history, 0, max(back), self.steps)
+        for k, kept in zip(each, found[len(firsts) :], strict=True):
+            outputs[k] = kept
+        ends = [Variable(f)[-1] for f in found[len(states) : len(firsts)]]
+        return [o for o in outputs if o is not None], {Variable(s): e for s, e in zip(shared, ends, strict=True)}
+
+    def call(self, args: Sequence[Node]) -> tuple[list[Node], dict[Node, Node]]:
+        """The outputs of one step, and the new values of shared variables."""
+        found = self.fn(*[Variable(a) for a in args])
+        updates: Any = {}
+        if isinstance(found, dict):
+            found, updates = [], found
+        elif isinstance(found, (list, tuple)) and len(found) == 2 and isinstance(found[1], dict):
+            found, updates = found
+        results = [as_node(f) for f in _list(found)]
+        if self.infos and len(results) != len(self.infos):
+            raise TypeMismatch(f"{self.name} returns {len(results)} outputs, outputs_info has {len(self.infos)}")
+        return results, {as_node(k): cast(as_node(v, k.dtype), k.dtype) for k, v in updates.items()}
+
+    def check(self, results: Sequence[Node], given: Sequence[Node]) -> None:
+        """Raises TypeMismatch where a strict step uses what it is not given."""
+        if not self.strict:
+            return
+        strange = [n for n in topological(results) if n.op is INPUT and is_shared(n) and n not in given]
+        if strange:
+            raise TypeMismatch(f"{self.name} uses {strange[0]['tag']}, which is not among its arguments (strict=True)")
+
+    def fits(self, results: list[Node]) -> bool:
+        """Casts results to the dtypes of their states, or gives a state the wider dtype that its result has."""
+        same = True
+        for k, info in enumerate(self.infos):
+            if info is None:
+                continue
+            first, taps = info
+            wide = dt.promote(first.dtype, results[k].dtype)
+            if wide != first.dtype:
+                self.infos[k] = cast(first, wide), taps
+                same = False
+            else:
+                results[k] = cast(results[k], wide)
+        return same

@@ -1,0 +1,214 @@
+"""Loops: values against plain NumPy loops, derivatives against finite differences, in every way a function can run."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+import agnesi as ag
+import agnesi.tensor as at
+from agnesi.errors import TypeMismatch
+
+RNG = np.random.default_rng(5)
+close = np.testing.assert_allclose
+
+
+def differences(f, x, step=1e-6):
+    """The gradient of a function of an array by central differences."""
+    result = np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        above, below = x.copy(), x.copy()
+        above[i] += step
+        below[i] -= step
+        result[i] = (f(above) - f(below)) / (2 * step)
+    return result
+
+
+def runs(inputs, outputs, values):
+    """The outputs of a function compiled with every pass checked, which the reference evaluator agrees with."""
+    found = ag.function(inputs, outputs, mode="debug")(*values)
+    for a, b in zip(found, ag.function(inputs, outputs, mode="reference")(*values), strict=True):
+        close(a, b, rtol=1e-10, atol=1e-12)
+    return found
+
+
+def check_gradients(inputs, cost, values, numeric):
+    """Gradients by each input, in both modes, against finite differences."""
+    found = runs(inputs, ag.grad(cost, inputs), values)
+    for k, value in enumerate(values):
+        wanted = differences(lambda a, k=k: numeric(*values[:k], a, *values[k + 1 :]), value)
+        close(found[k], wanted, rtol=1e-5, atol=1e-7)
+        direction = RNG.normal(size=value.shape)
+        (tangent,) = runs(inputs, [ag.Rop(cost, inputs[k], direction)], values)
+        close(tangent, (wanted * direction).sum(), rtol=1e-5, atol=1e-7)
+
+
+def test_recurrence_of_a_number():
+    x, a = at.vector("x"), at.scalar("a")
+    h, updates = ag.scan(lambda v, h: at.tanh(a * h + v), sequences=x, outputs_info=at.zeros(()))
+    assert updates == {}
+
+    def numeric(x, a):
+        h, kept = 0.0, []
+        for v in x:
+            h = np.tanh(a * h + v)
+            kept.append(h)
+        return np.array(kept)
+
+    values = [RNG.normal(size=6), np.array(0.7)]
+    close(runs([x, a], [h], values)[0], numeric(*values))
+    close(ag.function([x, a], h)(np.zeros(0), 0.5), np.zeros(0))
+    check_gradients([x, a], (h**2).sum(), values, lambda *v: (numeric(*v) ** 2).sum())
+
+
+def recurrent(x, w, u, b, h):
+    kept = []
+    for row in x:
+        h = np.tanh(row @ w + h @ u + b)
+        kept.append(h)
+    return np.array(kept)
+
+
+def test_recurrent_network():
+    x, (w, u), b, h0 = at.tensor3("x"), at.matrices("w", "u"), at.vector("b"), at.matrix("h0")
+    h, _ = ag.scan(lambda row, h: at.tanh(row @ w + h @ u + b), sequences=x, outputs_info=h0)
+    values = [RNG.normal(size=s) * 0.5 for s in ((4, 3, 2), (2, 5), (5, 5), (5,), (3, 5))]
+    close(runs([x, w, u, b, h0], [h], values)[0], recurrent(*values))
+
+    def numeric(*v):
+        h = recurrent(*v)
+        return (h[-1] ** 2).sum() + h.sum()
+
+    check_gradients([x, w, u, b, h0], (h[-1] ** 2).sum() + h.sum(), values, numeric)
+
+
+def test_several_steps_back():
+    n, first = at.iscalar("n"), at.dvector("first")
+    h, _ = ag.scan(lambda a, b: a + b, outputs_info={"initial": first, "taps": [-2, -1]}, n_steps=n)
+    f = ag.function([n, first], [h, h[-1], ag.grad(h[-1], first)])
+    found, last, g = f(8, [1.0, 1.0])
+    assert found.tolist() == [2, 3, 5, 8, 13, 21, 34, 55]
+    assert last == 55
+    assert g.tolist() == [21, 34]
+    y, _ = ag.scan(lambda a: at.sin(a) * 2, outputs_info={"initial": first, "taps": [-3]}, n_steps=5)
+
+    def numeric(first):
+        kept = list(first)
+        for _ in range(5):
+            kept.append(np.sin(kept[-3]) * 2)
+        return np.array(kept[3:])
+
+    values = [RNG.normal(size=3)]
+    close(runs([first], [y], values)[0], numeric(*values))
+    check_gradients([first], (y**2).sum(), values, lambda v: (numeric(v) ** 2).sum())
+
+
+def test_parts_of_sequences():
+    x = at.vector("x")
+    y, _ = ag.scan(lambda a, b, c: a + 10 * b + 100 * c, sequences={"input": x, "taps": [-1, 0, 2]})
+    f = ag.function([x], [y, ag.grad(y.sum(), x)])
+    found, g = f(np.arange(7.0))
+    assert found.tolist() == [310, 421, 532, 643]
+    assert g.tolist() == [1, 11, 11, 111, 110, 100, 100]
+    back, _ = ag.scan(lambda v, t: v + t / 2, sequences=x, outputs_info=at.zeros(()), go_backwards=True)
+    assert ag.function([x], back)([1.0, 2.0, 4.0]).tolist() == [4, 4, 3]
+
+
+def test_updates_of_shared_variables():
+    w = ag.shared(np.float64(1.0), "w")
+    outputs, updates = ag.scan(lambda: (w * 2, {w: w * 2}), n_steps=5)
+    f = ag.function([], outputs, updates=updates)
+    assert f().tolist() == [2, 4, 8, 16, 32]
+    assert w.get_value() == 32
+    assert f().tolist() == [64, 128, 256, 512, 1024]
+    alone, updates = ag.scan(lambda: {w: w / 2}, n_steps=3, return_list=True)
+    ag.function([], alone, updates=updates)()
+    assert w.get_value() == 128
+
+
+def test_nested():
+    x = at.matrix("x")
+    rows, _ = ag.scan(
+        lambda row: ag.scan(lambda v, t: t * 0.5 + v**2, sequences=row, outputs_info=at.zeros(()))[0][-1], sequences=x
+    )
+
+    def numeric(x):
+        totals = np.zeros(len(x))
+        for column in x.T:
+            totals = totals * 0.5 + column**2
+        return totals
+
+    values = [RNG.normal(size=(3, 4))]
+    close(runs([x], [rows], values)[0], numeric(*values))
+    check_gradients([x], (rows**2).sum(), values, lambda v: (numeric(v) ** 2).sum())
+
+
+def test_states_of_several_types():
+    x = at.vector("x")
+    (h, k), _ = ag.scan(lambda v, h, k: (at.tanh(v * h), k + 1), sequences=x, outputs_info=[at.ones(()), 0])
+    found, count = ag.function([x], [h, k])(np.ones(3))
+    close(found, [np.tanh(1), np.tanh(np.tanh(1)), np.tanh(np.tanh(np.tanh(1)))])
+    assert count.tolist() == [1, 2, 3]
+    single, _ = ag.scan(lambda h: h * np.float64(0.5), outputs_info=at.ones((2,), dtype="float32"), n_steps=2)
+    assert single.dtype == "float64"  # the first value takes the dtype that comes back
+
+
+def test_closure_over_a_shared_variable():
+    w, h0 = ag.shared(RNG.normal(size=(4, 4)), "w"), at.vector("h0")
+    h, _ = ag.scan(lambda h: at.tanh(w @ h), outputs_info=h0, n_steps=7)
+
+    def numeric(w, h):
+        for _ in range(7):
+            h = np.tanh(w @ h)
+        return h
+
+    start = RNG.normal(size=4)
+    last, g = ag.function([h0], [h[-1], ag.grad(h[-1].sum(), w)])(start)
+    close(last, numeric(w.get_value(), start))
+    close(g, differences(lambda w: numeric(w, start).sum(), w.get_value()), rtol=1e-5, atol=1e-8)
+
+
+def test_lookups_in_a_step():
+    i, e = at.lvector("i"), at.matrix("e")
+    y, _ = ag.scan(lambda i, h: h * 0.5 + e[i], sequences=i, outputs_info=at.zeros((3,)))
+    values = RNG.normal(size=(5, 3))
+    found, g = ag.function([i, e], [y, ag.grad(y.sum(), e)])(np.array([1, 0, 4, 1]), values)
+    h = np.zeros(3)
+    for row, k in zip(found, [1, 0, 4, 1], strict=True):
+        h = h * 0.5 + values[k]
+        close(row, h)
+    close(g[:, 0], [1.75, 2.875, 0, 0, 1.5])
+    with pytest.raises(IndexError, match="index 9"):
+        ag.function([i, e], y)(np.array([1, 9]), values)
+
+
+def test_second_order():
+    x, a = at.vector("x"), at.scalar("a")
+    h, _ = ag.scan(lambda v, h: at.tanh(a * h + v), sequences=x, outputs_info=at.zeros(()))
+    g = ag.grad((h**2).sum(), x)
+    f = ag.function([x, a], g)
+    values = RNG.normal(size=5)
+    second = ag.function([x, a], ag.grad(g.sum(), x))(values, 0.7)
+    close(second, differences(lambda v: f(v, 0.7).sum(), values), rtol=1e-5, atol=1e-7)
+
+
+def test_wrong_use():
+    x = at.vector("x")
+    with pytest.raises(TypeMismatch, match=r"state 0 of grow enters a step as float64\[\] and comes back as"):
+        ag.scan(lambda v, h: h + x, sequences=x, outputs_info=at.zeros(()), name="grow")
+    with pytest.raises(TypeMismatch, match="needs sequences or n_steps"):
+        ag.scan(lambda h: h, outputs_info=at.zeros(()))
+    w = ag.shared(np.ones(3), "w")
+    with pytest.raises(TypeMismatch, match="which is not among its arguments"):
+        ag.scan(lambda v: v * w, sequences=x, strict=True)
+    with pytest.raises(TypeMismatch, match="negative"):
+        ag.scan(lambda h: h, outputs_info={"initial": x, "taps": [1]}, n_steps=3)
+
+
+def test_functions_with_loops_are_pickled():
+    x = at.vector("x")
+    h, _ = ag.scan(lambda v, h: h + v, sequences=x, outputs_info=at.zeros(()))
+    f = pickle.loads(pickle.dumps(ag.function([x], h)))
+    assert f([1.0, 2.0]).tolist() == [1, 3]
