@@ -325,6 +325,21 @@ EXPRESSIONS = [
       for name in ("argmax", "argmin")),
     *(row(name, "empty", lambda x, name=name: getattr(at, name)(x, axis=0), np.zeros((2, 0)), smooth=False)
       for name in ("argmax", "argmin")),
+    row("loop", "numbers", lambda x: ag.scan(lambda v, h: at.tanh(v + h / 2), x, at.zeros(()))[0], array(6)),
+    row("loop", "last", lambda x: ag.scan(lambda v, h: at.tanh(v + h / 2), x, at.zeros(()))[0][-1], array(6)),
+    row("loop", "rows", lambda x, w, h: ag.scan(lambda v, h: at.tanh(v + h @ w), x, h)[0], array(4, 3), array(3, 3) / 5,
+        array(3)),
+    row("loop", "matrices", lambda x, w, h: [p[-1] for p in ag.scan(lambda v, h, k: (at.tanh(v @ w + h), k + h.sum()),
+        x, [h, at.zeros(())])[0]], array(3, 2, 4), array(4, 4) / 5, array(2, 4)),
+    row("loop", "taps", lambda x, h: ag.scan(lambda a, b, h2, h1: at.sin(a * h2) + b / (2 + h1**2),
+        {"input": x, "taps": [-1, 1]}, {"initial": h, "taps": [-2, -1]})[0], array(6), array(2)),
+    row("loop", "each", lambda x: ag.scan(lambda v: [(v * v).sum(), at.exp(-v * v)], x[::-1])[0], array(3, 4)),
+    row("loop", "nested", lambda x: ag.scan(lambda r: ag.scan(lambda v, t: t / 2 + v * v, r, at.ones(()))[0][-1], x)[0],
+        array(3, 4)),
+    row("loop", "steps", lambda x: ag.scan(lambda h: at.cos(h) + x[0], None, x, n_steps=x.shape[0])[0], array(4)),
+    row("loop", "no steps", lambda x, h: ag.scan(lambda v, h: h * v, x, h)[0], np.zeros((0, 3)), array(3)),
+    row("loop", "single", lambda x: ag.scan(lambda v, h: at.tanh(v + h / 2), x, at.zeros((), dtype="float32"))[0],
+        array(6).astype("f4"), smooth=False),
 ]  # fmt: skip
 
 NAMED = {e.op for e in EXPRESSIONS}

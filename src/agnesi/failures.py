@@ -12,6 +12,7 @@ from agnesi.schedule.sizes import Site
 def explain_failure(graph: Graph, site: Site, values: tuple[int, ...], name: str) -> Exception:
     """The exception for a failed check."""
     prefix = f"{name}: " if name else ""
+    graph = site.graph or graph
     if site.kind == "input":
         node = graph.inputs[site.position]
         dim = node.shape[site.axis]

@@ -164,12 +164,13 @@ class Function(_runtime.Dispatcher):
 
     def _python(self, site: int, result: int, arrays: list[np.ndarray], held: dict[int, list[np.ndarray]]) -> None:
         """Serves a call of a Python function, known by its check number."""
-        position = self._sites(True)[site - 1].position
-        function = self.graph.order[position]["function"]
+        place = self._sites(True)[site - 1]
+        graph = place.graph or self.graph
+        function = graph.order[place.position]["function"]
         try:
             function.serve(result, arrays, held, site)
         except Exception as error:
-            line = line_near(self.graph, position)
+            line = line_near(graph, place.position)
             error.add_note(f"in {function.name}(), called by {self.name or 'a compiled function'}; built at {line}")
             raise
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from agnesi.ir.graph import Graph
 from agnesi.ir.node import CONST, Node, dim_node, input_node, substitute, symbol, topological
 from agnesi.ir.type import Type
+from agnesi.ir.variable import keep_line
 
 
 def inline(graph: Graph, args: Sequence[Node]) -> list[Node]:
@@ -38,4 +39,7 @@ def closed(local: Sequence[Node], outputs: Sequence[Node]) -> tuple[Graph, list[
     captured = list(dict.fromkeys(a for a in needed if a not in inside and a.op is not CONST))
     inputs = general([n.type for n in (*local, *captured)])
     mapping = dict(zip([*local, *captured], inputs, strict=True))
+    own = [n for n in order if n in inside]
+    for old, new in zip(own, substitute(own, mapping), strict=True):
+        keep_line(old, new)
     return Graph(inputs, substitute(outputs, mapping)), captured

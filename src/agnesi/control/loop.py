@@ -47,6 +47,10 @@ class Loop:
     def __reduce__(self) -> tuple[Any, ...]:
         return Loop, (self.body, self.sequences, self.taps, self.name)
 
+    def with_body(self, body: Graph) -> Loop:
+        """The same with another body of the same inputs and outputs."""
+        return self if body is self.body else Loop(body, self.sequences, self.taps, self.name)
+
     @property
     def states(self) -> int:
         return len(self.taps)

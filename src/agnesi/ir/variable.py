@@ -37,6 +37,12 @@ def line_of(node: Node) -> str:
     return _lines.get(node, "")
 
 
+def keep_line(old: Node, new: Node) -> None:
+    """Notes that a node was built where another one was."""
+    if old in _lines:
+        _lines.setdefault(new, _lines[old])
+
+
 class Variable(Operand):
     """A symbolic array.
 

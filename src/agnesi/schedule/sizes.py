@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from agnesi.control.loop import Loop, loop_, stepped
 from agnesi.errors import ShapeError
@@ -39,11 +40,12 @@ class Equation:
 
 @dataclass(frozen=True)
 class Site:
-    """What a check number stands for: a kind and the node, input or update it belongs to."""
+    """What a check number stands for: a kind and the node, input or update it belongs to; graph: that of a step."""
 
     kind: str
     position: int
     axis: int = 0
+    graph: Graph | None = None
 
 
 def collect(
@@ -73,18 +75,30 @@ SITES = {"check_index": "index", "solve": "singular", "python_call": "python"}
 
 
 def number(graph: Graph) -> tuple[Graph, list[Site]]:
-    """The graph with a number on every op that may fail, and what the numbers mean (1 is the first)."""
+    """The graph with a number on every op that may fail, also in the steps of loops, and what the numbers mean (1 is
+    the first)."""
     sites: list[Site] = []
+    return _number(graph, sites, False), sites
+
+
+def _number(graph: Graph, sites: list[Site], step: bool) -> Graph:
+    """The graph with numbers, after those in `sites`; step: whether it is that of a loop's step."""
     done: dict[Node, Node] = {}
+    loops: dict[Loop, Loop] = {}
     for position, node in enumerate(graph.order):
         args = tuple(done.get(a, a) for a in node.args)
-        attrs = node.attrs
+        changed: dict[str, Any] = {}
         if node.op.may_raise:
-            sites.append(Site(SITES[node.op.name], position))
-            attrs = tuple((k, len(sites) if k == "site" else v) for k, v in attrs)
-        if attrs != node.attrs or args != node.args:
-            done[node] = make(node.op, args, attrs)
-    return graph.replace([done.get(o, o) for o in graph.outputs]) if done else graph, sites
+            sites.append(Site(SITES[node.op.name], position, graph=graph if step else None))
+            changed["site"] = len(sites)
+        if node.op is loop_:
+            loop: Loop = node["loop"]
+            if loop not in loops:
+                loops[loop] = loop.with_body(_number(loop.body, sites, True))
+            changed["loop"] = loops[loop]
+        if changed or args != node.args:
+            done[node] = make(node.op, args, tuple((k, changed.get(k, v)) for k, v in node.attrs))
+    return graph.replace([done.get(o, o) for o in graph.outputs]) if done else graph
 
 
 def equations(graph: Graph) -> list[Equation]:
