@@ -37,6 +37,7 @@ from agnesi.rewrite.products import ACCUMULATE, LOOPS, PRODUCTS
 from agnesi.rewrite.reductions import REDUCTIONS
 from agnesi.rewrite.stable import RECOGNIZE, STABLE
 from agnesi.schedule import kinds, memory
+from agnesi.schedule.hoist import hoist
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, place
 from agnesi.schedule.sizes import Equation, Site, assume, collect, equations, is_late
@@ -118,6 +119,11 @@ def rewrite(*rules: list[Rule]) -> Callable[[Compilation], None]:
         job.graph = Rewriter(table, job.report).graph(job.graph)
 
     return run
+
+
+def hoist_from_loops(job: Compilation) -> None:
+    """Takes out of loops what does not have to be in them."""
+    job.graph = hoist(job.graph)
 
 
 def expand(job: Compilation) -> None:
@@ -215,6 +221,7 @@ EARLY = (CANONICAL, LOGIC, QUOTIENTS, STABLE, CONSTANTS, INDEX, PARTS, REDUCTION
 PASSES = [
     Pass("sizes", find_sizes, "values"),
     Pass("assume", assume_sizes, "values", ("sizes",)),
+    Pass("hoist", hoist_from_loops, "values", ("assume",), required=False),
     Pass("canonical", rewrite(*EARLY, RECOGNIZE), "values", ("assume",), required=False),
     Pass("expand", expand, "values", ("canonical",)),
     Pass("simplify", rewrite(*EARLY), "values", ("expand",), required=False),

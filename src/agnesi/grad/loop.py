@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from agnesi.control.closed import inline
 from agnesi.control.loop import Loop, make_loop, output
 from agnesi.ir import dims, dtype as dt
-from agnesi.ir.node import Node, as_dim, const, dim_node, input_node, substitute
+from agnesi.ir.node import Node, as_dim, const, dim_node, input_node, substitute, topological
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, Type
 from agnesi.ops.index import broadcast_dims, expand_dims, section, slice_
@@ -97,9 +97,12 @@ def loop_vjp(loop: Loop, args: Sequence[Node], given: dict[Node, Node], reverse:
     for j in kept:
         next_states.append(sums[j] + part(by_input, sums[j]))
         starts.append(zeros(sums[j].dtype, (1, *sums[j].shape)))
-    locals_ = [number, *local, *local_states, *(sums[j] for j in kept)]
     each = [i for i in inputs[: loop.sequences] if by_input[i] is not None]
-    made = substitute([*next_states, *(part(by_input, i) for i in each)], back)
+    made = [*next_states, *(part(by_input, i) for i in each)]
+    reused = set(topological(made)).intersection(mapped[: loop.states]).difference(inputs)
+    known = {m: along(o, d) for m, o, d in zip(mapped, outputs, loop.depths, strict=False) if m in reused and m.args}
+    made = substitute(made, known | back)
+    locals_ = [number, *local, *local_states, *(sums[j] for j in kept)]
     name = f"the derivative of {loop.name or 'a loop'}"
     results = make_loop(steps, read, starts, [(1,)] * len(starts), locals_, made, name)
     finals = [output_last(r) for r in results[: len(starts)]]

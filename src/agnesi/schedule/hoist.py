@@ -1,0 +1,193 @@
+"""What leaves a loop: outputs nobody wants, products over whole sequences before it, sums of products after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agnesi.control.loop import Loop, loop_, make_loop, output
+from agnesi.errors import GradientError
+from agnesi.grad.batch import batch
+from agnesi.ir.graph import Graph
+from agnesi.ir.node import CONST, Node, as_dim, input_node, make, substitute, topological, value_of
+from agnesi.ir.op import OPS
+from agnesi.ir.type import Type
+from agnesi.ops import elementwise as ew
+from agnesi.ops.index import section
+from agnesi.ops.products import LABELS, contract
+
+Key = tuple[Loop, tuple[Node, ...]]
+
+
+def hoist(graph: Graph) -> Graph:
+    """The graph with its loops made as small as they can be."""
+    wanted: dict[Key, list[Node]] = {}
+    for node in graph.order:
+        if node.op is loop_:
+            wanted.setdefault((node["loop"], node.args), []).append(node)
+    if not wanted:
+        return graph
+    done: dict[Node, Node] = {}
+    for node in graph.order:
+        if node in done:
+            continue
+        args = tuple(done.get(a, a) for a in node.args)
+        if node.op is loop_:
+            parts = wanted[node["loop"], node.args]
+            done |= zip(parts, Opened(node["loop"], args).closed([(p["which"], p["last"]) for p in parts]), strict=True)
+        elif args != node.args:
+            done[node] = make(node.op, args, node.attrs)
+    return graph.replace([done.get(o, o) for o in graph.outputs])
+
+
+@dataclass
+class Step:
+    """An element of a sequence in a step, and the sequence."""
+
+    leaf: Node
+    whole: Node
+
+
+class Opened:
+    """A loop with its step in terms of stand-ins and of the graph around it, so that it can be changed."""
+
+    def __init__(self, loop: Loop, args: Sequence[Node]) -> None:
+        first = 1 + loop.sequences
+        self.loop, self.steps = loop, as_dim(args[0])
+        self.number = input_node("step", Type("int64"))
+        self.elements = [Step(input_node("", Type(x.dtype, x.shape[1:])), x) for x in args[1:first]]
+        self.firsts = list(args[first : loop.others])
+        self.earlier = [
+            [input_node("", Type(f.dtype, f.shape[1:])) for _ in taps]
+            for f, taps in zip(self.firsts, loop.taps, strict=True)
+        ]
+        leaves = [self.number, *(e.leaf for e in self.elements), *(n for group in self.earlier for n in group)]
+        self.results = loop.inlined([*leaves, *args[loop.others :]])
+
+    def closed(self, wanted: Sequence[tuple[int, bool]]) -> list[Node]:
+        """The wanted outputs (a number, and whether the last value alone) of the smaller loop."""
+        sums = {w: self.summed(w[0]) for w in wanted if w[1]}
+        moved = {w: s for w, s in sums.items() if s is not None and not self.read_elsewhere(w[0], wanted)}
+        own = [w for w in wanted if w not in moved]
+        each: list[Node] = list(dict.fromkeys(p for terms in moved.values() for t in terms for p in t.args))
+        each = [p for p in each if not any(p is e.leaf for e in self.elements)]
+        states = self.needed([self.results[w] for w, _ in own] + each, [w for w, _ in own])
+        kept = [w for w, _ in own if w >= self.loop.states]
+        kept = list(dict.fromkeys(kept))
+        results = [self.results[k] for k in states] + [self.results[k] for k in kept] + each
+        results = self.before(results)
+        inputs = set(topological(results))
+        elements = [e for e in self.elements if e.leaf in inputs]
+        earlier = [n for k in states for n in self.earlier[k]]
+        local = [self.number, *(e.leaf for e in elements), *earlier]
+        taps = [self.loop.taps[k] for k in states]
+        name = self.loop.name
+        firsts = [self.firsts[k] for k in states]
+        made = make_loop(self.steps, [e.whole for e in elements], firsts, taps, local, results, name) if results else []
+        place = {k: made[j] for j, k in enumerate([*states, *kept])}
+        wholes = dict(zip(each, made[len(states) + len(kept) :], strict=True))
+        wholes |= {e.leaf: e.whole for e in self.elements}
+        found = []
+        for which, last in wanted:
+            if (which, last) in moved:
+                found.append(self.after(which, moved[which, last], wholes))
+            else:
+                node = place[which]
+                found.append(output(node["loop"], node.args, node["which"], last) if last else node)
+        return found
+
+    def needed(self, roots: list[Node], wanted: Sequence[int]) -> list[int]:
+        """The states that these values and the wanted outputs depend on."""
+        found = {k for k in wanted if k < self.loop.states}
+        size = -1
+        while len(found) > size:
+            size = len(found)
+            reached = set(topological([*roots, *(self.results[k] for k in found)]))
+            found |= {k for k, group in enumerate(self.earlier) if any(n in reached for n in group)}
+        return sorted(found)
+
+    def read_elsewhere(self, which: int, wanted: Sequence[tuple[int, bool]]) -> bool:
+        """Whether a state is wanted as a whole, or read by another one."""
+        if (which, False) in wanted:
+            return True
+        others = [r for k, r in enumerate(self.results) if k != which]
+        return self.earlier[which][0] in set(topological(others))
+
+    def summed(self, which: int) -> list[Node] | None:
+        """The products whose sum over all steps a state is, if it is one."""
+        if which >= self.loop.states or self.loop.taps[which] != (1,):
+            return None
+        (own,) = self.earlier[which]
+        terms: list[Node] = []
+        stack = [self.results[which]]
+        seen = 0
+        while stack:
+            n = stack.pop()
+            if n.op is ew.add and n.type == own.type and all(a.shape == own.shape for a in n.args):
+                stack.extend(n.args)
+            elif n is own:
+                seen += 1
+            else:
+                terms.append(n)
+        products = all(t.op is contract and self.local(t) for t in terms)
+        return terms if seen == 1 and terms and products and own not in set(topological(terms)) else None
+
+    def local(self, product: Node) -> bool:
+        """Whether both operands of a product change from step to step."""
+        inside = self.inside(product.args)
+        return all(a in inside for a in product.args)
+
+    def inside(self, roots: Sequence[Node]) -> set[Node]:
+        """What of these values changes from step to step."""
+        found = {self.number, *(e.leaf for e in self.elements), *(n for group in self.earlier for n in group)}
+        for n in topological(roots):
+            if any(a in found for a in n.args):
+                found.add(n)
+        return found
+
+    def after(self, which: int, terms: list[Node], wholes: dict[Node, Node]) -> Node:
+        """The sum over all steps of products, as products of whole sequences."""
+        total = section(self.firsts[which], 0, 0, 1)
+        result = OPS["drop"](total, axes=(0,))
+        zero = result.op.name == "drop" and is_zero(self.firsts[which])
+        for t in terms:
+            inputs, out = t["labels"].split("->")
+            left, right = inputs.split(",")
+            fresh = next(k for k in reversed(LABELS) if k not in t["labels"])
+            a, b = (wholes[p] for p in t.args)
+            product = contract(a, b, labels=f"{fresh}{left},{fresh}{right}->{out}")
+            result = product if zero else result + product
+            zero = False
+        return result
+
+    def before(self, results: list[Node]) -> list[Node]:
+        """The values with products of sequences with what is always the same taken out of the loop."""
+        changing = {self.number, *(n for group in self.earlier for n in group)}
+        along = {e.leaf: e.whole for e in self.elements}
+        mapping: dict[Node, Node] = {}
+        inside = set(along)
+        for n in topological(results):
+            if any(a in changing for a in n.args):
+                changing.add(n)
+            elif any(a in inside for a in n.args):
+                inside.add(n)
+                whole = batched(n, along) if n.op is contract and not all(a in inside for a in n.args) else None
+                if whole is not None:
+                    self.elements.append(Step(input_node("", n.type), whole))
+                    mapping[n] = self.elements[-1].leaf
+        return substitute(results, mapping) if mapping else results
+
+
+def batched(node: Node, along: dict[Node, Node]) -> Node | None:
+    """A value for all steps at once, None where an operation has no such form."""
+    try:
+        return batch([node], along)[0]
+    except GradientError:
+        return None
+
+
+def is_zero(node: Node) -> bool:
+    """Whether an array is full of zeros."""
+    while node.op.name in ("broadcast_to", "insert", "drop", "slice"):
+        node = node.args[0]
+    return node.op is CONST and value_of(node) == 0
