@@ -13,20 +13,29 @@ from agnesi.ir.node import CONST, Node, as_dim, input_node, make, substitute, to
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Type
 from agnesi.ops import elementwise as ew
-from agnesi.ops.index import section
+from agnesi.ops.index import section, slice_
 from agnesi.ops.products import LABELS, contract
 
 Key = tuple[Loop, tuple[Node, ...]]
+Want = tuple[int, str]  # an output: "all" of it, of a state the "last" value, or the "new" ones that steps make
 
 
 def hoist(graph: Graph) -> Graph:
     """The graph with its loops made as small as they can be."""
-    wanted: dict[Key, list[Node]] = {}
+    wanted: dict[Key, dict[Node, Want]] = {}
+    readers: dict[Node, list[Node]] = {}
     for node in graph.order:
         if node.op is loop_:
-            wanted.setdefault((node["loop"], node.args), []).append(node)
+            wanted.setdefault((node["loop"], node.args), {})[node] = node["which"], "last" if node["last"] else "all"
+        for arg in node.args:
+            readers.setdefault(arg, []).append(node)
     if not wanted:
         return graph
+    for parts in wanted.values():
+        for node in list(parts):
+            if node not in graph.outputs and all(is_news(r, node) for r in readers.get(node, ())):
+                del parts[node]
+                parts |= dict.fromkeys(readers.get(node, ()), (node["which"], "new"))
     done: dict[Node, Node] = {}
     for node in graph.order:
         if node in done:
@@ -34,10 +43,21 @@ def hoist(graph: Graph) -> Graph:
         args = tuple(done.get(a, a) for a in node.args)
         if node.op is loop_:
             parts = wanted[node["loop"], node.args]
-            done |= zip(parts, Opened(node["loop"], args).closed([(p["which"], p["last"]) for p in parts]), strict=True)
+            done |= zip(parts, Opened(node["loop"], args).closed(list(parts.values())), strict=True)
         elif args != node.args:
             done[node] = make(node.op, args, node.attrs)
     return graph.replace([done.get(o, o) for o in graph.outputs])
+
+
+def is_news(node: Node, history: Node) -> bool:
+    """Whether a node is what the steps made of a state, without its first values."""
+    loop: Loop = history["loop"]
+    if history["last"] or history["which"] >= loop.states or node.op is not slice_ or node.args[0] is not history:
+        return False
+    depth = loop.depths[history["which"]]
+    return (
+        node["axes"] == (0,) and node["steps"] == (1,) and node is section(history, 0, depth, as_dim(history.args[0]))
+    )
 
 
 @dataclass
@@ -64,37 +84,39 @@ class Opened:
         leaves = [self.number, *(e.leaf for e in self.elements), *(n for group in self.earlier for n in group)]
         self.results = loop.inlined([*leaves, *args[loop.others :]])
 
-    def closed(self, wanted: Sequence[tuple[int, bool]]) -> list[Node]:
-        """The wanted outputs (a number, and whether the last value alone) of the smaller loop."""
-        sums = {w: self.summed(w[0]) for w in wanted if w[1]}
+    def closed(self, wanted: Sequence[Want]) -> list[Node]:
+        """The wanted outputs of the smaller loop."""
+        sums = {w: self.summed(w[0]) for w in wanted if w[1] == "last"}
         moved = {w: s for w, s in sums.items() if s is not None and not self.read_elsewhere(w[0], wanted)}
-        own = [w for w in wanted if w not in moved]
-        each: list[Node] = list(dict.fromkeys(p for terms in moved.values() for t in terms for p in t.args))
-        each = [p for p in each if not any(p is e.leaf for e in self.elements)]
-        states = self.needed([self.results[w] for w, _ in own] + each, [w for w, _ in own])
-        kept = [w for w, _ in own if w >= self.loop.states]
-        kept = list(dict.fromkeys(kept))
-        results = [self.results[k] for k in states] + [self.results[k] for k in kept] + each
-        results = self.before(results)
-        inputs = set(topological(results))
-        elements = [e for e in self.elements if e.leaf in inputs]
-        earlier = [n for k in states for n in self.earlier[k]]
-        local = [self.number, *(e.leaf for e in elements), *earlier]
-        taps = [self.loop.taps[k] for k in states]
-        name = self.loop.name
-        firsts = [self.firsts[k] for k in states]
-        made = make_loop(self.steps, [e.whole for e in elements], firsts, taps, local, results, name) if results else []
+        own = [w for w in wanted if w not in moved and w[1] != "new"]
+        given = [self.results[k] for k, what in wanted if what == "new"]
+        terms = dict.fromkeys(p for terms in moved.values() for t in terms for p in t.args)
+        each = list(dict.fromkeys([*given, *(p for p in terms if not any(p is e.leaf for e in self.elements))]))
+        states = self.needed([*(self.results[k] for k, _ in own), *each], [k for k, _ in own])
+        kept = list(dict.fromkeys(k for k, _ in own if k >= self.loop.states))
+        results = self.before([*(self.results[k] for k in (*states, *kept)), *each])
+        made = self.remade(states, results) if results else []
         place = {k: made[j] for j, k in enumerate([*states, *kept])}
         wholes = dict(zip(each, made[len(states) + len(kept) :], strict=True))
         wholes |= {e.leaf: e.whole for e in self.elements}
         found = []
-        for which, last in wanted:
-            if (which, last) in moved:
-                found.append(self.after(which, moved[which, last], wholes))
+        for which, what in wanted:
+            if (which, what) in moved:
+                found.append(self.after(which, moved[which, what], wholes))
+            elif what == "new":
+                found.append(wholes[self.results[which]])
             else:
                 node = place[which]
-                found.append(output(node["loop"], node.args, node["which"], last) if last else node)
+                found.append(output(node["loop"], node.args, node["which"], what == "last"))
         return found
+
+    def remade(self, states: Sequence[int], results: list[Node]) -> list[Node]:
+        """The outputs of a loop with these states, which come first among the results of its step."""
+        inputs = set(topological(results))
+        elements = [e for e in self.elements if e.leaf in inputs]
+        local = [self.number, *(e.leaf for e in elements), *(n for k in states for n in self.earlier[k])]
+        taps, firsts = [self.loop.taps[k] for k in states], [self.firsts[k] for k in states]
+        return make_loop(self.steps, [e.whole for e in elements], firsts, taps, local, results, self.loop.name)
 
     def needed(self, roots: list[Node], wanted: Sequence[int]) -> list[int]:
         """The states that these values and the wanted outputs depend on."""
@@ -106,9 +128,9 @@ class Opened:
             found |= {k for k, group in enumerate(self.earlier) if any(n in reached for n in group)}
         return sorted(found)
 
-    def read_elsewhere(self, which: int, wanted: Sequence[tuple[int, bool]]) -> bool:
+    def read_elsewhere(self, which: int, wanted: Sequence[Want]) -> bool:
         """Whether a state is wanted as a whole, or read by another one."""
-        if (which, False) in wanted:
+        if any(w == (which, what) for w in wanted for what in ("all", "new")):
             return True
         others = [r for k, r in enumerate(self.results) if k != which]
         return self.earlier[which][0] in set(topological(others))

@@ -70,14 +70,6 @@ AG_SLOW double ag_trig_reduce_far(double x, double *tail, uint64_t *n) {
   return r;
 }
 
-/* The same for every finite x. */
-AG_FN double ag_trig_reduce_any(double x, double *tail, uint64_t *n) {
-  if (v_sin_far(x) >> 63) {
-    return ag_trig_reduce_far(x, tail, n);
-  }
-  return ag_trig_reduce(x, tail, n);
-}
-
 /* sin(r + tail) = r + result. */
 AG_FN double ag_sin_rest(double r, double tail) {
   double z = r * r;
@@ -139,27 +131,25 @@ AG_FN double ag_tan_sum(double r, double tail, uint64_t n) {
 /* sin, cos, tan for every finite x: max ULP 1.0, 1.0 and 1.2. Calls keep a loop scalar; in a block of arguments none
  * of which is far, v_sin_near and its kin give the same bits inline.  (A reduction without a branch, with gathers
  * from a table of 2/pi, would take 3.3 times as long for ordinary arguments, 2.3 times with AVX2.) */
-AG_SLOW double v_sin(double x) {
+AG_SLOW double ag_sin_far(double x) {
   uint64_t n;
   double tail;
-  double r = ag_trig_reduce_any(x, &tail, &n);
-  double value = ag_sin_sum(r, tail, n);
-  return x == 0.0 ? x : value;
+  double r = ag_trig_reduce_far(x, &tail, &n);
+  return ag_sin_sum(r, tail, n);
 }
 
-AG_SLOW double v_cos(double x) {
+AG_SLOW double ag_cos_far(double x) {
   uint64_t n;
   double tail;
-  double r = ag_trig_reduce_any(x, &tail, &n);
+  double r = ag_trig_reduce_far(x, &tail, &n);
   return ag_sin_sum(r, tail, n + 1);
 }
 
-AG_SLOW double v_tan(double x) {
+AG_SLOW double ag_tan_far(double x) {
   uint64_t n;
   double tail;
-  double r = ag_trig_reduce_any(x, &tail, &n);
-  double value = ag_tan_sum(r, tail, n);
-  return x == 0.0 ? x : value;
+  double r = ag_trig_reduce_far(x, &tail, &n);
+  return ag_tan_sum(r, tail, n);
 }
 
 AG_FN double v_sin_near(double x) {
@@ -183,6 +173,18 @@ AG_FN double v_tan_near(double x) {
   double r = ag_trig_reduce(x, &tail, &n);
   double value = ag_tan_sum(r, tail, n);
   return x == 0.0 ? x : value;
+}
+
+AG_FN double v_sin(double x) {
+  return v_sin_far(x) >> 63 ? ag_sin_far(x) : v_sin_near(x);
+}
+
+AG_FN double v_cos(double x) {
+  return v_sin_far(x) >> 63 ? ag_cos_far(x) : v_cos_near(x);
+}
+
+AG_FN double v_tan(double x) {
+  return v_sin_far(x) >> 63 ? ag_tan_far(x) : v_tan_near(x);
 }
 
 /* quarters pi/2 + arctan(t + tail) for |t| <= 1. */
