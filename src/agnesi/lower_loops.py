@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agnesi.control.loop import Loop, element, loop_, output
 from agnesi.ir import dims
 from agnesi.ir.graph import Graph
-from agnesi.ir.node import Node, as_dim, dim_node, index, input_node, substitute
+from agnesi.ir.node import Node, as_dim, dim_node, index, input_node, substitute, topological
 from agnesi.ir.type import Dim, Type
 from agnesi.loops.stmt import For, Let, Set, Stmt, Store, walk
 from agnesi.loops.tidy import moved, tidy
@@ -57,6 +57,8 @@ class LoopLowering(Lowering):
         super().__init__(graph, placement, schedule, strided)
         self.prepare, self.outer = prepare, outer
         self.done: set[tuple[Loop, tuple[Node, ...]]] = set()
+        self.moving: set[Node] = set()  # leaves that are not known before all loops
+        self.around: dict[Node, Node] = {}  # what stands for a value of the graph around, and that value
         if outer is not None:
             self.buffers = outer.buffers
 
@@ -66,7 +68,7 @@ class LoopLowering(Lowering):
     def size(self, dim: Dim) -> Dim:
         if self.outer is None:
             return super().size(dim)
-        return self.outer.size(as_dim(substitute([dim_node(dim)], self.named)[0]))
+        return self.outer.size(as_dim(substitute([dim_node(dim)], self.named | self.around)[0]))
 
     def _call(self, root: Node, scope: Scope) -> None:
         if root.op is not loop_:
@@ -87,7 +89,8 @@ class LoopLowering(Lowering):
         for arg in args[1:]:
             if arg.ndim == 0 and not (is_pure(arg) and arg.dtype == "int64"):
                 leaf = input_node("", arg.type)
-                counts = arg.dtype == "int64" and not is_late(arg)  # then it may be a size
+                # one that is known before all loops may be a size
+                counts = arg.dtype == "int64" and not is_late(arg) and not self.moving.intersection(topological([arg]))
                 named[leaf] = dim_node(self.size(as_dim(arg))) if counts else self.at(arg, (), [scope])
                 given.append(leaf)
             else:
@@ -153,6 +156,8 @@ class LoopLowering(Lowering):
         placement = place(graph)
         step = LoopLowering(graph, placement, order(placement, frozenset()), self.strided, self.prepare, self)
         step.named = dict(named)
+        step.moving = {*leaves, *stand_ins.values()}
+        step.around = {leaf: root for root, leaf in stand_ins.items()}
         for state in states:
             step.named |= dict(zip(state.leaves, state.names, strict=True))
             if state.array is not None:

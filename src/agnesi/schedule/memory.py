@@ -192,7 +192,7 @@ def undisturbed(body: list[Stmt], new: str, old: str) -> bool:
 
 
 def accesses(body: list[Stmt], new: str, old: str) -> tuple[list[Access], list[Access], bool]:
-    """Loads of `old`, stores to `new`, and whether a library call reads `old`."""
+    """Loads of `old`, stores to `new`, and whether a library call reads `old` or writes `new`."""
     read: list[Access] = []
     written: list[Access] = []
     calls = False
@@ -207,7 +207,7 @@ def accesses(body: list[Stmt], new: str, old: str) -> tuple[list[Access], list[A
         if isinstance(stmt, Store) and stmt.buffer == old:
             calls = True
         if isinstance(stmt, Call):
-            calls = calls or any(v.buffer == old for v in stmt.reads)
+            calls = calls or stmt.writes.buffer == new or any(v.buffer == old for v in stmt.reads)
         if isinstance(stmt, For):
             stack.extend((s, (*path, place)) for s in reversed(stmt.body))
     return read, written, calls
