@@ -194,6 +194,30 @@ def test_second_order():
     close(second, differences(lambda v: f(v, 0.7).sum(), values), rtol=1e-5, atol=1e-7)
 
 
+def test_until():
+    x, a = at.vector("x"), at.scalar("a")
+    h, _ = ag.scan(lambda v, h: (h * a + v, ag.until(h * a + v > 3)), sequences=x, outputs_info=at.zeros(()))
+
+    def numeric(x, a):
+        h, kept = 0.0, []
+        for v in x:
+            h = h * a + v
+            kept.append(h)
+            if h > 3:
+                break
+        return np.array(kept)
+
+    for values in ([np.array([1.0, 1.5, 1.0, 1.2, 4.0]), np.array(0.9)], [np.ones(4), np.array(0.1)]):
+        close(runs([x, a], [h, h[-1]], values)[0], numeric(*values))
+        close(runs([x, a], [h, h[-1]], values)[1], numeric(*values)[-1])
+        check_gradients([x, a], (h**2).sum(), values, lambda *v: (numeric(*v) ** 2).sum())
+        check_gradients([x, a], h[-1], values, lambda *v: numeric(*v)[-1])
+    rows, _ = ag.scan(lambda r: (r / 2, ag.until(r.sum() <= 1)), outputs_info=x, n_steps=50)
+    assert ag.function([x], rows)([3.0, 1.0]).tolist() == [[1.5, 0.5], [0.75, 0.25], [0.375, 0.125]]
+    with pytest.raises(TypeMismatch, match="until takes a scalar"):
+        ag.scan(lambda v: (v, ag.until(x > 0)), sequences=x)
+
+
 def test_wrong_use():
     x = at.vector("x")
     with pytest.raises(TypeMismatch, match=r"state 0 of grow enters a step as float64\[\] and comes back as"):

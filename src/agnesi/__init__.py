@@ -31,5 +31,5 @@ from agnesi.ops.passing import (
     zero_grad as zero_grad,
 )
 from agnesi.ops.python import as_op as as_op
-from agnesi.scan import scan as scan
+from agnesi.scan import scan as scan, until as until
 from agnesi.shared import SharedVariable as SharedVariable, shared as shared

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from agnesi.control.loop import Loop, element, loop_, output
 from agnesi.ir import dims
 from agnesi.ir.graph import Graph
-from agnesi.ir.node import Node, as_dim, dim_node, index, input_node, substitute, topological
+from agnesi.ir.node import Node, as_dim, const, dim_node, index, input_node, substitute, topological
 from agnesi.ir.type import Dim, Type
-from agnesi.loops.stmt import For, Let, Set, Stmt, Store, walk
+from agnesi.loops.stmt import Break, For, Let, Set, Stmt, Store, walk
 from agnesi.loops.tidy import moved, tidy
 from agnesi.lower import Lowering, Scope
 from agnesi.ops.elementwise import copy
@@ -105,7 +105,9 @@ class LoopLowering(Lowering):
         for k, result in enumerate(results):
             root = copy(result, number=k)
             roots.append(root)
-            if k < loop.states:
+            if k == loop.count:
+                pass
+            elif k < loop.states:
                 if states[k].buffer:
                     target = states[k].slot(dims.add(as_dim(number), states[k].depth))
                     homes[root] = (states[k].buffer, (dim_node(target),))
@@ -113,13 +115,21 @@ class LoopLowering(Lowering):
                 node = output(loop, args, k)
                 if node in self.home:
                     homes[root] = (self.home[node], (number,))
-        wanted = [r for k, r in enumerate(roots) if k < loop.states or r in homes]
+        wanted = [r for k, r in enumerate(roots) if k < loop.states or k == loop.count or r in homes]
         leaves = [*named, *(n for s in states for n in s.leaves), *(s.array for s in states if s.array is not None)]
-        body = self._step(wanted, leaves, stand_ins, named, states, homes)
+        taken = self._name("int64")
+        if loop.until:
+            scope.body.append(Let(taken, const(0, "int64"), True))
+        body = self._step(wanted, leaves, stand_ins, named, states, homes, loop.until)
+        if loop.until:
+            body.insert(len(body) - 1, Set(taken, dim_node(dims.add(counter, 1)), ""))
         shift = {n: index(n["level"] + 1) for n in indices(body)} | {counter: index(0)}
         scope.body.append(For(index(0), steps, moved(tidy(body), shift)))
         for k, state in enumerate(states):
-            self._last(output(loop, args, k, last=True), state, as_dim(args[0]), scope)
+            self._last(output(loop, args, k, last=True), state, taken if loop.until else as_dim(args[0]), scope)
+        number_taken = output(loop, args, loop.count) if loop.until else None
+        if number_taken in self.home:
+            scope.body.append(Store(self.home[number_taken], self._place(number_taken, ()), taken))
 
     def _state(self, loop: Loop, args: Sequence[Node], k: int, scope: Scope) -> State:
         """Memory of a state, with its first values in it."""
@@ -147,7 +157,7 @@ class LoopLowering(Lowering):
 
     def _step(
         self, wanted: list[Node], leaves: list[Node], stand_ins: dict[Node, Node], named: dict[Node, Node],
-        states: list[State], homes: dict[Node, tuple[str, tuple[Node, ...]]],
+        states: list[State], homes: dict[Node, tuple[str, tuple[Node, ...]]], until: bool,
     ) -> list[Stmt]:  # fmt: skip
         """The statements of a step, in loops from level 0 on."""
         inner = self.graph
@@ -169,10 +179,10 @@ class LoopLowering(Lowering):
             if root in homes:
                 step.home[new], step.places[new] = homes[root][0], tuple(
                     substitute([i], named)[0] for i in homes[root][1])  # fmt: skip
-        return step.statements(graph.outputs[: len(states)], states)
+        return step.statements(graph.outputs[: len(states)], states, graph.outputs[-1] if until else None)
 
-    def statements(self, nexts: Sequence[Node], states: Sequence[State]) -> list[Stmt]:
-        """All nests one after another, then the names of states with their next values."""
+    def statements(self, nexts: Sequence[Node], states: Sequence[State], until: Node | None) -> list[Stmt]:
+        """All nests one after another, then the names of states with their next values, then whether it is the end."""
         for root, items in self.schedule.items.items():
             if root not in self.home:
                 self._storage(root, items)
@@ -183,12 +193,21 @@ class LoopLowering(Lowering):
             body += self._group(group, scope)
             values |= {node: value for (node, idx), value in scope.memo.items() if not idx}
         body[:0] = self.entry.body
+
+        def value_of(root: Node) -> Node:
+            return values[root] if root in values else self._load(root, ())
+
+        end: list[Stmt] = []
+        if until is not None:  # named before states change
+            name = self._name("bool")
+            body.append(Let(name, value_of(until)))
+            end.append(Break(name))
         for new, state in zip(nexts, states, strict=True):
             if state.names:
-                value = values[new] if new in values else self._load(new, ())
+                value = value_of(new)
                 sources = [*state.names[1:], value]
                 body += [Set(name, source, "") for name, source in zip(state.names, sources, strict=True)]
-        return body
+        return [*body, *end]
 
     def _last(self, node: Node, state: State, steps: Dim, scope: Scope) -> None:
         """The last value of a state, where it is wanted."""
@@ -200,7 +219,7 @@ class LoopLowering(Lowering):
         assert state.array is not None
         self.home[state.array] = state.buffer
         last = state.slot(dims.add(steps, state.depth - 1))
-        self._copy(element(state.array, dim_node(self.size(last))), self.home[node], scope)
+        self._copy(element(state.array, dim_node(last)), self.home[node], scope)
 
 
 def indices(body: Sequence[Stmt]) -> list[Node]:

@@ -9,7 +9,7 @@ from typing import Any
 from agnesi.control.loop import make_loop
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dims, dtype as dt
-from agnesi.ir.node import INPUT, Node, cast, dim_node, input_node, substitute, topological
+from agnesi.ir.node import INPUT, Node, as_dim, cast, dim_node, input_node, substitute, topological
 from agnesi.ir.type import Dim, Type, same
 from agnesi.ir.variable import Variable, as_node
 from agnesi.ops.getitem import part_of
@@ -17,6 +17,22 @@ from agnesi.ops.index import expand_dims, section, size_of, slice_
 from agnesi.shared import is_shared
 
 ROUNDS = 4  # of finding dtypes that states keep
+
+
+class until:
+    """Returned by a step of `scan` behind its outputs: the step after which the condition holds is the last one.
+
+    >>> import agnesi as ag, agnesi.tensor as at
+    >>> x = at.scalar("x")
+    >>> powers, _ = ag.scan(lambda p: (p * 2, ag.until(p * 2 > x)), outputs_info=at.ones(()), n_steps=100)
+    >>> powers.eval({x: 10.0}).tolist()
+    [2.0, 4.0, 8.0, 16.0]
+    """
+
+    def __init__(self, condition: Any) -> None:
+        self.condition = as_node(condition)
+        if self.condition.dtype != "bool" or self.condition.ndim:
+            raise TypeMismatch(f"until takes a scalar that is true or false, not {self.condition.type}")
 
 
 @dataclass
@@ -49,12 +65,12 @@ def scan(
     """Applies `fn` step after step: a loop of native code, whose derivatives are loops too.
 
     fn: takes the elements of the sequences, then earlier values of the outputs that have initial ones, then
-    non_sequences, and returns the outputs of a step: one, or a list; updates of shared variables, a dict, may follow
-    them or stand alone. sequences: arrays, whose first axis is gone along, or dicts with `input` and `taps`: tap k
-    is the element k places after the step's own. outputs_info: for each output its initial value, None for one that is
-    not fed back, or a dict with `initial` and `taps` (negative): then `initial` has as many values along its first axis
-    as the earliest tap goes back. n_steps: int or int64 scalar; without it the shortest sequence decides. go_backwards:
-    from the last elements to the first. strict: whether `fn` may use only what it is given.
+    non_sequences, and returns the outputs of a step: one, or a list; updates of shared variables, a dict, and `until`
+    may follow them or stand alone. sequences: arrays, whose first axis is gone along, or dicts with `input` and `taps`:
+    tap k is the element k places after the step's own. outputs_info: for each output its initial value, None for one
+    that is not fed back, or a dict with `initial` and `taps` (negative): then `initial` has as many values along its
+    first axis as the earliest tap goes back. n_steps: int or int64 scalar; without it the shortest sequence decides.
+    go_backwards: from the last elements to the first. strict: whether `fn` may use only what it is given.
 
     Returns the outputs, each with a new first axis for the steps, and the updates for `function`.
 
@@ -141,7 +157,7 @@ class _Scan:
         elements = [input_node("", Type(s.dtype, s.shape[1:])) for s in sequences]
         earlier = [[input_node("", Type(i[0].dtype, i[0].shape[1:])) for _ in i[1]] for i in self.infos if i]
         flat = [e for group in earlier for e in group]
-        results, updates = self.call([*elements, *flat, *self.others])
+        results, updates, end = self.call([*elements, *flat, *self.others])
         self.check(results, [*elements, *flat, *self.others, number])
         states = [k for k, i in enumerate(self.infos) if i is not None]
         each = [k for k in range(len(results)) if k not in states]
@@ -154,28 +170,32 @@ class _Scan:
         made = [results[k] for k in states] + list(updates.values()) + [results[k] for k in each]
         if shared:
             made = substitute(made, inside)
+            end = end if end is None else substitute([end], inside)[0]
         local = [number, *elements, *flat, *inside.values()]
-        found = make_loop(self.steps, sequences, firsts, taps, local, made, self.name)
+        found = make_loop(self.steps, sequences, firsts, taps, local, made, end, self.name)
+        steps = self.steps if end is None else as_dim(found.pop())
         outputs: list[Node | None] = [None] * len(results)
         for k, history, back in zip(states, found, taps, strict=False):
-            outputs[k] = section(history, 0, max(back), self.steps)
+            outputs[k] = section(history, 0, max(back), steps)
         for k, kept in zip(each, found[len(firsts) :], strict=True):
-            outputs[k] = kept
+            outputs[k] = section(kept, 0, 0, steps)
         ends = [Variable(f)[-1] for f in found[len(states) : len(firsts)]]
         return [o for o in outputs if o is not None], {Variable(s): e for s, e in zip(shared, ends, strict=True)}
 
-    def call(self, args: Sequence[Node]) -> tuple[list[Node], dict[Node, Node]]:
-        """The outputs of one step, and the new values of shared variables."""
+    def call(self, args: Sequence[Node]) -> tuple[list[Node], dict[Node, Node], Node | None]:
+        """The outputs of one step, the new values of shared variables, and whether it is the last step."""
         found = self.fn(*[Variable(a) for a in args])
-        updates: Any = {}
-        if isinstance(found, dict):
-            found, updates = [], found
-        elif isinstance(found, (list, tuple)) and len(found) == 2 and isinstance(found[1], dict):
-            found, updates = found
-        results = [as_node(f) for f in _list(found)]
+        parts = [found] if isinstance(found, (dict, until)) else list(found) if isinstance(found, tuple) else [found]
+        last = parts[-1].condition if parts and isinstance(parts[-1], until) else None
+        parts = parts if last is None else parts[:-1]
+        updates: Any = parts.pop() if parts and isinstance(parts[-1], dict) else {}
+        if len(parts) == 1 and isinstance(parts[0], (list, tuple)):
+            parts = list(parts[0])
+        results = [as_node(f) for f in parts]
         if self.infos and len(results) != len(self.infos):
             raise TypeMismatch(f"{self.name} returns {len(results)} outputs, outputs_info has {len(self.infos)}")
-        return results, {as_node(k): cast(as_node(v, k.dtype), k.dtype) for k, v in updates.items()}
+        changed = {as_node(k): cast(as_node(v, k.dtype), k.dtype) for k, v in updates.items()}
+        return results, changed, last
 
     def check(self, results: Sequence[Node], given: Sequence[Node]) -> None:
         """Raises TypeMismatch where a strict step uses what it is not given."""

@@ -25,14 +25,17 @@ class Loop:
     body: its inputs are the number of the step, an element of each sequence, the earlier values of each state, and what
     is the same in every step; its outputs are the next value of each state, then what each step gives besides.
     sequences: their number. taps: for each state how many steps back the earlier values lie that the body takes, the
-    earliest first.
+    earliest first. until: whether the last output of the body says that this step is the last one; in its place the
+    loop gives the number of steps that were taken, and what it has for later steps is anything.
     """
 
-    __slots__ = ("body", "sequences", "taps", "name", "_rows", "_hash")
+    __slots__ = ("body", "sequences", "taps", "until", "name", "_rows", "_hash")
 
-    def __init__(self, body: Graph, sequences: int, taps: tuple[tuple[int, ...], ...], name: str = "") -> None:
-        self.body, self.sequences, self.taps, self.name = body, sequences, taps, name
-        self._rows = (body.rows(), sequences, taps)
+    def __init__(
+        self, body: Graph, sequences: int, taps: tuple[tuple[int, ...], ...], until: bool = False, name: str = ""
+    ) -> None:
+        self.body, self.sequences, self.taps, self.until, self.name = body, sequences, taps, until, name
+        self._rows = (body.rows(), sequences, taps, until)
         self._hash = hash(repr(self._rows))
 
     def __eq__(self, other: object) -> bool:
@@ -42,18 +45,23 @@ class Loop:
         return self._hash
 
     def __repr__(self) -> str:
-        return f"<loop {self.body.digest()} {self.sequences} {self.taps}>"
+        return f"<loop {self.body.digest()} {self.sequences} {self.taps} {self.until}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Loop, (self.body, self.sequences, self.taps, self.name)
+        return Loop, (self.body, self.sequences, self.taps, self.until, self.name)
 
     def with_body(self, body: Graph) -> Loop:
         """The same with another body of the same inputs and outputs."""
-        return self if body is self.body else Loop(body, self.sequences, self.taps, self.name)
+        return self if body is self.body else Loop(body, self.sequences, self.taps, self.until, self.name)
 
     @property
     def states(self) -> int:
         return len(self.taps)
+
+    @property
+    def count(self) -> int:
+        """The output that is the number of steps, where there is one."""
+        return len(self.body.outputs) - 1 if self.until else -1
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -94,12 +102,6 @@ def output(loop: Loop, args: Sequence[Node], which: int, last: bool = False) -> 
     return make(loop_, tuple(args), (("last", last), ("loop", loop), ("which", which)))
 
 
-def siblings(node: Node) -> list[Node]:
-    """All outputs of the loop of which a node is one, with all steps."""
-    loop: Loop = node["loop"]
-    return loop(node.args)
-
-
 def _histories(loop: Loop, args: Sequence[Node]) -> list[Node]:
     """Stand-ins for the values of the states at all steps."""
     found = []
@@ -120,6 +122,8 @@ def _infer(*args: Node, loop: Loop, which: int, last: bool) -> Type:
         first = args[1 + loop.sequences + which]
         rest = first.shape[1:]
         return Type(first.dtype, rest if last else (dims.add(as_dim(args[0]), loop.depths[which]), *rest))
+    if which == loop.count:
+        return Type("int64")
     result = stepped(loop, args)[1][which]
     return Type(result.dtype, (as_dim(args[0]), *result.shape))
 
@@ -141,17 +145,25 @@ def _evaluate(*args: Array, shape: Any, loop: Loop, which: int, last: bool) -> A
     first = 1 + loop.sequences
     histories = [list(a) for a in args[first : loop.others]]
     given: list[list[Array]] = [[] for _ in range(len(loop.body.outputs) - loop.states)]
-    for t in range(steps):
+    taken = 0
+    while taken < steps:
+        t, taken = taken, taken + 1
         inputs = [np.int64(t), *(x[t] for x in args[1:first])]
         for taps, history in zip(loop.taps, histories, strict=True):
             inputs += [history[len(history) - back] for back in taps]
         results = evaluate(loop.body, [np.asarray(i) for i in (*inputs, *args[loop.others :])])
         for kept, result in zip([*histories, *given], results, strict=True):
             kept.append(result)
+        if loop.until and results[-1]:
+            break
+    if which == loop.count:
+        return np.int64(taken)
     found = [*histories, *given][which]
     if last:
         return found[-1]
-    return np.array(found).reshape(shape) if found else np.zeros(shape)
+    result = np.zeros(shape, np.array(found).dtype if found else None)
+    result[: len(found)] = found
+    return result
 
 
 loop_: Op = register(
@@ -162,11 +174,12 @@ loop_: Op = register(
 
 def make_loop(
     steps: Dim, sequences: Sequence[Node], firsts: Sequence[Node], taps: Sequence[tuple[int, ...]],
-    local: Sequence[Node], outputs: Sequence[Node], name: str = ""
+    local: Sequence[Node], outputs: Sequence[Node], until: Node | None = None, name: str = ""
 ) -> list[Node]:  # fmt: skip
     """All outputs of a loop, from stand-ins for what the body takes and what it makes of them.
 
-    local: the number of the step, elements, earlier values. Raises TypeMismatch where a state changes its type.
+    local: the number of the step, elements, earlier values. until: whether a step is the last one. Raises TypeMismatch
+    where a state changes its type.
     """
     for k, (first, result) in enumerate(zip(firsts, outputs, strict=False)):
         if result.dtype != first.dtype or result.ndim != first.ndim - 1:
@@ -174,6 +187,6 @@ def make_loop(
                 f"state {k} of {name or 'the loop'} enters a step as {Type(first.dtype, first.shape[1:])} and comes "
                 f"back as {result.type}"
             )
-    body, captured = closed(local, outputs)
-    loop = Loop(body, len(sequences), tuple(taps), name)
+    body, captured = closed(local, outputs if until is None else [*outputs, until])
+    loop = Loop(body, len(sequences), tuple(taps), until is not None, name)
     return loop([dim_node(steps), *sequences, *firsts, *captured])

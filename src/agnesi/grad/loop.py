@@ -42,6 +42,8 @@ def loop_vjp(loop: Loop, args: Sequence[Node], given: dict[Node, Node], reverse:
     steps, first = as_dim(args[0]), 1 + loop.sequences
     sequences, firsts, others = args[1:first], args[first : loop.others], args[loop.others :]
     outputs = loop(args)
+    if loop.until:
+        steps = as_dim(outputs.pop())
     seeds = [given.get(o) for o in outputs]
     number = input_node("step", Type("int64"))
     read: list[Node] = []  # sequences of the new loop
@@ -58,7 +60,7 @@ def loop_vjp(loop: Loop, args: Sequence[Node], given: dict[Node, Node], reverse:
     same = [input_node("", o.type) for o in others]  # one of these may be computed from another
     back = dict(zip(same, others, strict=True))
     primal = [dim_node(dims.sub(dims.sub(steps, 1), as_dim(number))), *inputs, *same]
-    mapped = inline(loop.body, primal)
+    mapped = inline(loop.body, primal)[: len(outputs)]
 
     carried = [k for k in range(loop.states) if dt.is_inexact(firsts[k].dtype)]
     pending = {k: [stand_in(firsts[k]) for _ in range(loop.depths[k])] for k in carried}
@@ -104,12 +106,17 @@ def loop_vjp(loop: Loop, args: Sequence[Node], given: dict[Node, Node], reverse:
     made = substitute(made, known | back)
     locals_ = [number, *local, *local_states, *(sums[j] for j in kept)]
     name = f"the derivative of {loop.name or 'a loop'}"
-    results = make_loop(steps, read, starts, [(1,)] * len(starts), locals_, made, name)
+    results = make_loop(steps, read, starts, [(1,)] * len(starts), locals_, made, None, name)
     finals = [output_last(r) for r in results[: len(starts)]]
 
     cot: list[Node | None] = [None] * len(args)
     for i, r in zip(each, results[len(starts) :], strict=True):
-        cot[1 + inputs.index(i)] = backwards(r, 0, steps)
+        moved_back = backwards(r, 0, steps)
+        if loop.until:  # the elements of further steps were not read
+            x = sequences[inputs.index(i)]
+            bounds = dim_node(0), dim_node(steps)
+            moved_back = OPS["slice_set"](zeros(x.dtype, x.shape), moved_back, *bounds, axes=(0,), steps=(1,))
+        cot[1 + inputs.index(i)] = moved_back
     place = 0
     for k in carried:
         depth = loop.depths[k]
@@ -152,6 +159,7 @@ def loop_jvp(loop: Loop, args: Sequence[Node], tangents: Sequence[Node | None], 
     flat = [e for group in earlier for e in group]
     same = [input_node("", o.type) for o in others]
     outputs = inline(loop.body, [number, *elements, *flat, *same])
+    until = outputs.pop() if loop.until else None
     moved = {k: t for k, t in enumerate(tangents[1:first]) if t is not None}
     carried = [k for k, f in enumerate(firsts) if dt.is_inexact(f.dtype)]
     dx = {k: stand_in(t) for k, t in moved.items()}
@@ -164,8 +172,13 @@ def loop_jvp(loop: Loop, args: Sequence[Node], tangents: Sequence[Node | None], 
     states = [found[k] or zeros(outputs[k].dtype, outputs[k].shape) for k in carried]
     extra = {k: f for k, f in enumerate(found) if k >= loop.states and f is not None}
     local = [number, *elements, *dx.values(), *flat, *(d for k in carried for d in dh[k])]
-    made = substitute([*outputs[: loop.states], *states, *extra.values()], dict(zip(same, others, strict=True)))
+    back = dict(zip(same, others, strict=True))
+    made = substitute([*outputs[: loop.states], *states, *extra.values()], back)
+    until = until if until is None else substitute([until], back)[0]
     taps = [*loop.taps, *(loop.taps[k] for k in carried)]
     name = f"the derivative of {loop.name or 'a loop'}"
-    results = make_loop(steps, [*sequences, *moved.values()], [*firsts, *starts], taps, local, made, name)
-    return [dict(zip([*carried, *extra], results[loop.states :], strict=True)).get(k) for k in range(len(outputs))]
+    results = make_loop(steps, [*sequences, *moved.values()], [*firsts, *starts], taps, local, made, until, name)
+    return [
+        dict(zip([*carried, *extra], results[loop.states :], strict=False)).get(k)
+        for k in range(len(loop.body.outputs))
+    ]

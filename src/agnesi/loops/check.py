@@ -13,6 +13,7 @@ from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, tem
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import (
+    Break,
     Buffer,
     Call,
     Check,
@@ -131,6 +132,9 @@ class NestVerifier:
                 self.set(stmt)
             case Store():
                 self.store(stmt)
+            case Break(value):
+                self.expressions((value,))
+                self.same_dtype("what ends a loop", "bool", value)
             case Check(value, bound, _, shown):
                 self.sizes((value, bound, *shown))
             case Call():
@@ -152,7 +156,7 @@ class NestVerifier:
     def lanes(self, stmt: For) -> None:
         """Lanes of a simd loop are independent but for accumulators, which they may only add to."""
         for inner in stmt.body:
-            if isinstance(inner, (For, Check, Call)):
+            if isinstance(inner, (For, Check, Call, Break)):
                 raise self.fail(f"a simd loop contains a {type(inner).__name__}")
         combines: dict[Node, str] = {}
         for inner in stmt.body:

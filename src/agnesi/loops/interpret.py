@@ -17,11 +17,15 @@ from agnesi.ir import dtype as dt
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, temp, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
-from agnesi.loops.stmt import Buffer, Call, Check, For, Let, Program, Set, Stmt, Store, View, moments
+from agnesi.loops.stmt import Break, Buffer, Call, Check, For, Let, Program, Set, Stmt, Store, View, moments
 
 Array = np.ndarray[Any, Any]
 Action = Callable[[], None]
 Step = tuple[int, Callable[..., Any], tuple[int, ...]]  # register of the result, what computes it, its operands
+
+
+class Left(Exception):
+    """A loop has come to its end before its last iteration."""
 
 
 class CheckFailed(AgnesiError):
@@ -207,6 +211,8 @@ class Machine:
                 return self.store(stmt)
             case Check():
                 return self.check(stmt)
+            case Break():
+                return self.leave(stmt)
             case Call(name="gemm"):
                 return lambda: self.gemm(stmt)
             case Call(name="solve"):
@@ -226,9 +232,22 @@ class Machine:
 
         def act() -> None:
             self.evaluate(steps)
-            for k in np.arange(held[count]):
-                held[counter] = k
-                body()
+            for k in range(held[count]):
+                held[counter] = np.int64(k)
+                try:
+                    body()
+                except Left:
+                    return
+
+        return act
+
+    def leave(self, stmt: Break) -> Action:
+        steps, source, held = self.code([stmt.value]), self.register(stmt.value), self.registers
+
+        def act() -> None:
+            self.evaluate(steps)
+            if held[source]:
+                raise Left
 
         return act
 

@@ -101,7 +101,14 @@ class Call:
     result: int = -1
 
 
-Stmt = For | Let | Set | Store | Check | Call
+@dataclass(frozen=True)
+class Break:
+    """Leaves the loop whose body it ends if the value is true."""
+
+    value: Node
+
+
+Stmt = For | Let | Set | Store | Check | Call | Break
 
 
 @dataclass
@@ -202,7 +209,7 @@ def values(stmt: Stmt) -> tuple[Node, ...]:
     match stmt:
         case For(extent=extent):
             return (extent,) if isinstance(extent, Node) else ()
-        case Let(value=value) | Set(value=value):
+        case Let(value=value) | Set(value=value) | Break(value=value):
             return (value,)
         case Store(index=index, value=value):
             return (*index, value)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agnesi.ir.node import TEMP, Node, substitute
-from agnesi.loops.stmt import Call, Check, For, Let, Set, Stmt, Store, values, walk
+from agnesi.loops.stmt import Break, Call, Check, For, Let, Set, Stmt, Store, values, walk
 
 TALL = 8  # operations nested in one line of text; more is hard to read
 
@@ -74,6 +74,8 @@ def _replace(stmt: Stmt, named: dict[Node, Node]) -> Stmt:
             return Let(var, sub(value), mutable)
         case Set(var, value, combine):
             return Set(var, sub(value), combine)
+        case Break(value):
+            return Break(sub(value))
         case Store(buffer, idx, value, combine):
             return Store(buffer, tuple(map(sub, idx)), sub(value), combine)
         case Check(value, bound, site, shown):

@@ -92,12 +92,13 @@ class Opened:
         given = [self.results[k] for k, what in wanted if what == "new"]
         terms = dict.fromkeys(p for terms in moved.values() for t in terms for p in t.args)
         each = list(dict.fromkeys([*given, *(p for p in terms if not any(p is e.leaf for e in self.elements))]))
-        states = self.needed([*(self.results[k] for k, _ in own), *each], [k for k, _ in own])
-        kept = list(dict.fromkeys(k for k, _ in own if k >= self.loop.states))
-        results = self.before([*(self.results[k] for k in (*states, *kept)), *each])
-        made = self.remade(states, results) if results else []
-        place = {k: made[j] for j, k in enumerate([*states, *kept])}
-        wholes = dict(zip(each, made[len(states) + len(kept) :], strict=True))
+        ends = [self.results[-1]] if self.loop.until else []
+        states = self.needed([*(self.results[k] for k, _ in own), *each, *ends], [k for k, _ in own])
+        kept = list(dict.fromkeys(k for k, _ in own if k >= self.loop.states and k != self.loop.count))
+        results = self.before([*(self.results[k] for k in (*states, *kept)), *each, *ends])
+        made = self.remade(states, results[: len(results) - len(ends)], results[-1] if ends else None)
+        place = {k: made[j] for j, k in enumerate([*states, *kept])} | ({self.loop.count: made[-1]} if ends else {})
+        wholes = dict(zip(each, made[len(states) + len(kept) :], strict=False))
         wholes |= {e.leaf: e.whole for e in self.elements}
         found = []
         for which, what in wanted:
@@ -110,13 +111,15 @@ class Opened:
                 found.append(output(node["loop"], node.args, node["which"], what == "last"))
         return found
 
-    def remade(self, states: Sequence[int], results: list[Node]) -> list[Node]:
+    def remade(self, states: Sequence[int], results: list[Node], until: Node | None) -> list[Node]:
         """The outputs of a loop with these states, which come first among the results of its step."""
-        inputs = set(topological(results))
+        if not results and until is None:
+            return []
+        inputs = set(topological(results if until is None else [*results, until]))
         elements = [e for e in self.elements if e.leaf in inputs]
         local = [self.number, *(e.leaf for e in elements), *(n for k in states for n in self.earlier[k])]
         taps, firsts = [self.loop.taps[k] for k in states], [self.firsts[k] for k in states]
-        return make_loop(self.steps, [e.whole for e in elements], firsts, taps, local, results, self.loop.name)
+        return make_loop(self.steps, [e.whole for e in elements], firsts, taps, local, results, until, self.loop.name)
 
     def needed(self, roots: list[Node], wanted: Sequence[int]) -> list[int]:
         """The states that these values and the wanted outputs depend on."""
@@ -137,7 +140,7 @@ class Opened:
 
     def summed(self, which: int) -> list[Node] | None:
         """The products whose sum over all steps a state is, if it is one."""
-        if which >= self.loop.states or self.loop.taps[which] != (1,):
+        if which >= self.loop.states or self.loop.taps[which] != (1,) or self.loop.until:
             return None
         (own,) = self.earlier[which]
         terms: list[Node] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agnesi.loops.stmt import Call, Check, For, Program, Set, Store, loads
+from agnesi.loops.stmt import Break, Call, Check, For, Program, Set, Store, loads
 
 
 def mark(program: Program) -> Program:
@@ -18,7 +18,7 @@ def mark_loop(loop: For) -> For:
     """The loop with its kind and those of the loops inside."""
     if any(isinstance(s, For) for s in loop.body):
         return replace(loop, body=tuple(mark_loop(s) if isinstance(s, For) else s for s in loop.body))
-    plain = not any(isinstance(s, (Check, Call)) for s in loop.body)
+    plain = not any(isinstance(s, (Break, Check, Call)) for s in loop.body)
     return replace(loop, kind="simd" if plain and independent(loop) else "seq")
 
 

@@ -13,6 +13,7 @@ from agnesi.ir.node import CONST, TEMP, Node, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
 from agnesi.loops.stmt import (
+    Break,
     Call,
     Check,
     For,
@@ -217,6 +218,8 @@ class NestPrinter(Printer):
                 self.lines.append(f"{tab}{place} = {stored(self.strip(text), dtype)};")
             case Check():
                 self.lines.append(tab + self.check(stmt))
+            case Break(value):
+                self.lines.append(f"{tab}if ({self.strip(self.expression(value))}) break;")
             case Call():
                 self.call(stmt, tab)
 
