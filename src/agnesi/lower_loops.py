@@ -85,6 +85,7 @@ class LoopLowering(Lowering):
         counter = self._name("int64")
         stand_ins = {r: input_node("", r.type) for r in self.home if r.op.kind != "leaf"}
         named = {number: counter}
+        sizes: set[Node] = set()
         given: list[Node] = []
         for arg in args[1:]:
             if arg.ndim == 0 and not (is_pure(arg) and arg.dtype == "int64"):
@@ -92,6 +93,7 @@ class LoopLowering(Lowering):
                 # one that is known before all loops may be a size
                 counts = arg.dtype == "int64" and not is_late(arg) and not self.moving.intersection(topological([arg]))
                 named[leaf] = dim_node(self.size(as_dim(arg))) if counts else self.at(arg, (), [scope])
+                sizes |= {leaf} if counts else set()
                 given.append(leaf)
             else:
                 given.append(substitute([arg], stand_ins)[0])
@@ -120,7 +122,10 @@ class LoopLowering(Lowering):
         taken = self._name("int64")
         if loop.until:
             scope.body.append(Let(taken, const(0, "int64"), True))
-        body = self._step(wanted, leaves, stand_ins, named, states, homes, loop.until)
+        step = self._step(wanted, leaves, stand_ins, named, states, homes)
+        step.moving = {*leaves, *stand_ins.values()} - sizes
+        results = step.graph.outputs
+        body = step.statements(results[: len(states)], states, results[-1] if loop.until else None)
         if loop.until:
             body.insert(len(body) - 1, Set(taken, dim_node(dims.add(counter, 1)), ""))
         shift = {n: index(n["level"] + 1) for n in indices(body)} | {counter: index(0)}
@@ -157,16 +162,15 @@ class LoopLowering(Lowering):
 
     def _step(
         self, wanted: list[Node], leaves: list[Node], stand_ins: dict[Node, Node], named: dict[Node, Node],
-        states: list[State], homes: dict[Node, tuple[str, tuple[Node, ...]]], until: bool,
-    ) -> list[Stmt]:  # fmt: skip
-        """The statements of a step, in loops from level 0 on."""
+        states: list[State], homes: dict[Node, tuple[str, tuple[Node, ...]]],
+    ) -> LoopLowering:  # fmt: skip
+        """What lowers a step, to loops from level 0 on."""
         inner = self.graph
         graph = Graph([*leaves, *stand_ins.values(), *inner.inputs], wanted, inner.arrays)
         graph = self.prepare(graph)
         placement = place(graph)
         step = LoopLowering(graph, placement, order(placement, frozenset()), self.strided, self.prepare, self)
         step.named = dict(named)
-        step.moving = {*leaves, *stand_ins.values()}
         step.around = {leaf: root for root, leaf in stand_ins.items()}
         for state in states:
             step.named |= dict(zip(state.leaves, state.names, strict=True))
@@ -179,7 +183,7 @@ class LoopLowering(Lowering):
             if root in homes:
                 step.home[new], step.places[new] = homes[root][0], tuple(
                     substitute([i], named)[0] for i in homes[root][1])  # fmt: skip
-        return step.statements(graph.outputs[: len(states)], states, graph.outputs[-1] if until else None)
+        return step
 
     def statements(self, nexts: Sequence[Node], states: Sequence[State], until: Node | None) -> list[Stmt]:
         """All nests one after another, then the names of states with their next values, then whether it is the end."""

@@ -161,9 +161,8 @@ def _evaluate(*args: Array, shape: Any, loop: Loop, which: int, last: bool) -> A
     found = [*histories, *given][which]
     if last:
         return found[-1]
-    result = np.zeros(shape, np.array(found).dtype if found else None)
-    result[: len(found)] = found
-    return result
+    result = np.zeros(shape)
+    return result if not found else np.concatenate([found, result[len(found) :]])
 
 
 loop_: Op = register(
