@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agnesi.control.loop import Loop, element, loop_, output
 from agnesi.ir import dims
@@ -19,6 +19,7 @@ from agnesi.schedule.place import Placement, is_pure, place
 from agnesi.schedule.sizes import is_late
 
 Prepare = Callable[[Graph], Graph]
+Home = tuple[str, tuple[Node, ...]]  # a buffer, and where in it something begins
 
 
 @dataclass
@@ -45,6 +46,34 @@ class State:
             return self.leaves[self.depth - back]
         assert self.array is not None
         return element(self.array, dim_node(self.slot(dims.add(number, self.depth - back))))
+
+
+@dataclass
+class Leaves:
+    """What stands in the graph of a step for what is around it.
+
+    number, counter: the number of the step, and its name. around: values that have memory. named: scalars that have a
+    name; sizes: those of them that are known before all loops.
+    """
+
+    number: Node
+    counter: Node
+    states: list[State]
+    around: dict[Node, Node]
+    named: dict[Node, Node] = field(default_factory=dict)
+    sizes: set[Node] = field(default_factory=set)
+
+    def arrays(self) -> dict[Node, str]:
+        """Those of states that lie in buffers."""
+        return {s.array: s.buffer for s in self.states if s.array is not None}
+
+    def names(self) -> dict[Node, Node]:
+        """All that have names."""
+        pairs = (pair for s in self.states for pair in zip(s.leaves, s.names, strict=True))
+        return {self.number: self.counter, **self.named, **dict(pairs)}
+
+    def all(self) -> list[Node]:
+        return [*self.names(), *self.arrays(), *self.around]
 
 
 class LoopLowering(Lowering):
@@ -79,62 +108,62 @@ class LoopLowering(Lowering):
 
     def _loop_call(self, loop: Loop, args: tuple[Node, ...], scope: Scope) -> None:
         """The loop, for all its outputs that are wanted."""
-        steps = self.size(as_dim(args[0]))
-        states = [self._state(loop, args, k, scope) for k in range(loop.states)]
-        number = input_node("step", Type("int64"))
-        counter = self._name("int64")
-        stand_ins = {r: input_node("", r.type) for r in self.home if r.op.kind != "leaf"}
-        named = {number: counter}
-        sizes: set[Node] = set()
-        given: list[Node] = []
-        for arg in args[1:]:
-            if arg.ndim == 0 and not (is_pure(arg) and arg.dtype == "int64"):
-                leaf = input_node("", arg.type)
-                # one that is known before all loops may be a size
-                counts = arg.dtype == "int64" and not is_late(arg) and not self.moving.intersection(topological([arg]))
-                named[leaf] = dim_node(self.size(as_dim(arg))) if counts else self.at(arg, (), [scope])
-                sizes |= {leaf} if counts else set()
-                given.append(leaf)
-            else:
-                given.append(substitute([arg], stand_ins)[0])
-        inputs = [number]
-        inputs += [element(x, number) for x in given[: loop.sequences]]
-        for taps, state in zip(loop.taps, states, strict=True):
-            inputs += [state.value(number, back) for back in taps]
-        results = loop.inlined([*inputs, *given[loop.others - 1 :]])
-        homes: dict[Node, tuple[str, tuple[Node, ...]]] = {}
-        roots = []
-        for k, result in enumerate(results):
-            root = copy(result, number=k)
-            roots.append(root)
-            if k == loop.count:
-                pass
-            elif k < loop.states:
-                if states[k].buffer:
-                    target = states[k].slot(dims.add(as_dim(number), states[k].depth))
-                    homes[root] = (states[k].buffer, (dim_node(target),))
-            else:
-                node = output(loop, args, k)
-                if node in self.home:
-                    homes[root] = (self.home[node], (number,))
+        steps, states = self._known(args[0], scope), [self._state(loop, args, k, scope) for k in range(loop.states)]
+        around = {input_node("", r.type): r for r in self.home if r.op.kind != "leaf"}
+        leaves = Leaves(input_node("step", Type("int64")), self._name("int64"), states, around)
+        results = loop.inlined(self._inputs(loop, args, leaves, scope))
+        roots = [copy(result, number=k) for k, result in enumerate(results)]
+        homes = {
+            root: home for k, root in enumerate(roots) if (home := self._target(loop, args, k, leaves)) is not None
+        }
         wanted = [r for k, r in enumerate(roots) if k < loop.states or k == loop.count or r in homes]
-        leaves = [*named, *(n for s in states for n in s.leaves), *(s.array for s in states if s.array is not None)]
-        taken = self._name("int64")
+        step = self._step(wanted, leaves, homes)
+        taken: Dim = as_dim(args[0])
         if loop.until:
+            taken = self._name("int64")
             scope.body.append(Let(taken, const(0, "int64"), True))
-        step = self._step(wanted, leaves, stand_ins, named, states, homes)
-        step.moving = {*leaves, *stand_ins.values()} - sizes
-        results = step.graph.outputs
-        body = step.statements(results[: len(states)], states, results[-1] if loop.until else None)
-        if loop.until:
-            body.insert(len(body) - 1, Set(taken, dim_node(dims.add(counter, 1)), ""))
-        shift = {n: index(n["level"] + 1) for n in indices(body)} | {counter: index(0)}
+        body = step.statements(states, leaves.counter, taken if loop.until else None)
+        shift = {n: index(n["level"] + 1) for n in indices(body)} | {leaves.counter: index(0)}
         scope.body.append(For(index(0), steps, moved(tidy(body), shift)))
         for k, state in enumerate(states):
-            self._last(output(loop, args, k, last=True), state, taken if loop.until else as_dim(args[0]), scope)
-        number_taken = output(loop, args, loop.count) if loop.until else None
-        if number_taken in self.home:
-            scope.body.append(Store(self.home[number_taken], self._place(number_taken, ()), taken))
+            self._last(output(loop, args, k, last=True), state, taken, scope)
+        if loop.until and output(loop, args, loop.count) in self.home:
+            count = output(loop, args, loop.count)
+            scope.body.append(Store(self.home[count], self._place(count, ()), dim_node(taken)))
+
+    def _known(self, number: Node, scope: Scope) -> Dim:
+        """A whole number: before all loops if it can be known there, else where the loop stands."""
+        if self.moving.intersection(topological([number])):
+            return as_dim(self.at(number, (), [scope]))
+        return self.size(as_dim(number))
+
+    def _inputs(self, loop: Loop, args: Sequence[Node], leaves: Leaves, scope: Scope) -> list[Node]:
+        """What the body of a loop is given, in terms of leaves."""
+        stand_ins = {root: leaf for leaf, root in leaves.around.items()}
+        given = []
+        for arg in args[1:]:
+            if arg.ndim or (is_pure(arg) and arg.dtype == "int64"):
+                given.append(substitute([arg], stand_ins)[0])
+                continue
+            given.append(input_node("", arg.type))
+            if arg.dtype == "int64" and not is_late(arg) and not self.moving.intersection(topological([arg])):
+                leaves.named[given[-1]] = dim_node(self.size(as_dim(arg)))
+                leaves.sizes.add(given[-1])
+            else:
+                leaves.named[given[-1]] = self.at(arg, (), [scope])
+        inputs = [leaves.number, *(element(x, leaves.number) for x in given[: loop.sequences])]
+        for taps, state in zip(loop.taps, leaves.states, strict=True):
+            inputs += [state.value(leaves.number, back) for back in taps]
+        return [*inputs, *given[loop.others - 1 :]]
+
+    def _target(self, loop: Loop, args: Sequence[Node], k: int, leaves: Leaves) -> Home | None:
+        """Where an output of a step goes, None for nowhere."""
+        if k < loop.states:
+            state = leaves.states[k]
+            slot = dim_node(state.slot(dims.add(leaves.counter, state.depth)))
+            return (state.buffer, (slot,)) if state.buffer else None
+        node = output(loop, args, k)
+        return (self.home[node], (leaves.counter,)) if k != loop.count and node in self.home else None
 
     def _state(self, loop: Loop, args: Sequence[Node], k: int, scope: Scope) -> State:
         """Memory of a state, with its first values in it."""
@@ -160,33 +189,23 @@ class LoopLowering(Lowering):
         array = None if names else input_node("", Type(first.dtype, shape))
         return State(depth, names, leaves, array, buffer, ring)
 
-    def _step(
-        self, wanted: list[Node], leaves: list[Node], stand_ins: dict[Node, Node], named: dict[Node, Node],
-        states: list[State], homes: dict[Node, tuple[str, tuple[Node, ...]]],
-    ) -> LoopLowering:  # fmt: skip
+    def _step(self, wanted: list[Node], leaves: Leaves, homes: dict[Node, Home]) -> LoopLowering:
         """What lowers a step, to loops from level 0 on."""
-        inner = self.graph
-        graph = Graph([*leaves, *stand_ins.values(), *inner.inputs], wanted, inner.arrays)
-        graph = self.prepare(graph)
+        graph = self.prepare(Graph([*leaves.all(), *self.graph.inputs], wanted, self.graph.arrays))
         placement = place(graph)
         step = LoopLowering(graph, placement, order(placement, frozenset()), self.strided, self.prepare, self)
-        step.named = dict(named)
-        step.around = {leaf: root for root, leaf in stand_ins.items()}
-        for state in states:
-            step.named |= dict(zip(state.leaves, state.names, strict=True))
-            if state.array is not None:
-                step.home[state.array] = state.buffer
-        step.home |= {leaf: self.home[root] for root, leaf in stand_ins.items()}
-        step.home |= {leaf: name for leaf, name in self.home.items() if leaf.op.kind == "leaf"}
-        step.named |= self.named
+        step.named = self.named | leaves.names()
+        step.around, step.moving = leaves.around, set(leaves.all()) - leaves.sizes
+        step.home = {leaf: name for leaf, name in self.home.items() if leaf.op.kind == "leaf"}
+        step.home |= leaves.arrays() | {leaf: self.home[root] for leaf, root in leaves.around.items()}
         for root, new in zip(wanted, graph.outputs, strict=True):
             if root in homes:
-                step.home[new], step.places[new] = homes[root][0], tuple(
-                    substitute([i], named)[0] for i in homes[root][1])  # fmt: skip
+                step.home[new], step.places[new] = homes[root]
         return step
 
-    def statements(self, nexts: Sequence[Node], states: Sequence[State], until: Node | None) -> list[Stmt]:
-        """All nests one after another, then the names of states with their next values, then whether it is the end."""
+    def statements(self, states: Sequence[State], counter: Node, taken: Dim | None) -> list[Stmt]:
+        """All nests of a step one after another; then the number of steps taken, where the last output says whether it
+        is the last one; then the names of states with their next values, which are the first outputs."""
         for root, items in self.schedule.items.items():
             if root not in self.home:
                 self._storage(root, items)
@@ -197,20 +216,15 @@ class LoopLowering(Lowering):
             body += self._group(group, scope)
             values |= {node: value for (node, idx), value in scope.memo.items() if not idx}
         body[:0] = self.entry.body
-
-        def value_of(root: Node) -> Node:
-            return values[root] if root in values else self._load(root, ())
-
+        found = [values[o] if o in values else o if o.ndim else self._load(o, ()) for o in self.graph.outputs]
         end: list[Stmt] = []
-        if until is not None:  # named before states change
-            name = self._name("bool")
-            body.append(Let(name, value_of(until)))
+        if isinstance(taken, Node):
+            name = self._name("bool")  # what it says is asked before states change
+            body += [Let(name, found[-1]), Set(taken, dim_node(dims.add(counter, 1)), "")]
             end.append(Break(name))
-        for new, state in zip(nexts, states, strict=True):
-            if state.names:
-                value = value_of(new)
-                sources = [*state.names[1:], value]
-                body += [Set(name, source, "") for name, source in zip(state.names, sources, strict=True)]
+        for value, state in zip(found, states, strict=False):
+            sources = [*state.names[1:], value]
+            body += [Set(name, source, "") for name, source in zip(state.names, sources, strict=False)]
         return [*body, *end]
 
     def _last(self, node: Node, state: State, steps: Dim, scope: Scope) -> None:
