@@ -218,6 +218,31 @@ def test_until():
         ag.scan(lambda v: (v, ag.until(x > 0)), sequences=x)
 
 
+def test_last_values():
+    """No others are kept, and without steps the last value is the initial one."""
+    x = at.matrix("x")
+    h, _ = ag.scan(lambda v, h: h / 2 + v, sequences=x, outputs_info=at.ones((3,)))
+    f = ag.function([x], h[-1])
+    close(f(np.ones((2, 3))), [1.75, 1.75, 1.75])
+    close(f(np.ones((0, 3))), [1, 1, 1])
+    assert ag.function([x], h[-1, 1])(np.ones((2, 3))) == 1.75
+    count = ag.shared(0, "count")
+    p, updates = ag.scan(lambda p: (p * 2, {count: count + 1}, ag.until(p > 3)), outputs_info=at.ones(()), n_steps=99)
+    assert ag.function([], p[-1], updates=updates)() == 8
+    assert count.get_value() == 3
+
+
+def test_relatives():
+    x = at.vector("x")
+    assert ag.function([x], ag.map(lambda v: v * 2, x)[0])([1.0, 2.0]).tolist() == [2, 4]
+    assert ag.function([x], ag.foldl(lambda v, t: t / 2 + v, x, at.zeros(()))[0])([1.0, 2.0, 4.0]) == 5.25
+    assert ag.function([x], ag.foldr(lambda v, t: t / 2 + v, x, at.zeros(()))[0])([1.0, 2.0, 4.0]) == 3
+    lowest, highest = ag.reduce(lambda v, a, b: (at.minimum(v, a), at.maximum(v, b)), x, [at.zeros(()), at.zeros(())])[
+        0
+    ]
+    assert ag.function([x], [lowest, highest])([1.0, -2.0, 4.0]) == [-2, 4]
+
+
 def test_wrong_use():
     x = at.vector("x")
     with pytest.raises(TypeMismatch, match=r"state 0 of grow enters a step as float64\[\] and comes back as"):

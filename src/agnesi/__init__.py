@@ -31,5 +31,12 @@ from agnesi.ops.passing import (
     zero_grad as zero_grad,
 )
 from agnesi.ops.python import as_op as as_op
-from agnesi.scan import scan as scan, until as until
+from agnesi.scan import (
+    foldl as foldl,
+    foldr as foldr,
+    map as map,
+    reduce as reduce,
+    scan as scan,
+    until as until,
+)
 from agnesi.shared import SharedVariable as SharedVariable, shared as shared

@@ -12,7 +12,7 @@ from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import INPUT, Node, as_dim, cast, dim_node, input_node, substitute, topological
 from agnesi.ir.type import Dim, Type, same
 from agnesi.ir.variable import Variable, as_node
-from agnesi.ops.getitem import part_of
+from agnesi.ops.getitem import part_of, rebuilt
 from agnesi.ops.index import expand_dims, section, size_of, slice_
 from agnesi.shared import is_shared
 
@@ -72,7 +72,8 @@ def scan(
     first axis as the earliest tap goes back. n_steps: int or int64 scalar; without it the shortest sequence decides.
     go_backwards: from the last elements to the first. strict: whether `fn` may use only what it is given.
 
-    Returns the outputs, each with a new first axis for the steps, and the updates for `function`.
+    Returns the outputs, each with a new first axis for the steps, and the updates for `function`. Of an
+    output that is fed back `[-1]` is the last value alone, the initial one if there are no steps.
 
     Raises TypeMismatch where a state comes back in another type than it entered.
 
@@ -91,6 +92,51 @@ def scan(
     for a in arrays if n_steps is None else ():
         steps = dims.minimum(steps, a.steps())
     return _Scan(fn, arrays, infos, others, steps, name or getattr(fn, "__name__", "scan"), strict).run(return_list)
+
+
+def map(
+    fn: Callable[..., Any], sequences: Any, non_sequences: Any = None, go_backwards: bool = False, name: str = ""
+) -> tuple[Any, dict[Variable, Variable]]:
+    """`scan` of a step that looks at no earlier output.
+
+    >>> import agnesi as ag, agnesi.tensor as at
+    >>> x = at.matrix("x")
+    >>> norms, _ = ag.map(lambda row: (row**2).sum(), x)
+    >>> norms.eval({x: [[3.0, 4.0], [1.0, 0.0]]}).tolist()
+    [25.0, 1.0]
+    """
+    return scan(fn, sequences, None, non_sequences, go_backwards=go_backwards, name=name)
+
+
+def reduce(
+    fn: Callable[..., Any], sequences: Any, outputs_info: Any, non_sequences: Any = None, go_backwards: bool = False,
+    name: str = "",
+) -> tuple[Any, dict[Variable, Variable]]:  # fmt: skip
+    """`scan` that keeps the last outputs only, and takes memory for no others.
+
+    >>> import agnesi as ag, agnesi.tensor as at
+    >>> x = at.vector("x")
+    >>> horner, _ = ag.reduce(lambda c, value: value * 2 + c, x, at.zeros(()))
+    >>> float(horner.eval({x: [1.0, 0.0, 1.0]}))
+    5.0
+    """
+    found, updates = scan(fn, sequences, outputs_info, non_sequences, None, go_backwards, name, return_list=True)
+    ends = [f[-1] for f in found]
+    return ends[0] if len(ends) == 1 else ends, updates
+
+
+def foldl(
+    fn: Callable[..., Any], sequences: Any, outputs_info: Any, non_sequences: Any = None, name: str = ""
+) -> tuple[Any, dict[Variable, Variable]]:
+    """`reduce` from the first elements to the last."""
+    return reduce(fn, sequences, outputs_info, non_sequences, False, name)
+
+
+def foldr(
+    fn: Callable[..., Any], sequences: Any, outputs_info: Any, non_sequences: Any = None, name: str = ""
+) -> tuple[Any, dict[Variable, Variable]]:
+    """`reduce` from the last elements to the first."""
+    return reduce(fn, sequences, outputs_info, non_sequences, True, name)
 
 
 def _list(value: Any) -> list[Any]:
@@ -179,7 +225,7 @@ class _Scan:
             outputs[k] = section(history, 0, max(back), steps)
         for k, kept in zip(each, found[len(firsts) :], strict=True):
             outputs[k] = section(kept, 0, 0, steps)
-        ends = [Variable(f)[-1] for f in found[len(states) : len(firsts)]]
+        ends = [Variable(rebuilt(f, last=True)) for f in found[len(states) : len(firsts)]]
         return [o for o in outputs if o is not None], {Variable(s): e for s, e in zip(shared, ends, strict=True)}
 
     def call(self, args: Sequence[Node]) -> tuple[list[Node], dict[Node, Node], Node | None]:

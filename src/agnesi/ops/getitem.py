@@ -6,12 +6,12 @@ from typing import Any
 
 from agnesi.errors import IndexOutOfRange, TypeMismatch
 from agnesi.ir import dims, dtype as dt
-from agnesi.ir.node import Node, as_dim, cast, dim_node
+from agnesi.ir.node import Node, as_dim, cast, dim_node, make
 from agnesi.ir.type import Dim
 from agnesi.ir.variable import Variable, as_node, method, unwrap
 from agnesi.ops import elementwise as ew
 from agnesi.ops.gather import take
-from agnesi.ops.index import broadcast_dims, drop, insert, reshape_dims, slice_, transpose_
+from agnesi.ops.index import broadcast_dims, drop, insert, reshape_dims, section, slice_, transpose_
 from agnesi.ops.select import flatnonzero
 
 
@@ -38,7 +38,30 @@ def _plain(part: Any) -> Any:
     return as_node(part)
 
 
+def last_of_loop(x: Node) -> Node | None:
+    """The last value of a state where x holds what all steps made of it: then the others need not be kept."""
+    if x.op is not slice_ or x.args[0].op.name != "loop":
+        return None
+    history = x.args[0]
+    loop, which = history["loop"], history["which"]
+    if history["last"] or which >= loop.states:
+        return None
+    taken = rebuilt(history, which=loop.count) if loop.until else history.args[0]
+    if x is not section(history, 0, loop.depths[which], as_dim(taken)):
+        return None
+    return rebuilt(history, last=True)
+
+
+def rebuilt(node: Node, **changed: Any) -> Node:
+    """The node with other attributes."""
+    return make(node.op, node.args, tuple((k, changed.get(k, v)) for k, v in node.attrs))
+
+
 def _getitem(x: Node, parts: tuple[Any, ...]) -> Node:
+    if parts and type(parts[0]) is int and parts[0] == -1:
+        last = last_of_loop(x)
+        if last is not None:
+            return _getitem(last, parts[1:]) if len(parts) > 1 else last
     x, parts = _unmasked(x, parts)
     used = sum(p is not None and p is not Ellipsis for p in parts)
     if used > x.ndim:
