@@ -169,7 +169,7 @@ int until_cancelled(struct ag_call *c) {
     for (int64_t i = 0; i < m; i++) \
       for (int64_t j = 0; j < n + pad; j++) \
         out[i * (n + pad) + j] = j < n ? start[i * c->strides[4] + j * c->strides[5]] : -7; \
-    c->library->gemm_##suffix(m, n, k, *(type *)c->data[3], c->data[0], c->strides[0], c->strides[1], c->data[1], \
+    c->library->gemm_##suffix(c, m, n, k, *(type *)c->data[3], c->data[0], c->strides[0], c->strides[1], c->data[1], \
                               c->strides[2], c->strides[3], *(type *)c->data[4], out, n + pad); \
     return AG_OK; \
   } \
@@ -187,14 +187,16 @@ GEMM(double, f64)
 GEMM(float _Complex, c64)
 GEMM(double _Complex, c128)
 
-static void mark(void *closure, int64_t lo, int64_t hi) {
-  for (int64_t i = lo; i < hi; i++) ((int64_t *)closure)[i] += i;
+static int mark(struct ag_call *c, const void *args, int64_t lo, int64_t hi, int32_t thread) {
+  int64_t *out = (int64_t *)args;
+  if (thread < 0 || thread >= 4 || lo % 8) { c->check = 3; return AG_CHECK; }
+  for (int64_t i = lo; i < hi; i++) out[i] += i;
+  return AG_OK;
 }
 int pooled(struct ag_call *c) {
   c->dims[0] = 100;
   TRY(c->alloc(c, 0));
   TRY(c->enter(c, 0));
   for (int i = 0; i < 100; i++) ((int64_t *)c->data[0])[i] = 0;
-  c->pool->run(c->pool, mark, c->data[0], 100, 8);
-  return c->pool->threads == 1 ? AG_OK : AG_GENERAL;
+  return c->pool->run(c, mark, c->data[0], 100, 8);
 }

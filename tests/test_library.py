@@ -171,12 +171,12 @@ def multiply(alpha, a, b, beta, c):
     """c = alpha a b + beta c, by a direct call; c has contiguous rows."""
     real = ctypes.c_float if c.dtype == np.float32 else ctypes.c_double
     matrix = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-    signature = ctypes.CFUNCTYPE(None, *(ctypes.c_int64,) * 3, real, *matrix, *matrix, real, *matrix[:2])
+    signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *(ctypes.c_int64,) * 3, real, *matrix, *matrix, real, *matrix[:2])
     table = ctypes.cast(_runtime.library_address(), ctypes.POINTER(ctypes.c_void_p))
     routine = signature(table[0 if c.dtype == np.float32 else 1])
     steps = [step // c.itemsize for x in (a, b, c) for step in x.strides]
     (m, k), n = a.shape, b.shape[1]
-    routine(m, n, k, alpha, a.ctypes.data, *steps[:2], b.ctypes.data, *steps[2:4], beta, c.ctypes.data, steps[4])
+    routine(None, m, n, k, alpha, a.ctypes.data, *steps[:2], b.ctypes.data, *steps[2:4], beta, c.ctypes.data, steps[4])
 
 
 def check_product(rng, dtype, shape, memories):

@@ -12,6 +12,9 @@ enum { LONGEST = 1 << 30, MOST = 2147483647 };
 
 static int64_t at_least_1(int64_t n) { return n > 1 ? n : 1; }
 
+/* How a product is computed. */
+enum way { BY_OWN_CODE, BY_BLAS, ROW_BY_BLAS, COLUMN_BY_BLAS };
+
 #define TIMES(x, y) ((x) * (y))
 #define OVER(x, y) ((x) / (y))
 #define SIZE(x) __builtin_fabsf(x)
@@ -44,15 +47,6 @@ static int64_t at_least_1(int64_t n) { return n > 1 ? n : 1; }
 
 const struct ag_library ag_library = {gemm_f32,  gemm_f64,  gemm_c64,  gemm_c128,
                                       solve_f32, solve_f64, solve_c64, solve_c128};
-
-static void run_serially(struct ag_pool *pool, void (*body)(void *, int64_t, int64_t), void *closure, int64_t n,
-                         int64_t grain) {
-  (void)pool;
-  (void)grain;
-  if (n > 0) body(closure, 0, n);
-}
-
-struct ag_pool ag_serial_pool = {1, run_serially};
 
 PyObject *ag_set_library(PyObject *Py_UNUSED(module), PyObject *args) {
   enum { ROUTINES = 3, ALL = 4 * ROUTINES };

@@ -1,5 +1,6 @@
 /* One call: lock shared values, run a variant, store updates, collect outputs. */
 #include "runtime.h"
+#include "pool.h"
 
 /* Below this many bytes of arrays and scratch a call keeps the GIL: letting it go would cost more. */
 enum { SMALL_CALL = 32 << 10, SMALL_FRAME = 2048, IDLE_ARENAS = 8 };
@@ -136,6 +137,19 @@ static int on_python(struct ag_call *call, int32_t site, int32_t result, int32_t
   int status = run_python(frame, site, result, count, arrays);
   frame->thread = PyEval_SaveThread();
   return status;
+}
+
+/* A loop long enough to be split is long enough for Ctrl-C.  Where shared values are written in place it goes on to
+ * its end: they must not be left half written. */
+static int on_run(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain) {
+  struct frame *frame = (struct frame *)call;
+  if (!frame->armed && !frame->self->long_loops) {
+    bool in_place = false;
+    for (int i = 0; i < frame->self->updates; i++) in_place = in_place || frame->variant->donated[i];
+    if (!in_place) call->cancel = ag_await_interrupt();
+    frame->armed = true;
+  }
+  return ag_pool_run(call, part, args, n, grain);
 }
 
 /* Undoes `on_enter` and `on_more`. */
@@ -344,16 +358,28 @@ static int attempt(struct frame *frame, enum variant_number number) {
   if (self->updates > 0 && donate(frame) < 0) return -1;
   int status = frame->variant->code(&frame->call);
   leave(frame);
-  return status;
+  /* Products do not tell that they were cut short, and what is made of them may fail. */
+  return frame->armed && *frame->call.cancel && status != AG_PYTHON ? AG_CANCEL : status;
+}
+
+static void drop_results(struct frame *frame) {
+  Dispatcher *self = frame->self;
+  for (int i = self->inputs + self->storages + self->constants; i < self->buffers; i++) Py_CLEAR(frame->arrays[i]);
 }
 
 static int run(struct frame *frame) {
   enum variant_number number = frame->contiguous ? COMMON : GENERAL;
   int status = attempt(frame, number);
   if (status == AG_GENERAL && number == COMMON) {
-    for (int i = frame->self->inputs + frame->self->storages + frame->self->constants; i < frame->self->buffers; i++)
-      Py_CLEAR(frame->arrays[i]);
-    status = attempt(frame, GENERAL);
+    drop_results(frame);
+    number = GENERAL;
+    status = attempt(frame, number);
+  }
+  while (status == AG_CANCEL && frame->armed) {
+    if (PyErr_CheckSignals() < 0) return -1;
+    drop_results(frame); /* the program's own handler has seen to the signal, and raised nothing */
+    frame->armed = false;
+    status = attempt(frame, number);
   }
   return status < 0 ? -1 : finish(frame, status);
 }
@@ -423,7 +449,8 @@ static void open_frame(struct frame *frame, Dispatcher *self, char *memory) {
   frame->call.dims = (int64_t *)memory;
   frame->call.strides = frame->call.dims + axes;
   frame->call.library = &ag_library;
-  frame->call.pool = &ag_serial_pool;
+  frame->pool = (struct ag_pool){self->threads, self->worth, on_run};
+  frame->call.pool = &frame->pool;
   frame->call.alloc = on_alloc;
   frame->call.enter = on_enter;
   frame->call.more = on_more;

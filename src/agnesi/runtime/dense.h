@@ -59,13 +59,19 @@ static void NAME(scale)(int64_t m, int64_t n, ELEMENT beta, ELEMENT *c, int64_t 
     for (int64_t j = 0; j < n; j++) c[i * c_row + j] = beta == 0 ? 0 : TIMES(beta, c[i * c_row + j]);
 }
 
-/* y = alpha * a[rows, columns] x + beta * y: several times faster than the product of matrices.
- * False: BLAS cannot take it. */
+/* Whether BLAS takes these vectors of a product. */
+static bool NAME(takes_vector)(int64_t rows, int64_t columns, int64_t x_step, int64_t y_step) {
+  if (columns <= 1) x_step = 1;
+  if (rows <= 1) y_step = 1;
+  return NAME(fortran).gemv != NULL && x_step >= 1 && x_step <= MOST && y_step >= 1 && y_step <= MOST;
+}
+
+/* y = alpha * a[rows, columns] x + beta * y for vectors that BLAS takes: several times faster than the product of
+ * matrices.  False: no memory. */
 static bool NAME(multiply_vector)(int64_t rows, int64_t columns, ELEMENT alpha, const ELEMENT *a, int64_t row, int64_t column,
                                   const ELEMENT *x, int64_t x_step, ELEMENT beta, ELEMENT *y, int64_t y_step) {
   if (columns <= 1) x_step = 1;
   if (rows <= 1) y_step = 1;
-  if (NAME(fortran).gemv == NULL || x_step < 1 || x_step > MOST || y_step < 1 || y_step > MOST) return false;
   struct NAME(factor) matrix;
   if (!NAME(present)(&matrix, rows, columns, a, row, column)) return false;
   if (beta == 0) NAME(scale)(rows, 1, 0, y, y_step); /* some BLAS multiply y by 0, which keeps a NaN */
@@ -99,53 +105,152 @@ static void NAME(multiply)(int64_t m, int64_t n, int64_t k, ELEMENT alpha, const
 #define MULTIPLY ag_product->NAME(multiply)
 #endif
 
-static void NAME(gemm)(int64_t m, int64_t n, int64_t k, ELEMENT alpha, const ELEMENT *a, int64_t a_row, int64_t a_col,
-                       const ELEMENT *b, int64_t b_row, int64_t b_col, ELEMENT beta, ELEMENT *c, int64_t c_row);
+/* A product: c[m,n] = alpha * a[m,k] b[k,n] + beta * c, and how it is computed. */
+struct NAME(product) {
+  int64_t m, n, k;
+  ELEMENT alpha;
+  const ELEMENT *a;
+  int64_t a_row, a_col;
+  const ELEMENT *b;
+  int64_t b_row, b_col;
+  ELEMENT beta;
+  ELEMENT *c;
+  int64_t c_row;
+  enum way way;
+  bool by_rows; /* parts of it are rows of c, not columns */
+};
+
+static void NAME(gemm)(struct ag_call *call, int64_t m, int64_t n, int64_t k, ELEMENT alpha, const ELEMENT *a, int64_t a_row,
+                       int64_t a_col, const ELEMENT *b, int64_t b_row, int64_t b_col, ELEMENT beta, ELEMENT *c, int64_t c_row);
 
 /* Cuts a product whose sizes do not fit an int, along the axis that is too long. */
-static void NAME(halve)(int64_t m, int64_t n, int64_t k, ELEMENT alpha, const ELEMENT *a, int64_t a_row, int64_t a_col,
-                        const ELEMENT *b, int64_t b_row, int64_t b_col, ELEMENT beta, ELEMENT *c, int64_t c_row) {
-  if (k > LONGEST) {
-    int64_t h = k / 2;
-    NAME(gemm)(m, n, h, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
-    NAME(gemm)(m, n, k - h, alpha, a + h * a_col, a_row, a_col, b + h * b_row, b_row, b_col, 1, c, c_row);
-  } else if (n > LONGEST) {
-    int64_t h = n / 2;
-    NAME(gemm)(m, h, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
-    NAME(gemm)(m, n - h, k, alpha, a, a_row, a_col, b + h * b_col, b_row, b_col, beta, c + h, c_row);
+static void NAME(halve)(struct ag_call *call, const struct NAME(product) *p) {
+  struct NAME(product) x = *p, y = *p;
+  if (p->k > LONGEST) {
+    x.k = p->k / 2;
+    y.k = p->k - x.k;
+    y.a += x.k * p->a_col;
+    y.b += x.k * p->b_row;
+    y.beta = 1;
+  } else if (p->n > LONGEST) {
+    x.n = p->n / 2;
+    y.n = p->n - x.n;
+    y.b += x.n * p->b_col;
+    y.c += x.n;
   } else {
-    int64_t h = m / 2;
-    NAME(gemm)(h, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
-    NAME(gemm)(m - h, n, k, alpha, a + h * a_row, a_row, a_col, b, b_row, b_col, beta, c + h * c_row, c_row);
+    x.m = p->m / 2;
+    y.m = p->m - x.m;
+    y.a += x.m * p->a_row;
+    y.c += x.m * p->c_row;
+  }
+  for (const struct NAME(product) *q = &x; q != NULL; q = q == &x ? &y : NULL)
+    NAME(gemm)(call, q->m, q->n, q->k, q->alpha, q->a, q->a_row, q->a_col, q->b, q->b_row, q->b_col, q->beta, q->c,
+               q->c_row);
+}
+
+/* False: no memory. */
+static bool NAME(multiply_by_blas)(const struct NAME(product) *p) {
+  struct NAME(factor) left = {0}, right = {0};
+  bool presented = NAME(present)(&left, p->m, p->k, p->a, p->a_row, p->a_col) &&
+                   NAME(present)(&right, p->k, p->n, p->b, p->b_row, p->b_col);
+  if (presented) {
+    /* BLAS counts columns first: it computes the transpose of c from the transposes of b and a. */
+    int rows = (int)p->n, columns = (int)p->m, depth = (int)p->k, leading = (int)(p->m == 1 ? p->n : p->c_row);
+    ELEMENT alpha = p->alpha, beta = p->beta;
+    NAME(fortran).gemm(&right.transposed, &left.transposed, &rows, &columns, &depth, &alpha, right.data, &right.leading, left.data,
+         &left.leading, &beta, p->c, &leading);
+  }
+  free(left.packed);
+  free(right.packed);
+  return presented;
+}
+
+static void NAME(compute_product)(const struct NAME(product) *p) {
+  switch (p->way) {
+  case COLUMN_BY_BLAS:
+    if (NAME(multiply_vector)(p->m, p->k, p->alpha, p->a, p->a_row, p->a_col, p->b, p->b_row, p->beta, p->c, p->c_row))
+      return;
+    break;
+  case ROW_BY_BLAS:
+    if (NAME(multiply_vector)(p->n, p->k, p->alpha, p->b, p->b_col, p->b_row, p->a, p->a_col, p->beta, p->c, 1)) return;
+    break;
+  case BY_BLAS:
+    if (NAME(multiply_by_blas)(p)) return;
+    break;
+  case BY_OWN_CODE: break;
+  }
+  MULTIPLY(p->m, p->n, p->k, p->alpha, p->a, p->a_row, p->a_col, p->b, p->b_row, p->b_col, p->beta,
+                             p->c, p->c_row);
+}
+
+/* Some rows or columns of a product. */
+static int NAME(compute_part)(struct ag_call *call, const void *args, int64_t lo, int64_t hi, int32_t thread) {
+  struct NAME(product) part = *(const struct NAME(product) *)args;
+  (void)call;
+  (void)thread;
+  if (part.by_rows) {
+    part.m = hi - lo;
+    part.a += lo * part.a_row;
+    part.c += lo * part.c_row;
+  } else {
+    part.n = hi - lo;
+    part.b += lo * part.b_col;
+    part.c += lo;
+  }
+  NAME(compute_product)(&part);
+  return AG_OK;
+}
+
+/* How many rows or columns are computed at a time, and which of them.
+ *
+ * An element by own code is the same in whatever part it is, so there are as many parts as suit the threads.  What BLAS
+ * computes may depend on the part: their sizes depend on those of the product only. */
+static int64_t NAME(grain)(struct NAME(product) *p, int threads) {
+  enum { STRIP = 128 / sizeof(ELEMENT), TALL = 14, FEWEST = 256, MOST_PARTS = 16, ALIGNED = 64 };
+  const int64_t wanted = 2 * threads;
+  int64_t grain;
+  switch (p->way) {
+  case BY_OWN_CODE: /* by columns, if there are enough: then no column of b is packed twice */
+    p->by_rows = p->n / STRIP < wanted && p->m / TALL > p->n / STRIP;
+    grain = p->by_rows ? (p->m + wanted - 1) / wanted : (p->n + wanted - 1) / wanted;
+    return p->by_rows ? (grain > TALL ? grain : TALL) : (grain + STRIP - 1) / STRIP * STRIP;
+  case BY_BLAS:
+    p->by_rows = p->m > p->n;
+    grain = ((p->by_rows ? p->m : p->n) + MOST_PARTS - 1) / MOST_PARTS;
+    return grain > FEWEST ? grain : FEWEST;
+  default:
+    p->by_rows = p->way == COLUMN_BY_BLAS;
+    grain = ((p->by_rows ? p->m : p->n) + MOST_PARTS - 1) / MOST_PARTS;
+    return (grain + ALIGNED - 1) / ALIGNED * ALIGNED;
   }
 }
 
-static void NAME(gemm)(int64_t m, int64_t n, int64_t k, ELEMENT alpha, const ELEMENT *a, int64_t a_row, int64_t a_col,
-                       const ELEMENT *b, int64_t b_row, int64_t b_col, ELEMENT beta, ELEMENT *c, int64_t c_row) {
+/* c = alpha * a b + beta * c; see ag_call.h. */
+static void NAME(gemm)(struct ag_call *call, int64_t m, int64_t n, int64_t k, ELEMENT alpha, const ELEMENT *a, int64_t a_row,
+                       int64_t a_col, const ELEMENT *b, int64_t b_row, int64_t b_col, ELEMENT beta, ELEMENT *c, int64_t c_row) {
+  enum { PER_ADDITION = 8 }; /* multiplications in the time that a loop takes for an addition, at least */
   if (m <= 0 || n <= 0) return;
   if (k <= 0) {
     NAME(scale)(m, n, beta, c, c_row);
     return;
   }
-  bool fits = m <= LONGEST && n <= LONGEST && k <= LONGEST && (m == 1 || c_row <= MOST);
-  if (fits && n == 1 && NAME(multiply_vector)(m, k, alpha, a, a_row, a_col, b, b_row, beta, c, c_row)) return;
-  if (fits && m == 1 && NAME(multiply_vector)(n, k, alpha, b, b_col, b_row, a, a_col, beta, c, 1)) return;
-  bool by_blas = NAME(fortran).gemm != NULL && IS_LARGE(m, n, k);
-  if (by_blas && !fits) {
-    NAME(halve)(m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
+  struct NAME(product) p = {m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row, BY_OWN_CODE, false};
+  const bool fits = m <= LONGEST && n <= LONGEST && k <= LONGEST && (m == 1 || c_row <= MOST);
+  const double work = (double)m * n * k;
+  if (fits && n == 1 && NAME(takes_vector)(m, k, b_row, c_row)) p.way = COLUMN_BY_BLAS;
+  else if (fits && m == 1 && NAME(takes_vector)(n, k, a_col, 1)) p.way = ROW_BY_BLAS;
+  else if (NAME(fortran).gemm != NULL && IS_LARGE(m, n, k)) p.way = BY_BLAS;
+  if (p.way == BY_BLAS && !fits) {
+    NAME(halve)(call, &p);
     return;
   }
-  struct NAME(factor) left = {0}, right = {0};
-  if (by_blas && NAME(present)(&left, m, k, a, a_row, a_col) && NAME(present)(&right, k, n, b, b_row, b_col)) {
-    /* BLAS counts columns first: it computes the transpose of c from the transposes of b and a. */
-    int rows = (int)n, columns = (int)m, depth = (int)k, leading = (int)(m == 1 ? n : c_row);
-    NAME(fortran).gemm(&right.transposed, &left.transposed, &rows, &columns, &depth, &alpha, right.data, &right.leading, left.data,
-         &left.leading, &beta, c, &leading);
-  } else {
-    MULTIPLY(m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row);
+  const bool vector = p.way == COLUMN_BY_BLAS || p.way == ROW_BY_BLAS; /* then memory decides */
+  if (call == NULL || work < (vector ? 1 : PER_ADDITION) * (double)call->pool->worth) {
+    NAME(compute_product)(&p);
+    return;
   }
-  free(left.packed);
-  free(right.packed);
+  const int64_t grain = NAME(grain)(&p, call->pool->threads);
+  call->pool->run(call, NAME(compute_part), &p, p.by_rows ? m : n, grain);
 }
 
 /* Solves a x = b for column-major a[n,n] and b[n,m], both overwritten, like LAPACK's gesv. */

@@ -1,6 +1,7 @@
 /* Dispatcher: the callable base class of compiled functions, and how it is set up. */
 #include "runtime.h"
 #include <stddef.h>
+#include <structmember.h>
 
 static PyObject *dispatcher_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(keywords)) {
   Dispatcher *self = (Dispatcher *)type->tp_alloc(type, 0);
@@ -228,13 +229,15 @@ static int get_memory(Dispatcher *self) {
 static int dispatcher_clear(PyObject *object);
 
 static PyObject *bind(PyObject *object, PyObject *args, PyObject *keywords) {
-  static char *names[] = {"inputs", "storages", "constants", "outputs", "updates", "result", "long_loops", NULL};
+  static char *names[] = {"inputs", "storages", "constants", "outputs", "updates", "result", "long_loops",
+                          "threads", "worth", NULL};
   Dispatcher *self = (Dispatcher *)object;
   PyObject *inputs, *storages, *constants, *outputs, *updates, *result;
-  int long_loops = 0;
-  if (!PyArg_ParseTupleAndKeywords(args, keywords, "O!O!O!O!O!O|p:_bind", names, &PyTuple_Type, &inputs, &PyTuple_Type,
+  int long_loops = 0, threads = 1;
+  long long worth = INT64_MAX;
+  if (!PyArg_ParseTupleAndKeywords(args, keywords, "O!O!O!O!O!O|piL:_bind", names, &PyTuple_Type, &inputs, &PyTuple_Type,
                                    &storages, &PyTuple_Type, &constants, &PyTuple_Type, &outputs, &PyTuple_Type,
-                                   &updates, &result, &long_loops))
+                                   &updates, &result, &long_loops, &threads, &worth))
     return NULL;
   if (self->slots != NULL) {
     PyErr_SetString(PyExc_RuntimeError, "_bind() was called twice");
@@ -247,6 +250,8 @@ static PyObject *bind(PyObject *object, PyObject *args, PyObject *keywords) {
   self->updates = (int)PyTuple_GET_SIZE(updates);
   self->buffers = self->inputs + self->storages + self->constants + self->outputs + self->updates;
   self->long_loops = long_loops;
+  self->threads = threads;
+  self->worth = worth;
   if (get_memory(self) < 0 || bind_inputs(self, inputs) < 0 || bind_shared(self, storages, constants) < 0 ||
       bind_results(self, outputs, updates) < 0 || bind_result(self, result) < 0)
     return NULL;
@@ -311,17 +316,23 @@ static void dispatcher_dealloc(PyObject *object) {
 }
 
 PyDoc_STRVAR(bind_doc,
-"_bind(inputs, storages, constants, outputs, updates, result, long_loops=False)\n\n"
+"_bind(inputs, storages, constants, outputs, updates, result, long_loops=False, threads=1, worth=2**63 - 1)\n\n"
 "Says what the function takes and gives; called once, before anything else.\n\n"
 "inputs: (name or None, dtype, ndim, default or NO_DEFAULT) each; storages: Storage objects; constants:\n"
 "C-contiguous arrays; outputs: (dtype, ndim) each; updates: (index of a storage, dtype, ndim) each; result:\n"
 "'one', 'list', 'none' or a tuple of keys.  long_loops tells that the time of a call may be long although its\n"
-"arrays are small: such calls always release the GIL.");
+"arrays are small: such calls always release the GIL.  threads: how many a call may use.  worth: the work, in\n"
+"additions, from which a loop is split among them.");
 
 static PyMethodDef dispatcher_methods[] = {
     {"_bind", (PyCFunction)(void (*)(void))bind, METH_VARARGS | METH_KEYWORDS, bind_doc},
     {"pointer", pointer, METH_O, "pointer(variant) -> int\n\nThe address of the C function, built if need be."},
     {"free", free_scratch, METH_NOARGS, "free()\n\nGives idle scratch memory back."},
+    {0},
+};
+
+static PyMemberDef dispatcher_members[] = {
+    {"threads", T_INT, offsetof(Dispatcher, threads), 0, "How many threads a call may use; results do not depend on it."},
     {0},
 };
 
@@ -337,4 +348,5 @@ PyTypeObject ag_dispatcher_type = {
     .tp_call = PyVectorcall_Call,
     .tp_vectorcall_offset = offsetof(Dispatcher, vectorcall),
     .tp_methods = dispatcher_methods,
+    .tp_members = dispatcher_members,
 };

@@ -65,6 +65,14 @@ int ag_arm(const volatile int32_t *flag) {
   return PyErr_CheckSignals();
 }
 
+/* The flag of an interrupt from now on, for a call that turns out to be long; needs no GIL. */
+const volatile int32_t *ag_await_interrupt(void) {
+  if (!in_main_thread()) return &never;
+  listen_for_interrupts();
+  interrupted = 0;
+  return &interrupted;
+}
+
 int ag_interrupt_init(void) {
   if (pthread_atfork(NULL, NULL, after_fork) == 0) return 0;
   PyErr_SetString(PyExc_OSError, "pthread_atfork failed");

@@ -1,6 +1,7 @@
 /* agnesi._runtime: loads compiled code and calls it. */
 #define AG_MODULE
 #include "runtime.h"
+#include "pool.h"
 #include <dlfcn.h>
 
 PyObject *ag_no_default;
@@ -38,6 +39,10 @@ static PyObject *library_of(PyObject *Py_UNUSED(module), PyObject *argument) {
   return PyUnicode_DecodeFSDefault(info.dli_fname);
 }
 
+static PyObject *started_threads(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none)) {
+  return PyLong_FromLong(ag_pool_started());
+}
+
 static PyMethodDef methods[] = {
     {"load", load, METH_VARARGS,
      "load(path, symbol) -> int\n\nThe address of a symbol of a shared library, which stays loaded."},
@@ -52,6 +57,8 @@ static PyMethodDef methods[] = {
      "product_codes() -> list of str\n\nThe own codes for products of matrices that this processor runs, best first."},
     {"set_product_code", ag_set_product_code, METH_O,
      "set_product_code(name)\n\nUses another code for products than the best one."},
+    {"started_threads", started_threads, METH_NOARGS,
+     "started_threads() -> int\n\nHow many threads have been started, besides those that call."},
     {"trim", ag_trim, METH_NOARGS, "trim()\n\nGives the kept memory of dead outputs back."},
     {"kept_bytes", ag_cached_bytes, METH_NOARGS, "kept_bytes() -> int\n\nMemory of dead outputs, kept for new ones."},
     {0},

@@ -82,6 +82,8 @@ typedef struct {
   vectorcallfunc vectorcall;
   bool bound;
   bool long_loops;
+  int threads;      /* that a call may use */
+  long long worth;  /* the work, in additions, from which a loop is split among them */
   int inputs, storages, constants, outputs, updates, buffers;
   int64_t axes;
   size_t frame_bytes;
@@ -119,6 +121,8 @@ struct frame {
   PyThreadState *thread;  /* set while the GIL is released */
   struct block *arena;
   PyObject *results; /* of Python functions that have been called: a dict, or NULL */
+  struct ag_pool pool;
+  bool armed;     /* whether an interrupt ends loops of the pool */
   int64_t bytes;  /* in all buffers so far */
   int64_t wanted; /* what could not be allocated */
   int locked;     /* storages locked so far */
@@ -138,12 +142,12 @@ enum held ag_held(Storage *storage); /* by an outer call of this thread */
 
 const volatile int32_t *ag_cancel_flag(Dispatcher *self);
 int ag_arm(const volatile int32_t *flag);
+const volatile int32_t *ag_await_interrupt(void);
 int ag_interrupt_init(void);
 
 /* Library ----------------------------------------------------------------------------------- */
 
 extern const struct ag_library ag_library;
-extern struct ag_pool ag_serial_pool;
 PyObject *ag_set_library(PyObject *module, PyObject *args);
 PyObject *ag_library_address(PyObject *module, PyObject *none);
 PyObject *ag_set_blas_threads(PyObject *module, PyObject *args);

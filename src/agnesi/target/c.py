@@ -374,7 +374,7 @@ class NestPrinter(Printer):
             n = self.dim(b.sizes[1])
             alpha, beta = (self.expression(s) for s in stmt.scalars)
             c = stmt.writes
-            args = [m, n, k, alpha, *self.matrix(a), *self.matrix(b), beta, self.base(c), self.dim(c.strides[0])]
+            args = ["call", m, n, k, alpha, *self.matrix(a), *self.matrix(b), beta, self.base(c), self.dim(c.strides[0])]
             self.lines.append(f"{tab}call->library->gemm_{suffix}({', '.join(args)});")
         elif stmt.name == "solve":
             n, m = (self.dim(d) for d in stmt.writes.sizes)

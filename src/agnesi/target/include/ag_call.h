@@ -21,13 +21,32 @@ enum ag_status {
   AG_PYTHON = 5   /* a Python exception is set */
 };
 
+struct ag_call;
+
+/* A part of a loop: its iterations from lo to hi - 1, by one of the threads; parts of one thread follow each other.
+ * What is not AG_OK ends the loop. */
+typedef int (*ag_part)(struct ag_call *call, const void *args, int64_t lo, int64_t hi, int32_t thread);
+
+/* What splits loops among threads.
+ * threads: at most so many take part.  worth: the work, in additions, from which a loop is split.
+ * run: has [0, n) carried out in parts that start at multiples of `grain`; parts get a call of their own, but may only
+ * use its library, its pool (on their own thread) and its record of a failed check.  If parts fail, the result and the
+ * record are those of the first of them, as without threads. */
+struct ag_pool {
+  int32_t threads;
+  int64_t worth;
+  int (*run)(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain);
+};
+
 /* Dense products and solvers; every stride counts elements, every array may be transposed.
- * gemm: c[m,n] = alpha * a[m,k] b[k,n] + beta * c, `c` with unit column stride.
+ * gemm: c[m,n] = alpha * a[m,k] b[k,n] + beta * c, `c` with unit column stride.  By the threads of
+ * the call, unless that is NULL.
  * solve: x[n,m] = a[n,n]^-1 b[n,m]; all three row-major, contiguous; `work` holds
  * ag_solve_bytes(n, m, itemsize) bytes; returns 0, or the 1-based column of the first zero pivot. */
 #define AG_GEMM(suffix, type) \
-  void (*gemm_##suffix)(int64_t m, int64_t n, int64_t k, type alpha, const type *a, int64_t a_row, int64_t a_col, \
-                        const type *b, int64_t b_row, int64_t b_col, type beta, type *c, int64_t c_row);
+  void (*gemm_##suffix)(struct ag_call *call, int64_t m, int64_t n, int64_t k, type alpha, const type *a, \
+                        int64_t a_row, int64_t a_col, const type *b, int64_t b_row, int64_t b_col, type beta, type *c, \
+                        int64_t c_row);
 #define AG_SOLVE(suffix, type) \
   int (*solve_##suffix)(int64_t n, int64_t m, const type *a, const type *b, type *x, void *work);
 struct ag_library {
@@ -48,13 +67,6 @@ static inline int64_t ag_solve_bytes(int64_t n, int64_t m, int64_t itemsize) {
   return ((n * n + n * m) * itemsize + n * (int64_t)sizeof(int32_t) + 63) / 64 * 64;
 }
 
-/* A parallel loop over [0, n): `body` is called with ranges that start at multiples of `grain`. */
-struct ag_pool {
-  int32_t threads;
-  void (*run)(struct ag_pool *, void (*body)(void *closure, int64_t lo, int64_t hi), void *closure, int64_t n,
-              int64_t grain);
-};
-
 /* An array without gaps, as Python functions see it. type: NumPy's number of the dtype. */
 struct ag_array {
   void *data;
@@ -68,7 +80,7 @@ struct ag_call {
   int64_t *strides;
   char *arena;                                         /* 64-byte aligned scratch, set by `enter` */
   const struct ag_library *library;
-  struct ag_pool *pool;
+  const struct ag_pool *pool;
   int (*alloc)(struct ag_call *, int32_t buffer);      /* dims are filled in: sets data and strides; an ag_status */
   int (*enter)(struct ag_call *, int64_t arena_bytes); /* after all fixed-size allocations, before any work */
   int (*more)(struct ag_call *, int64_t arena_bytes);  /* later: `arena` is another one, the earlier stays alive */
@@ -79,5 +91,15 @@ struct ag_call {
   int32_t check;                                       /* 1-based id of the check that failed first, 0: none */
   int64_t values[4];                                   /* what the failed check saw */
 };
+
+/* `run` of a pool without threads. */
+static inline __attribute__((unused)) int ag_run_serially(struct ag_call *call, ag_part part, const void *args,
+                                                          int64_t n, int64_t grain) {
+  for (int64_t lo = 0; lo < n; lo += grain) {
+    const int status = *call->cancel ? AG_CANCEL : part(call, args, lo, n - lo < grain ? n : lo + grain, 0);
+    if (status) return status;
+  }
+  return AG_OK;
+}
 
 #endif
