@@ -171,7 +171,9 @@ def multiply(alpha, a, b, beta, c):
     """c = alpha a b + beta c, by a direct call; c has contiguous rows."""
     real = ctypes.c_float if c.dtype == np.float32 else ctypes.c_double
     matrix = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-    signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *(ctypes.c_int64,) * 3, real, *matrix, *matrix, real, *matrix[:2])
+    signature = ctypes.CFUNCTYPE(
+        None, ctypes.c_void_p, *(ctypes.c_int64,) * 3, real, *matrix, *matrix, real, *matrix[:2]
+    )
     table = ctypes.cast(_runtime.library_address(), ctypes.POINTER(ctypes.c_void_p))
     routine = signature(table[0 if c.dtype == np.float32 else 1])
     steps = [step // c.itemsize for x in (a, b, c) for step in x.strides]

@@ -23,7 +23,9 @@ class Settings:
     floatX: dtype of new variables that name none ("float32" or "float64").
     mode: how `function` compiles when not told: "fast_run", "fast_compile", "debug", "reference".
     compiler: "auto", the path of a C compiler, or "none" for the NumPy interpreter.
-    threads: how many threads a function may use.
+    threads: how many threads a function may use; 0 for one on each processor that the process may use.
+    worth: the work from which a loop is split among threads, in additions, of which a thread does about 10,000 in a
+        microsecond. Sums of arrays beyond it are rounded otherwise than those of smaller ones.
     cache_dir: where compiled functions are kept.
     check: verify every level and compare values after every pass (what mode "debug" does).
     dump: names of passes whose result is printed, separated by commas.
@@ -33,7 +35,8 @@ class Settings:
     floatX: str = "float64"
     mode: str = "fast_run"
     compiler: str = "auto"
-    threads: int = 1
+    threads: int = 0
+    worth: int = 250_000
     cache_dir: str = ""
     check: bool = False
     dump: str = ""
@@ -44,6 +47,8 @@ class Settings:
             raise ValueError(f"floatX is 'float32' or 'float64', not {self.floatX!r}")
         if self.mode not in MODES:
             raise ValueError(f"mode is one of {', '.join(MODES)}, not {self.mode!r}")
+        if self.threads < 0 or self.worth < 1:
+            raise ValueError(f"threads and worth are positive numbers, not {self.threads} and {self.worth}")
 
 
 MODES = ("fast_run", "fast_compile", "debug", "reference")

@@ -13,59 +13,48 @@ from typing import Any
 import numpy as np
 
 from agnesi import _runtime, config
-from agnesi.errors import (
-    AgnesiError,
-    ShapeError,
-    TypeMismatch,
-    UnknownInputError,
-    UnusedInputError,
-)  # fmt: skip
+from agnesi.errors import TypeMismatch
 from agnesi.explain import report
 from agnesi.failures import explain_failure
 from agnesi.ir import dtype as dt
-from agnesi.ir.graph import Graph, find_inputs, line_near, reachable
-from agnesi.ir.node import INPUT, Node, substitute, type_nodes
+from agnesi.ir.graph import Graph, find_inputs, line_near
+from agnesi.ir.node import INPUT, Node
 from agnesi.ir.show import dprint as tree_text, pprint as formula_text
-from agnesi.ir.type import same_type
-from agnesi.ir.variable import Variable, as_node, line_of, method
+from agnesi.ir.variable import Variable, as_node, method
 from agnesi.keys import cache_key
 from agnesi.pipeline import Compilation, compile_graph
 from agnesi.reference import evaluate
 from agnesi.runtime import blas
+from agnesi.runtime.threads import count
 from agnesi.schedule.sizes import Site, collect, plain
 from agnesi.shared import SharedVariable, is_shared, storage_of
+from agnesi.signature import (
+    In as In,
+    Out as Out,
+    check_size,
+    check_update,
+    missing_input,
+    output_list,
+    replaced,
+    unused,
+    update_pairs,
+)  # fmt: skip
 from agnesi.target import toolchain
 from agnesi.target.cache import Cache, Hit, Miss
-
-
-class In:
-    """An input with options: a default value, a name for calls by keyword, and whether dtypes may lose precision."""
-
-    def __init__(
-        self, variable: Variable, name: str = "", value: Any = None, allow_downcast: bool | None = None
-    ) -> None:
-        self.variable, self.name = variable, name or getattr(variable, "name", "")
-        self.value, self.allow_downcast = value, allow_downcast
-
-
-class Out:
-    """An output with options."""
-
-    def __init__(self, variable: Any, borrow: bool = False) -> None:
-        self.variable, self.borrow = variable, borrow
 
 
 class Function(_runtime.Dispatcher):
     """A compiled function: call it with arrays.
 
-    Attributes: name, graph (as it was given), updates (pairs of output and input positions), mode.
+    Attributes: name, graph (as it was given), updates (pairs of output and input positions), mode; threads: how many a
+    call may use, which may be set, and does not change results.
     """
 
     _unasked = "not asked yet: this variant is compiled when a call first needs it"
 
     def __init__(
         self, graph: Graph, inputs: Sequence[In], shared: Sequence[Node], updates: Sequence[tuple[int, int]],
-        result: Any, mode: str, name: str,
+        result: Any, mode: str, name: str, wanted: int = 0,
     ) -> None:  # fmt: skip
         self.graph, self.inputs, self.updates, self.mode, self.name = graph, tuple(inputs), tuple(updates), mode, name
         self.result, self.shared = result, tuple(shared)
@@ -86,7 +75,10 @@ class Function(_runtime.Dispatcher):
                 for new, old in self.updates
             ),
             result,
+            threads=count(wanted),
+            worth=config.settings().worth,
         )
+        self.wanted = wanted
 
     def _default(self, index: int, given: In) -> Any:
         return _runtime.NO_DEFAULT if given.value is None else self._convert(index, given.value)
@@ -216,7 +208,7 @@ class Function(_runtime.Dispatcher):
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = [(i.name, i.value, i.allow_downcast) for i in self.inputs]
-        return _load, (self.graph, options, self.updates, self.result, self.mode, self.name)
+        return _load, (self.graph, options, self.updates, self.result, self.mode, self.name, self.wanted)
 
 
 class Interpreted(Function):
@@ -262,9 +254,9 @@ def load_entry(entry: Hit) -> tuple[int, tuple[bool, ...]]:
     return _runtime.load(str(entry.path), "ag_main"), tuple(entry.meta["donated"])
 
 
-def _load(graph: Graph, options: Any, updates: Any, result: Any, mode: str, name: str) -> Function:
+def _load(graph: Graph, options: Any, updates: Any, result: Any, mode: str, name: str, wanted: int) -> Function:
     inputs = [In(Variable(n, o[0]), *o) for n, o in zip(graph.inputs, options, strict=False)]
-    return _make(graph, inputs, [n for n in graph.inputs if is_shared(n)], updates, result, mode, name)
+    return _make(graph, inputs, [n for n in graph.inputs if is_shared(n)], updates, result, mode, name, wanted)
 
 
 # -- the way in -----------------------------------------------------------------------------------------
@@ -279,6 +271,7 @@ def function(
     name: str = "",
     on_unused_input: str = "raise",
     allow_input_downcast: bool | None = None,
+    threads: int | None = None,
 ) -> Function:
     """Compiles expressions to a callable.
 
@@ -286,7 +279,8 @@ def function(
     (a list or dict), or None. updates: new values of shared variables, all computed from the old ones. givens:
     expressions to put in place of others. mode: "fast_run", "fast_compile" (fewer rewrites), "debug" (every pass is
     checked), "reference" (NumPy). on_unused_input: "raise" UnusedInputError, "warn" or "ignore".
-    allow_input_downcast: whether arguments may lose precision.
+    allow_input_downcast: whether arguments may lose precision. threads: how many a call may use, 0 for one on each
+    processor; the setting of that name unless given.
 
     Raises UnknownInputError, UnusedInputError, TypeMismatch; calls raise ShapeError, IndexOutOfRange and
     SingularMatrixError, and then leave every shared variable as it was.
@@ -326,15 +320,19 @@ def function(
         raise missing_input(unknown[0])
     graph = plain(Graph([*nodes, *shared], roots))
     places = [(len(wanted) + k, len(nodes) + shared.index(old)) for k, (old, _) in enumerate(pairs)]
-    return _make(graph, given, shared, places, result, mode or config.settings().mode, name)
+    settings = config.settings()
+    number = settings.threads if threads is None else threads
+    return _make(graph, given, shared, places, result, mode or settings.mode, name, number)
 
 
-def _make(graph: Graph, inputs: Any, shared: Any, updates: Any, result: Any, mode: str, name: str) -> Function:
+def _make(
+    graph: Graph, inputs: Any, shared: Any, updates: Any, result: Any, mode: str, name: str, wanted: int
+) -> Function:  # fmt: skip
     if mode not in config.MODES:
         raise ValueError(f"mode is one of {', '.join(config.MODES)}, not {mode!r}")
     if mode == "reference" or no_compiler():
-        return Interpreted(graph, inputs, shared, updates, result, mode, name)
-    made = Function(graph, inputs, shared, updates, result, mode, name)
+        return Interpreted(graph, inputs, shared, updates, result, mode, name, wanted)
+    made = Function(graph, inputs, shared, updates, result, mode, name, wanted)
     if mode == "debug":
         with config.change(check=True):
             made.compiled(0)
@@ -360,98 +358,6 @@ def no_compiler() -> bool:
         return False
     _warn_no_compiler(choice)
     return True
-
-
-def output_list(outputs: Any) -> tuple[Any, list[Node]]:
-    """How results are returned, and the nodes."""
-    if outputs is None:
-        return "none", []
-    if isinstance(outputs, Mapping):
-        if not all(isinstance(k, str) for k in outputs):
-            raise TypeMismatch("the keys of a dict of outputs are texts")
-        return tuple(outputs), [output_node(o) for o in outputs.values()]
-    if isinstance(outputs, (list, tuple)):
-        return "list", [output_node(o) for o in outputs]
-    return "one", [output_node(outputs)]
-
-
-def output_node(output: Any) -> Node:
-    """The node of an output."""
-    return as_node(output.variable if isinstance(output, Out) else output)
-
-
-def update_pairs(updates: Any) -> list[tuple[Node, Node]]:
-    """Shared variables with their new values; raises TypeMismatch for a variable with two of them."""
-    given = updates.items() if isinstance(updates, Mapping) else updates
-    pairs = [(as_shared(variable), as_node(value, variable.dtype)) for variable, value in given]
-    for tag in (old["tag"] for k, (old, _) in enumerate(pairs) if old in dict(pairs[:k])):
-        raise TypeMismatch(f"{tag} is updated twice")
-    return pairs
-
-
-def as_shared(variable: Any) -> Node:
-    """The node of a shared variable; raises TypeMismatch for anything else."""
-    if not isinstance(variable, Variable) or variable.node.op is not INPUT or not is_shared(variable.node):
-        raise TypeMismatch(f"only shared variables can be updated, not {variable!r}")
-    return variable.node
-
-
-def check_update(old: Node, new: Node) -> None:
-    """Raises TypeMismatch or ShapeError when an update does not have the type of its variable."""
-    if old.dtype != new.dtype:
-        raise TypeMismatch(
-            f"the update of {old['tag']}: {old.type} has dtype {new.dtype}; convert it with .astype({old.dtype!r})"
-        )
-    if not same_type(old.type, new.type):
-        raise ShapeError(f"the update of {old['tag']}: {old.type} has type {new.type}")
-
-
-def check_size(old: Node, before: tuple[int, ...], after: tuple[int, ...]) -> None:
-    """Raises ShapeError when an update would change the sizes of its variable."""
-    if before != after:
-        raise ShapeError(f"the update of {old['tag']}: {old.type} has shape {after} where {before} is needed")
-
-
-def replaced(roots: list[Node], givens: Any) -> list[Node]:
-    """The roots with givens put in."""
-    mapping: dict[Node, Node] = {}
-    for old, new in dict(givens).items():
-        if not isinstance(old, Variable):
-            raise TypeMismatch(f"givens: {old!r} is no variable; give pairs of a variable and what shall stand for it")
-        node, value = old.node, as_node(new, old.dtype)
-        if node.dtype != value.dtype or node.ndim != value.ndim:
-            raise TypeMismatch(f"givens: {value.type} cannot stand for {node.type}")
-        mapping[node] = value
-        for a, b in zip(node.shape, value.shape, strict=True):
-            if isinstance(a, Node) and a.op.name == "symbol" and a is not b:
-                mapping.setdefault(a, b if isinstance(b, Node) else as_node(b))
-    return substitute(roots, mapping) if mapping else roots
-
-
-def unused(given: list[In], roots: list[Node], action: str) -> None:
-    """Complains about inputs of which neither values nor sizes are needed."""
-    if action not in ("raise", "warn", "ignore"):
-        raise ValueError(f"on_unused_input is 'raise', 'warn' or 'ignore', not {action!r}")
-    used = set(reachable(roots))
-    idle = [i for i in given if i.variable.node not in used and not used.intersection(type_nodes(i.variable.node))]
-    if not idle or action == "ignore":
-        return
-    message = (
-        f"the outputs do not depend on {', '.join(i.name or repr(i.variable) for i in idle)}; "
-        "leave it out, or pass on_unused_input='ignore'"
-    )
-    if action == "raise":
-        raise UnusedInputError(message)
-    warnings.warn(message, stacklevel=3)
-
-
-def missing_input(node: Node) -> AgnesiError:
-    """The error for a variable that has no value."""
-    line = line_of(node)
-    return UnknownInputError(
-        f"the outputs need {node['tag']}: {node.type}{f', built at {line},' if line else ''} which is not among the "
-        "inputs; add it to the inputs, give it a value by givens=, or make it a shared variable"
-    )
 
 
 # -- conveniences -----------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from agnesi import config
 from agnesi.errors import CompileError
 from agnesi.runtime import blas
+from agnesi.runtime.threads import available, count
 from agnesi.target.cache import Cache
 from agnesi.target.toolchain import Compiler, compile_shared, find_compiler
 
@@ -107,13 +107,9 @@ def products() -> Finding:
 
 def threads() -> Finding:
     """How many threads are used, of how many processors."""
-    used, cores = config.settings().threads, available_cores()
+    cores = available()
+    used = count(config.settings().threads)
     return Finding(True, "threads", f"{used} used (AGNESI_THREADS), {cores} processor{'s' * (cores != 1)} available")
-
-
-def available_cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cache() -> Finding:

@@ -1,0 +1,115 @@
+"""The entry of a compiled function: sizes, checks, results and scratch memory, between the calls of nests."""
+
+from __future__ import annotations
+
+from agnesi.ir import dims, dtype as dt
+from agnesi.ir.node import TEMP, Node
+from agnesi.ir.type import Dim
+from agnesi.loops.stmt import Check, Let, Program, moments
+from agnesi.target.cfamily import CTYPE, STORED, Printer
+
+SATURATING = {"add": "ag_plus", "sub": "ag_minus", "mul": "ag_times"}
+LARGEST = 2**63 - 1
+
+
+class Entry(Printer):
+    """The lines of the entry function but for the calls of nests.
+
+    Integers wrap, as NumPy's do, but sums and products that are sizes of memory stay the largest integer when they
+    overflow, so that no memory is found for them: wrapped ones would look small.
+    """
+
+    def __init__(self, program: Program) -> None:
+        symbols = {s: f"{name}_d{axis}" for s, (name, axis) in program.symbols.items()}
+        super().__init__(program.buffers, {n: program.storage(n) for n in program.buffers}, symbols)
+        self.program = program
+        self.moments = moments(program)
+        self.large: dict[Node, str] = {}  # sizes that are computed in two ways
+
+    def dim(self, dim: Dim) -> str:
+        if isinstance(dim, int):
+            return str(min(dim, LARGEST))
+        if dim.op is TEMP:
+            return self.large.get(dim) or self.expression(dim)
+        if dim.op.name in SATURATING:
+            return f"{SATURATING[dim.op.name]}({self.dim(dim.args[0])}, {self.dim(dim.args[1])})"
+        return self.expression(dim)
+
+    def inputs(self) -> list[str]:
+        """Names for the inputs, their sizes and strides."""
+        program = self.program
+        lines: list[str] = []
+        place = 0
+        for number, name in enumerate(program.inputs):
+            buffer = program.buffers[name]
+            written = name in program.aliases.values()
+            ctype = STORED[buffer.dtype]
+            lines.append(f"  {'' if written else 'const '}{ctype} *{name} = call->data[{number}];")
+            for axis in range(len(buffer.shape)):
+                lines.append(f"  const int64_t {name}_d{axis} = call->dims[{place + axis}];")
+                if buffer.strides is not None:
+                    lines.append(f"  const int64_t {name}_s{axis} = call->strides[{place + axis}];")
+            place += len(buffer.shape)
+        return lines
+
+    def stage(self, moment: int) -> list[str]:
+        """What is known after so many nests: sizes, checks, outputs and scratch memory."""
+        program = self.program
+        lines: list[str] = []
+        for stmt, at in zip(program.sizes, self.moments.sizes, strict=True):
+            if at == moment and isinstance(stmt, Check):
+                lines.append(f"  {self.check(stmt)}")
+            elif at == moment and isinstance(stmt, Let):
+                name, ctype = stmt.var["name"], CTYPE[stmt.var.dtype]
+                self.local[stmt.var] = name
+                lines.append(f"  const {ctype} {name} = {self.expression(stmt.value)};")
+                if ctype == "int64_t" and stmt.value.op.name in SATURATING:
+                    lines.append(f"  const int64_t {name}_size = {self.dim(stmt.value)};")
+                    self.large[stmt.var] = f"{name}_size"
+        checks = []
+        for check, at in zip(program.checks, self.moments.checks, strict=True):
+            if at != moment:
+                continue
+            left, right = self.dim(check.left), self.dim(check.right)
+            action = "return AG_GENERAL" if check.general else f"return ag_fail(call, {check.site}, {left}, {right})"
+            if left != right:
+                checks.append(f"  if ({left} != {right}) {action};")
+        lines += dict.fromkeys(checks)
+        return [*lines, *self.outputs(moment), *self.arena(moment)]
+
+    def outputs(self, moment: int) -> list[str]:
+        program = self.program
+        place = sum(len(program.buffers[name].shape) for name in program.inputs)
+        lines = []
+        for k, name in enumerate(program.outputs):
+            buffer = program.buffers[name]
+            number = len(program.inputs) + k
+            if name not in program.aliases and self.moments.buffers[name] == moment:
+                for axis, dim in enumerate(buffer.shape):
+                    lines.append(f"  call->dims[{place + axis}] = {self.dim(dim)};")
+                lines.append(f"  AG_TRY(call->alloc(call, {number}));")
+                lines.append(f"  {STORED[buffer.dtype]} *{name} = call->data[{number}];")
+            place += len(buffer.shape)
+        return lines
+
+    def arena(self, moment: int) -> list[str]:
+        """Offsets of the slots, one behind another with a gap, so that no two lie a page apart."""
+        program = self.program
+        due = {name: slot for name, slot in program.slots.items() if self.moments.buffers[name] == moment}
+        if moment and not due:
+            return []
+        lines = ["  bytes = 0;" if moment else "  int64_t bytes = 0;"]
+        slots: dict[int, str] = {}
+        for name, slot in due.items():
+            if slot not in slots:
+                slots[slot] = name
+                buffer = program.buffers[name]
+                size = self.dim(dims.mul(dims.product(buffer.shape), dt.SIZES[buffer.dtype]))
+                lines.append(f"  const int64_t slot{slot} = bytes;")
+                lines.append(f"  bytes = ag_plus(bytes, ag_plus({size}, {64 * (1 + slot % 7) + 63})) & ~(int64_t)63;")
+        lines.append(f"  AG_TRY(call->{'more' if moment else 'enter'}(call, bytes));")
+        for name, slot in due.items():
+            if name not in program.aliases:
+                ctype = STORED[program.buffers[name].dtype]
+                lines.append(f"  {ctype} *{name} = ({ctype} *)(call->arena + slot{slot});")
+        return lines
