@@ -12,6 +12,7 @@ from agnesi.ir.dtype import LIBRARY, SIZES
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, temp, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, same
+from agnesi.loops.parallel import sharing
 from agnesi.loops.stmt import (
     Break,
     Buffer,
@@ -25,6 +26,7 @@ from agnesi.loops.stmt import (
     Stmt,
     Store,
     View,
+    is_shared,
     loads,
     moments,
     read_buffers,
@@ -149,6 +151,8 @@ class NestVerifier:
         self.sizes((stmt.extent,))
         if stmt.kind == "simd":
             self.lanes(stmt)
+        if is_shared(stmt):
+            self.shared(stmt)
         self.levels = (*self.levels, stmt.index)
         self.block(stmt.body)
         self.levels = self.levels[:-1]
@@ -168,6 +172,20 @@ class NestVerifier:
             for node in topological(stated(inner)):
                 if node in combines:
                     raise self.fail(f"a simd loop reads {node['name']}, which it also accumulates")
+
+    def shared(self, stmt: For) -> None:
+        """Iterations that threads share touch different elements, or add to copies of the same ones."""
+        if self.levels:
+            raise self.fail("a loop inside another one is shared among threads")
+        self.sizes((stmt.work,))
+        found = sharing(stmt, self.program)
+        if isinstance(found, str):
+            raise self.fail(f"threads share a loop, but {found}")
+        if set(found.added) != {name for name, _ in stmt.copies}:
+            raise self.fail(f"iterations of different threads add to {', '.join(found.added)}")
+        for name, copies in stmt.copies:
+            if self.buffer(copies).space != "copies" or self.buffer(copies).dtype != self.buffer(name).dtype:
+                raise self.fail(f"{copies} cannot hold copies of {name}")
 
     def let(self, stmt: Let) -> None:
         """A new name for a value of its dtype."""

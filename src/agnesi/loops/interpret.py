@@ -17,7 +17,21 @@ from agnesi.ir import dtype as dt
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, temp, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
-from agnesi.loops.stmt import Break, Buffer, Call, Check, For, Let, Program, Set, Stmt, Store, View, moments
+from agnesi.loops.stmt import (
+    Break,
+    Buffer,
+    Call,
+    Check,
+    For,
+    Let,
+    Program,
+    Set,
+    Stmt,
+    Store,
+    View,
+    is_shared,
+    moments,
+)  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 Action = Callable[[], None]
@@ -239,7 +253,20 @@ class Machine:
                 except Left:
                     return
 
-        return act
+        def act_backwards() -> None:
+            """What threads share may run in any order, but the error reported is that of the first iteration."""
+            self.evaluate(steps)
+            error: CheckFailed | None = None
+            for k in reversed(range(held[count])):
+                held[counter] = np.int64(k)
+                try:
+                    body()
+                except CheckFailed as failed:
+                    error = failed
+            if error is not None:
+                raise error
+
+        return act_backwards if is_shared(stmt) else act
 
     def leave(self, stmt: Break) -> Action:
         steps, source, held = self.code([stmt.value]), self.register(stmt.value), self.registers

@@ -8,15 +8,18 @@ from typing import Any, Literal
 
 from agnesi.ir import dims
 from agnesi.ir.node import LOAD, Node, topological
-from agnesi.ir.type import Dim
+from agnesi.ir.type import Dim, same
 
 Kind = Literal["seq", "simd"]
-Space = Literal["input", "output", "arena", "row"]
+Space = Literal["input", "output", "arena", "row", "copies"]
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """Memory of a shape, row-major unless it has strides (in elements)."""
+    """Memory of a shape, row-major unless it has strides (in elements).
+
+    A row is scratch of which every thread has its own. Copies are what parts of a loop have instead of another buffer.
+    """
 
     name: str
     dtype: str
@@ -27,12 +30,18 @@ class Buffer:
 
 @dataclass(frozen=True)
 class For:
-    """index runs from 0 to extent - 1."""
+    """index runs from 0 to extent - 1.
+
+    work: of one iteration, in additions, where threads may share the iterations; else 0. copies: then, pairs of a
+    buffer to whose elements several iterations add, and the one of which each part of the loop has a copy to add to.
+    """
 
     index: Node
     extent: Dim
     body: tuple[Stmt, ...]
     kind: Kind = "seq"
+    work: Dim = 0
+    copies: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,11 +122,12 @@ Stmt = For | Let | Set | Store | Check | Call | Break
 
 @dataclass
 class Nest:
-    """Statements that become one function, and why they are together."""
+    """Statements that become one function, why they are together, and how threads share each of the outermost loops."""
 
     name: str
     body: list[Stmt]
     reason: str = ""
+    threads: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -194,6 +204,11 @@ def row_major(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
     return tuple(reversed(result))
 
 
+def is_shared(loop: For) -> bool:
+    """Whether threads share the iterations of a loop."""
+    return not same(loop.work, 0)
+
+
 def walk(body: list[Stmt] | tuple[Stmt, ...]) -> Iterator[Stmt]:
     """All statements of a block, loops before what is in them."""
     stack = list(reversed(body))
@@ -218,6 +233,12 @@ def values(stmt: Stmt) -> tuple[Node, ...]:
         case Call(reads=reads, writes=writes, scalars=scalars):
             dims = [d for v in (*reads, writes) for d in (*v.sizes, *v.strides) if isinstance(d, Node)]
             return (*scalars, *(v.offset for v in (*reads, writes)), *dims)
+
+
+def cost(stmt: Stmt) -> int:
+    """The scalar work that stands in a statement itself, in additions."""
+    values = [stmt.value] if isinstance(stmt, (Let, Set, Store)) else []
+    return sum(n.op.cost for n in topological(values))
 
 
 def loads(stmt: Stmt) -> list[Node]:

@@ -1,16 +1,43 @@
-"""What kind of loop each one is: sequential, or simd."""
+"""What kind of loop each one is: sequential or simd, and whether threads share it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from agnesi.loops.stmt import Break, Call, Check, For, Program, Set, Store, loads
+from agnesi.ir import dims
+from agnesi.ir.node import Node, topological
+from agnesi.ir.type import Dim
+from agnesi.loops.parallel import Sharing, sharing, work
+from agnesi.loops.stmt import (
+    Break,
+    Buffer,
+    Call,
+    Check,
+    For,
+    Moments,
+    Nest,
+    Program,
+    Set,
+    Stmt,
+    Store,
+    loads,
+    moments,
+    read_buffers,
+    written_buffers,
+)  # fmt: skip
+
+LITTLE = 20_000  # work, in additions, of loops of known sizes that are too short for threads
 
 
 def mark(program: Program) -> Program:
-    """Marks the innermost loops that leave neither by an error nor by a call as simd."""
+    """Marks the innermost loops that leave neither by an error nor by a call as simd, and outermost ones as shared."""
+    when = moments(program)
     for nest in program.nests:
         nest.body = [mark_loop(s) if isinstance(s, For) else s for s in nest.body]
+        for place, stmt in enumerate(nest.body):
+            if isinstance(stmt, For):
+                nest.body[place], reason = share(stmt, nest, program, when)
+                nest.threads.append(reason)
     return program
 
 
@@ -34,3 +61,47 @@ def independent(loop: For) -> bool:
         if any(name == store.buffer and place != store.index for name, place in read):
             return False
     return True
+
+
+# -- threads ----------------------------------------------------------------------------------------------
+
+
+def share(loop: For, nest: Nest, program: Program, when: Moments) -> tuple[For, str]:
+    """An outermost loop, shared among threads if it can be; and how, or why not."""
+    amount = work(loop.body, program)
+    whole = dims.mul(loop.extent, amount)
+    if isinstance(whole, int) and whole < LITTLE:
+        return loop, "one thread: too short"
+    found = sharing(loop, program)
+    if isinstance(found, str):
+        return loop, f"one thread: {found}"
+    others: list[Stmt] = [s for s in nest.body if s is not loop]
+    if set(found.rows) & {program.storage(n) for n in read_buffers(others) | written_buffers(others)}:
+        return loop, "one thread: another loop uses its scratch"
+    if found.added and not all(known_at_entry(d, when, program) for d in sizes_for(found, loop, amount, program)):
+        return loop, "one thread: sizes are known only later"
+    copies = tuple((name, copies_of(name, program)) for name in found.added)
+    how = "threads"
+    if found.totals or found.added:
+        what = [*(["accumulators"] if found.totals else []), *([f"a copy of {name}" for name in found.added])]
+        how += f", {' and '.join(what)} for each part"
+    return replace(loop, work=amount, copies=copies), how
+
+
+def copies_of(name: str, program: Program) -> str:
+    """A new buffer for copies of another one."""
+    buffer = program.buffers[name]
+    made = f"copies{len(program.buffers)}"
+    program.buffers[made] = Buffer(made, buffer.dtype, buffer.shape, "copies")
+    return made
+
+
+def sizes_for(found: Sharing, loop: For, amount: Dim, program: Program) -> list[Dim]:
+    """The sizes on which it depends how many copies there are, and how large they are."""
+    return [loop.extent, amount, *(d for name in found.added for d in program.buffers[name].shape)]
+
+
+def known_at_entry(size: Dim, when: Moments, program: Program) -> bool:
+    """Whether a size does not wait for values that loops compute."""
+    late = {s.var for s, at in zip(program.sizes, when.sizes, strict=True) if at and not isinstance(s, Check)}
+    return not isinstance(size, Node) or not late.intersection(topological([size]))

@@ -223,14 +223,13 @@ def share(program: Program, reads: list[set[str]], writes: list[set[str]]) -> No
                 first.setdefault(name, k)
                 last[name] = k
     slots = 0
-    free: dict[tuple[Dim, str, int], list[tuple[int, int]]] = {}
+    free: dict[tuple[Dim, str, int, bool], list[tuple[int, int]]] = {}
     late = moments(program).buffers
     for name in sorted(first, key=first.__getitem__):
         buffer = program.buffers[name]
         count = dims.product(buffer.shape)
-        waiting = free.setdefault(
-            (count, buffer.dtype, late[name]), []
-        )  # the slot that is free first is the first to look at
+        kind = (count, buffer.dtype, late[name], buffer.space == "row")
+        waiting = free.setdefault(kind, [])  # the slot that is free first is the first to look at
         if waiting and waiting[0][0] <= first[name]:
             slot = heappop(waiting)[1]
         else:

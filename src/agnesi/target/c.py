@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from agnesi.loops.stmt import Program, walk
+from agnesi.loops.stmt import Program
 from agnesi.target.entry import Entry
-from agnesi.target.nest import NestPrinter, cost
+from agnesi.target.nest import Function, Functions
 
 UNIT_COST = 1000  # scalar work, in additions, from which it pays to start one more compiler
 FAMILIES = {
@@ -32,50 +31,34 @@ def headers(text: str) -> str:
     return "\n".join([*left_out, *(f'#include "{name}"' for name in included)])
 
 
-@dataclass
-class NestFunction:
-    """A nest as C text without its name; alike nests share one."""
-
-    name: str
-    returns: str
-    body: str
-    cost: int
-
-    def head(self) -> str:
-        return f"{self.returns} {self.name}{self.body[: self.body.index(') {') + 1]}"
-
-
 def units(program: Program, most: int = 1) -> list[str]:
     """The C texts of a program, at most so many, to be compiled side by side; the first holds the entry `ag_main`."""
     start = Entry(program)
-    functions: dict[str, NestFunction] = {}
-    support = start.support
+    functions = Functions(program)
     lines = ["int ag_main(struct ag_call *call) {", *start.inputs(), *start.stage(0)]
     for number, nest in enumerate(program.nests):
-        printer = NestPrinter(start, nest)
-        body, args = printer.function()
-        support |= printer.support
-        work = sum(cost(s) for s in walk(nest.body))
-        returns = "int" if printer.fails else "void"
-        function = functions.setdefault(body, NestFunction(f"nest{len(functions)}", returns, body, work))
-        call = f"{function.name}({args})"
-        lines.append(f"  AG_TRY({call});" if printer.fails else f"  {call};")
+        lines += functions.emit(nest, start)
         lines += start.stage(number + 1)
-    entry = "\n".join([*lines, "  return AG_OK;\n}"])
-    parts = divide(list(functions.values()), most)
+    lines += ["  return AG_OK;", "}"]
+    support = start.support | functions.support
+    parts = divide(list(functions.pure.values()), most)
     qualifier = "AG_NEST" if len(parts) == 1 else "AG_PART"
-    bodies = ["\n\n".join(f"{qualifier} {f.returns} {f.name}{f.body}" for f in part) for part in parts]
-    texts = ["\n\n".join([headers(body), *support, body]) for body in bodies]
+    bodies = [[f"{qualifier} {f.returns} {f.name}{f.text}" for f in part] for part in parts]
     elsewhere = [f"AG_PART {f.head()};" for part in parts[1:] for f in part]
-    texts[0] = "\n\n".join([texts[0], *(["\n".join(elsewhere)] if elsewhere else []), entry]) + "\n"
+    bodies[0] += ["\n".join(elsewhere)] if elsewhere else []
+    bodies[0] += [f.part for f in functions.pure.values() if f.part]
+    bodies[0] += [f"AG_NEST {f.returns} {f.name}{f.text}" for f in functions.sharing.values()]
+    texts = ["\n\n".join(body) for body in bodies]
+    texts = ["\n\n".join([headers(text), *support, text]) for text in texts]
+    texts[0] = "\n\n".join([texts[0], "\n".join(lines)]) + "\n"
     return texts
 
 
-def divide(functions: list[NestFunction], most: int) -> list[list[NestFunction]]:
+def divide(functions: list[Function], most: int) -> list[list[Function]]:
     """The functions in as many parts as their work justifies, about equal ones."""
     total = sum(f.cost for f in functions)
     count = max(1, min(most, total // UNIT_COST + 1 if total > UNIT_COST else 1, len(functions)))
-    parts: list[list[NestFunction]] = [[] for _ in range(count)]
+    parts: list[list[Function]] = [[] for _ in range(count)]
     loads = [0] * count
     for f in sorted(functions, key=lambda f: -f.cost):
         k = loads.index(min(loads))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import TEMP, Node
 from agnesi.ir.type import Dim
-from agnesi.loops.stmt import Check, Let, Program, moments
+from agnesi.loops.stmt import Buffer, Check, For, Let, Program, Set, moments
 from agnesi.target.cfamily import CTYPE, STORED, Printer
 
+BLOCK = 8192  # elements added up before partial results are joined: keeps float32 sums accurate
+NEAR = 512  # elements whose arguments are looked at before a loop for ordinary ones is taken
 SATURATING = {"add": "ag_plus", "sub": "ag_minus", "mul": "ag_times"}
 LARGEST = 2**63 - 1
 
@@ -96,6 +98,7 @@ class Entry(Printer):
         """Offsets of the slots, one behind another with a gap, so that no two lie a page apart."""
         program = self.program
         due = {name: slot for name, slot in program.slots.items() if self.moments.buffers[name] == moment}
+        copies = {} if moment else self.copies()
         if moment and not due:
             return []
         lines = ["  bytes = 0;" if moment else "  int64_t bytes = 0;"]
@@ -103,13 +106,51 @@ class Entry(Printer):
         for name, slot in due.items():
             if slot not in slots:
                 slots[slot] = name
-                buffer = program.buffers[name]
-                size = self.dim(dims.mul(dims.product(buffer.shape), dt.SIZES[buffer.dtype]))
+                size = self.bytes_of(program.buffers[name])
                 lines.append(f"  const int64_t slot{slot} = bytes;")
                 lines.append(f"  bytes = ag_plus(bytes, ag_plus({size}, {64 * (1 + slot % 7) + 63})) & ~(int64_t)63;")
+        for name, size in copies.items():
+            lines.append(f"  const int64_t at_{name} = bytes;")
+            lines.append(f"  bytes = ag_plus(bytes, {size});")
         lines.append(f"  AG_TRY(call->{'more' if moment else 'enter'}(call, bytes));")
         for name, slot in due.items():
             if name not in program.aliases:
                 ctype = STORED[program.buffers[name].dtype]
                 lines.append(f"  {ctype} *{name} = ({ctype} *)(call->arena + slot{slot});")
+        for name in copies:
+            ctype = STORED[program.buffers[name].dtype]
+            lines.append(f"  {ctype} *{name} = ({ctype} *)(call->arena + at_{name});")
         return lines
+
+    def bytes_of(self, buffer: Buffer) -> str:
+        """The bytes of a buffer; rows are there for each thread."""
+        if buffer.space == "row":
+            return f"ag_times({step(buffer, self)}, call->pool->threads * {dt.SIZES[buffer.dtype]})"
+        return self.dim(dims.mul(dims.product(buffer.shape), dt.SIZES[buffer.dtype]))
+
+    def copies(self) -> dict[str, str]:
+        """The bytes of copies that parts of loops have of buffers to which they add; the first part has the buffer."""
+        found = {}
+        for loop in (s for nest in self.program.nests for s in nest.body if isinstance(s, For)):
+            for name, copies in loop.copies:
+                buffer, n = self.program.buffers[name], self.dim(loop.extent)
+                parts = f"ag_parts({n}, {grain(loop, self.program, self)})"
+                found[copies] = f"ag_times({parts} - 1, {step(buffer, self)} * {dt.SIZES[buffer.dtype]})"
+        return found
+
+
+def step(buffer: Buffer, printer: Printer) -> str:
+    """The distance of copies of a buffer, in elements: they begin at cache lines."""
+    return f"AG_STEP({printer.dim(dims.product(buffer.shape))}, {dt.SIZES[buffer.dtype]})"
+
+
+def grain(loop: For, program: Program, printer: Printer) -> str:
+    """How many iterations of a shared loop make a part."""
+    sums = any(isinstance(s, Set) for s in loop.body)
+    unit = 1 if loop.kind != "simd" else BLOCK if sums else NEAR
+    sizes = [dims.product(program.buffers[name].shape) for name, _ in loop.copies]
+    copied: Dim = 0
+    for size in sizes:
+        copied = dims.add(copied, size)
+    amounts = (printer.dim(d) for d in (loop.extent, loop.work))
+    return f"ag_grain(call->pool, {', '.join(amounts)}, {unit}, {printer.dim(copied)})"

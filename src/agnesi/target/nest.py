@@ -1,305 +1,192 @@
-"""Nests as C functions: loops, accumulators in lanes, library calls."""
+"""Nests as C functions; loops that threads share as functions of parts."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from agnesi.errors import VerificationError
-from agnesi.ir import dims, dtype as dt
-from agnesi.ir.node import CONST, Node, topological, value_of
-from agnesi.ir.op import OPS
-from agnesi.loops.stmt import (
-    Break,
-    Call,
-    Check,
-    For,
-    Let,
-    Nest,
-    Set,
-    Stmt,
-    Store,
-    View,
-    walk,
-    written_buffers,
-)  # fmt: skip
-from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, number_of, operation, stored
-from agnesi.target.ordinary import C_BITS, FAR, guarded, slice_of, wide
+from agnesi.ir import dims
+from agnesi.ir.node import Node
+from agnesi.loops.parallel import Sharing, sharing
+from agnesi.loops.stmt import For, Nest, Program, Stmt, is_shared
+from agnesi.target.body import BodyPrinter, neutral
+from agnesi.target.cfamily import CTYPE, Printer, loaded, stored
+from agnesi.target.entry import grain, step
 
-LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
-FEW_LANES = 16  # where the body is long
-LONG_COST = 100  # scalar work, in additions, from which the compiler's time for a nest counts
-BLOCK = 8192  # elements added up before partial results are joined: keeps float32 sums accurate
-NEAR = 512  # elements whose angles are looked at before a loop for ordinary ones is taken
+PART = """struct NAME_args {
+FIELDS
+};
+
+static int NAME_part(struct ag_call *call, const void *args, int64_t lo, int64_t hi, int32_t thread) {
+  const struct NAME_args *a = args;
+LINES
+}"""
 
 
-class NestPrinter(Printer):
-    """One nest as a function; its buffers and sizes become parameters p0, p1 ... in order of appearance."""
+@dataclass
+class Function:
+    """A C function without its name; alike ones are one. part: how threads call it, if they do."""
 
-    def __init__(self, entry: Entry, nest: Nest) -> None:
-        storage = entry.storage
-        super().__init__(entry.buffers, storage, entry.symbols)
-        self.nest = nest
-        self.written = {storage[n] for n in written_buffers(nest.body)}
-        self.pointers: dict[str, str] = {}
-        self.scalars: dict[str, str] = {}
-        self.long = sum(cost(s) for s in walk(nest.body)) > LONG_COST
-        self.fails = any(isinstance(s, Check) or (isinstance(s, Call) and s.site) for s in walk(nest.body))
-        self.calls = self.fails or any(isinstance(s, Call) for s in walk(nest.body))
-        self.lines: list[str] = []
+    name: str
+    returns: str
+    text: str
+    cost: int
+    part: str = ""
 
-    def pointer(self, name: str) -> str:
-        return self.pointers.setdefault(self.storage[name], f"p{len(self.pointers)}")
+    def head(self) -> str:
+        return f"{self.returns} {self.name}{self.text[: self.text.index(') {') + 1]}"
 
-    def outside(self, name: str, dtype: str) -> str:
-        self.free.setdefault(name, f"const {CTYPE[dtype]}")
-        return self.scalars.setdefault(name, f"n{len(self.scalars)}")
 
-    def expression(self, node: Node) -> str:
-        """In long nests numbers are parameters, so that nests that differ in numbers only are compiled once."""
-        if self.long and node.op is CONST and dt.is_inexact(node.dtype) and abs(value_of(node)) not in (0, 1, math.inf):
-            text = literal(value_of(node), node.dtype)
-            return self.outside(text, node.dtype)
-        return super().expression(node)
+@dataclass
+class Functions:
+    """The functions of a program. pure: those that call no others, so that they may stand in any unit."""
 
-    def function(self) -> tuple[str, str]:
-        """The parameters and body as text, and the arguments to call it with."""
-        self.block(self.nest.body, "  ")
-        params, args = [], []
-        if self.calls:
-            params.append("struct ag_call *call")
-            args.append("call")
-        for name, param in self.pointers.items():
-            const = "" if name in self.written else "const "
-            params.append(f"{const}{STORED[self.buffers[name].dtype]} *restrict {param}")
-            args.append(name)
-        for name, param in self.scalars.items():
-            params.append(f"{self.free[name]} {param}")
-            args.append(name)
-        body = "\n".join(self.lines)
-        tail = "\n  return AG_OK;" if self.fails else ""
-        return f"({', '.join(params) or 'void'}) {{\n{body}{tail}\n}}", ", ".join(args)
+    program: Program
+    pure: dict[str, Function] = field(default_factory=dict)
+    sharing: dict[str, Function] = field(default_factory=dict)
+    support: dict[str, None] = field(default_factory=dict)
 
-    # -- statements -----------------------------------------------------------------------------------
+    def add(self, text: str, part: str, printer: BodyPrinter) -> str:
+        """Takes in a function that a printer has made, unless it is there already; its name."""
+        self.support |= printer.support
+        table = self.pure if part or not isinstance(printer, NestPrinter) or not printer.shares else self.sharing
+        name = f"{'nest' if table is self.pure else 'whole'}{len(table)}"
+        made = Function(name, "int" if printer.fails else "void", text, printer.cost, part.replace("NAME", name))
+        return table.setdefault(text + part, made).name
 
-    def block(self, body: Sequence[Stmt], tab: str) -> None:
-        for stmt in body:
-            self.statement(stmt, tab)
+    def emit(self, nest: Nest, entry: Printer) -> list[str]:
+        """The lines that carry out a nest."""
+        first = nest.body[0]
+        if len(nest.body) == 1 and isinstance(first, For) and is_shared(first) and not totals_of(first, self.program):
+            return LoopPrinter(entry, first, self).emit()
+        return NestPrinter(entry, nest.body, self).emit()
 
-    def statement(self, stmt: Stmt, tab: str) -> None:
-        match stmt:
-            case For():
-                self.loop(stmt, tab)
-            case Let(var, value, mutable):
-                text = self.strip(self.expression(value))
-                name = self.local.setdefault(var, f"v{len(self.local)}")
-                self.lines.append(f"{tab}{'' if mutable else 'const '}{CTYPE[var.dtype]} {name} = {text};")
-            case Set(var, value, combine):
-                name = self.local[var]
-                text = self.expression(value)
-                text = self.join(combine, var.dtype, name, text) if combine else self.strip(text)
-                self.lines.append(f"{tab}{name} = {text};")
-            case Store(buffer, idx, value, combine):
-                place, dtype = self.element(buffer, idx), self.buffers[buffer].dtype
-                text = self.expression(value)
-                if combine:
-                    text = self.join(combine, dtype, loaded(place, dtype), text)
-                self.lines.append(f"{tab}{place} = {stored(self.strip(text), dtype)};")
-            case Check():
-                self.lines.append(tab + self.check(stmt))
-            case Break(value):
-                self.lines.append(f"{tab}if ({self.strip(self.expression(value))}) break;")
-            case Call():
-                self.call(stmt, tab)
 
-    def join(self, combine: str, dtype: str, old: str, new: str) -> str:
-        """The text of old joined with new; max and min are fastest with the new value first."""
-        if OPS[combine].support:
-            self.support[OPS[combine].support] = None
-        operands = [new, old] if combine in ("maximum", "minimum") else [old, new]
-        return operation(combine, dtype, dtype, operands, {})
+def totals_of(loop: For, program: Program) -> bool:
+    """Whether parts of a loop give back what is to be joined."""
+    found = sharing(loop, program)
+    return isinstance(found, Sharing) and bool(found.totals or found.added)
+
+
+class NestPrinter(BodyPrinter):
+    """A nest as a function."""
+
+    def __init__(self, entry: Printer, body: list[Stmt], functions: Functions) -> None:
+        super().__init__(entry, body)
+        self.functions = functions
+        self.shares = any(isinstance(s, For) and is_shared(s) for s in body)
+        self.fails, self.calls = self.fails or self.shares, self.calls or self.shares
+
+    def emit(self) -> list[str]:
+        """Makes the function; the line that calls it."""
+        self.block(self.body, "  ")
+        name = self.functions.add(self.function(self.head()), "", self)
+        given = [*(["call"] if self.calls else []), *(p.argument for p in self.parameters())]
+        call = f"{name}({', '.join(given)})"
+        return [f"  AG_TRY({call});" if self.fails else f"  {call};"]
 
     def loop(self, stmt: For, tab: str) -> None:
-        sums = [s for s in stmt.body if isinstance(s, Set)]
-        small = isinstance(stmt.extent, int) and stmt.extent <= FEW_LANES
-        if stmt.kind == "simd" and sums and not small:
-            self.lanes(stmt, sums, tab)
-            return
-        i, n = self.expression(stmt.index), self.dim(stmt.extent)
-        if not guarded(stmt):
-            self.lines.append(f"{tab}for (int64_t {i} = 0; {i} < {n}; {i}++) {{")
-            self.block(stmt.body, tab + "  ")
-            self.lines.append(f"{tab}}}")
-            return
-        self.lines.append(f"{tab}for (int64_t b = 0; b < {n}; b += {NEAR}) {{")
-        self.lines.append(f"{tab}  const int64_t e = b + {NEAR} < {n} ? b + {NEAR} : {n};")
-        first = len(self.lines)
-        self.lines.append(f"{tab}  for (int64_t {i} = b; {i} < e; {i}++) {{")
-        self.block(stmt.body, tab + "    ")
-        self.lines.append(f"{tab}  }}")
-        self.guard(stmt, first, tab + "  ")
-        self.lines.append(f"{tab}}}")
-
-    def guard(self, stmt: For, first: int, tab: str) -> None:
-        """Where a loop calls functions with a form for ordinary arguments, gives blocks of those lines of their own.
-
-        The lines from `first` on serve the block from b to e. Those of any argument have branches or more to do.
-        """
-        found = guarded(stmt)
-        if not found:
-            return
-        lines = [f"  {line}" for line in self.lines[first:]]
-        del self.lines[first:]
-        i = self.expression(stmt.index)
-        kinds = sorted({wide(n) for n in found})
-        self.lines += [f"{tab}{C_BITS[kind]} far_{kind} = 0;" for kind in kinds]
-        self.lines.append(f"{tab}for (int64_t {i} = b; {i} < e; {i}++) {{")
-        self.block(slice_of(stmt.body, [a for n in found for a in n.args]), tab + "  ")
-        self.lines += list(dict.fromkeys(f"{tab}  {self.far(n)}" for n in found))
-        self.lines.append(f"{tab}}}")
-        asked = " | ".join(f"(far_{kind} >> {63 if kind == 'float64' else 31})" for kind in kinds)
-        self.lines += [
-            f"{tab}if ({asked}) {{",
-            *(line for line in lines if "AG_LANES" not in line),
-            f"{tab}}} else {{",
-        ]
-        names = "|".join(FAR)
-        self.lines += [re.sub(rf"\bv_({names})(f?)\(", r"v_\1_near\2(", line) for line in lines]
-        self.lines.append(f"{tab}}}")
-
-    def far(self, n: Node) -> str:
-        """The line that notes whether the arguments of a function are not ordinary."""
-        operands = ", ".join(self.strip(self.expression(a)) for a in n.args)
-        suffix = "" if wide(n) == "float64" else "f"
-        return f"far_{wide(n)} |= v_{FAR[n.op.name]}_far{suffix}({operands});"
-
-    def lanes(self, stmt: For, sums: list[Set], tab: str) -> None:
-        """A reducing loop: partial results side by side, joined by a tree after each block."""
-        width = FEW_LANES if sum(cost(s) for s in stmt.body) > 60 else LANES
-        i, n = self.expression(stmt.index), self.dim(stmt.extent)
-        inner = tab + "    "
-        self.lines.append(f"{tab}for (int64_t b = 0; b < {n}; b += {BLOCK}) {{")
-        self.lines.append(f"{tab}  const int64_t e = b + {BLOCK} < {n} ? b + {BLOCK} : {n};")
-        first = len(self.lines)
-        partial: dict[Node, str] = {}
-        for s in sums:
-            name, ctype = self.local[s.var], CTYPE[s.var.dtype]
-            partial[s.var] = f"{name}_p[q]"
-            init = OPS[neutral_op(s)].init
-            assert init is not None
-            text = literal(init(s.var.dtype), s.var.dtype)
-            self.lines.append(f"{tab}  {ctype} {name}_p[{width}];")
-            self.lines.append(f"{tab}  AG_LANES({width})")
-            self.lines.append(f"{tab}  for (int q = 0; q < {width}; q++) {name}_p[q] = {text};")
-        outer = dict(self.local)
-        self.local |= partial
-        named = dict(self.local)
-        self.lines.append(f"{tab}  int64_t j = b;")
-        self.lines.append(f"{tab}  for (; j + {width} <= e; j += {width}) {{")
-        self.lines.append(f"{inner}AG_LANES({width})")
-        self.lines.append(f"{inner}for (int q = 0; q < {width}; q++) {{")
-        self.lines.append(f"{inner}  const int64_t {i} = j + q;")
-        self.block(stmt.body, inner + "  ")
-        self.lines.append(f"{inner}}}")
-        self.lines.append(f"{tab}  }}")
-        self.local = named
-        self.lines.append(f"{tab}  for (int q = 0; q < e - j; q++) {{")
-        self.lines.append(f"{inner}const int64_t {i} = j + q;")
-        self.block(stmt.body, inner)
-        self.lines.append(f"{tab}  }}")
-        self.local = outer
-        for s in sums:
-            self.tree(s, width, tab + "  ")
-        self.guard(stmt, first, tab + "  ")
-        self.lines.append(f"{tab}}}")
-
-    def tree(self, s: Set, width: int, tab: str) -> None:
-        """The partial results joined pairwise, then with the accumulator."""
-        name = self.local[s.var]
-        half = width // 2
-        while half:
-            text = self.join(s.combine, s.var.dtype, f"{name}_p[q]", f"{name}_p[q + {half}]")
-            if half > 1:
-                self.lines.append(f"{tab}AG_LANES({half})")
-                self.lines.append(f"{tab}for (int q = 0; q < {half}; q++) {name}_p[q] = {self.strip(text)};")
-            half //= 2
-        last = self.join(s.combine, s.var.dtype, f"{name}_p[0]", f"{name}_p[1]")
-        self.lines.append(f"{tab}{name} = {self.join(s.combine, s.var.dtype, name, last)};")
-
-    def python(self, stmt: Call, tab: str) -> None:
-        """A Python function, or one of its results: arrays with their sizes."""
-        views = [*stmt.reads, stmt.writes]
-        self.lines.append(f"{tab}{{")
-        for k, view in enumerate(views):
-            sizes = ", ".join(self.dim(d) for d in view.sizes) or "0"
-            self.lines.append(f"{tab}  const int64_t s{k}[] = {{{sizes}}};")
-        arrays = [
-            f"{{(void *)({self.base(v)}), {number_of(self.buffers[v.buffer].dtype)}, {len(v.sizes)}, s{k}}}"
-            for k, v in enumerate(views)
-        ]
-        self.lines.append(f"{tab}  struct ag_array arrays[] = {{{', '.join(arrays)}}};")
-        self.lines.append(f"{tab}  AG_TRY(call->python(call, {stmt.site}, {stmt.result}, {len(views)}, arrays));")
-        self.lines.append(f"{tab}}}")
-
-    def call(self, stmt: Call, tab: str) -> None:
-        if stmt.name == "python":
-            self.python(stmt, tab)
-            return
-        if stmt.name == "argsort":
-            sizes = [self.dim(dims.product(stmt.writes.sizes[:-1])), self.dim(stmt.writes.sizes[-1])]
-            arrays = [*(self.base(v) for v in (*stmt.reads, stmt.writes)), self.pointer(stmt.workspace)]
-            self.lines.append(f"{tab}ag_argsort_{stmt.dtype}({', '.join([*sizes, *arrays])});")
-            return
-        if stmt.name.startswith("search"):
-            a, v = stmt.reads
-            vector = [self.dim(a.sizes[0]), self.base(a), self.dim(a.strides[0])]
-            args = [*vector, self.dim(dims.product(v.sizes)), self.base(v), self.base(stmt.writes)]
-            self.lines.append(f"{tab}ag_{stmt.name}_{stmt.dtype}({', '.join(args)});")
-            return
-        suffix = dt.LIBRARY[stmt.dtype]
-        if stmt.name == "gemm":
-            a, b = stmt.reads
-            m, k = (self.dim(d) for d in a.sizes)
-            n = self.dim(b.sizes[1])
-            alpha, beta = (self.expression(s) for s in stmt.scalars)
-            c = stmt.writes
-            args = [
-                "call",
-                m,
-                n,
-                k,
-                alpha,
-                *self.matrix(a),
-                *self.matrix(b),
-                beta,
-                self.base(c),
-                self.dim(c.strides[0]),
-            ]
-            self.lines.append(f"{tab}call->library->gemm_{suffix}({', '.join(args)});")
-        elif stmt.name == "solve":
-            n, m = (self.dim(d) for d in stmt.writes.sizes)
-            places = [self.base(v) for v in (*stmt.reads, stmt.writes)]
-            args = [n, m, *places, self.pointer(stmt.workspace)]
-            self.lines.append(f"{tab}const int pivot = call->library->solve_{suffix}({', '.join(args)});")
-            self.lines.append(f"{tab}if (pivot) return ag_fail(call, {stmt.site}, pivot - 1, {n});")
+        if is_shared(stmt):
+            self.lines += [tab[2:] + line for line in LoopPrinter(self, stmt, self.functions).emit()]
         else:
-            raise VerificationError(f"no library routine {stmt.name}")
-
-    def base(self, view: View) -> str:
-        offset = self.expression(view.offset)
-        return self.pointer(view.buffer) + ("" if offset == "0" else f" + {offset}")
-
-    def matrix(self, view: View) -> tuple[str, str, str]:
-        return self.base(view), self.dim(view.strides[0]), self.dim(view.strides[1])
+            super().loop(stmt, tab)
 
 
-def neutral_op(s: Set) -> str:
-    """The reduction whose neutral element belongs to a combining op."""
-    return next(op.name for op in OPS.values() if op.kind == "reduce" and op.combine == s.combine)
+@dataclass
+class Total:
+    """An accumulator from outside: its name in a part, and where a part leaves what it has added up."""
+
+    var: Node
+    combine: str
+    name: str
+    result: str
+
+    @property
+    def ctype(self) -> str:
+        return CTYPE[self.var.dtype]
 
 
-def cost(stmt: Stmt) -> int:
-    """The scalar work of a statement, in additions."""
-    values = [stmt.value] if isinstance(stmt, (Let, Set, Store)) else []
-    return sum(n.op.cost for n in topological(values))
+@dataclass
+class Passed:
+    """What threads are given: a field of a structure, its value, and the argument that a thread makes of it, if any."""
+
+    field: str
+    value: str
+    argument: str = ""
+
+
+class LoopPrinter(BodyPrinter):
+    """A part of a loop as a function, from iteration lo to hi - 1, and its call by threads."""
+
+    def __init__(self, outer: Printer, loop: For, functions: Functions) -> None:
+        super().__init__(outer, [loop], loop)
+        found = sharing(loop, functions.program)
+        assert isinstance(found, Sharing)
+        self.whole, self.sharing, self.functions, self.copies = loop, found, functions, dict(loop.copies)
+        self.totals = [Total(var, op, f"v{k}", f"r{k}") for k, (var, op) in enumerate(found.totals.items())]
+
+    def emit(self) -> list[str]:
+        """Makes the function; the lines that have threads call it, and join what they give back."""
+        self.local = {t.var: t.name for t in self.totals}
+        self.lines = [f"  {t.ctype} {t.name} = {neutral(t.combine, t.var.dtype)};" for t in self.totals]
+        self.block(self.body, "  ")
+        self.lines += [f"  *{t.result} = {t.name};" for t in self.totals]
+        results = [f"{t.ctype} *restrict {t.result}" for t in self.totals]
+        text = self.function([*self.head(), *results, "const int64_t lo", "const int64_t hi"])
+        passed = self.passed()
+        name = self.functions.add(text, self.part(passed), self)
+        n, size = self.outer.dim(self.whole.extent), grain(self.whole, self.functions.program, self.outer)
+        values = ", ".join(p.value for p in passed)
+        if not self.totals and not self.copies:
+            return [f"  AG_SHARE({name}, {n}, {size}, {values});"]
+        lines = [f"const int64_t grain = {size};", *(f"{t.ctype} {t.result}[AG_MOST_PARTS];" for t in self.totals)]
+        lines += [f"AG_SHARE({name}, {n}, grain, {values});", *self.joined(n)]
+        return ["  {", *(f"    {line}" for line in lines), "  }"]
+
+    def passed(self) -> list[Passed]:
+        """What threads are given."""
+        names = {param: name for name, param in self.pointers.items()}
+        result = [Passed("int64_t grain", "grain")] if self.totals or self.copies else []
+        for p in self.parameters():
+            name = names.get(p.name, "")
+            own = name in self.sharing.rows
+            argument = p.name if name in self.copies else f"a->{p.name}{f' + thread * a->step_{p.name}' if own else ''}"
+            result.append(Passed(f"{p.ctype}{p.name}", p.argument, argument))
+            if own or name in self.copies:
+                result.append(Passed(f"int64_t step_{p.name}", step(self.buffers[name], self.outer)))
+            if name in self.copies:
+                result.append(Passed(f"{p.ctype}copies_{p.name}", self.outer.pointer(self.copies[name])))
+        result += [Passed(f"{t.ctype} *{t.result}", t.result, f"a->{t.result} + lo / a->grain") for t in self.totals]
+        return result
+
+    def part(self, passed: Sequence[Passed]) -> str:
+        """The C text by which a thread calls the function."""
+        lines = []
+        for name in self.copies:
+            param, ctype, dtype = self.pointers[name], self.stored(name), self.buffers[name].dtype
+            empty = stored(neutral(self.sharing.added[name], dtype), dtype)
+            copy = f"a->copies_{param} + (lo / a->grain - 1) * a->step_{param}"
+            lines.append(f"{ctype} *{param} = lo ? {copy} : a->{param};")
+            lines.append(f"for (int64_t j = 0; lo && j < a->step_{param}; j++) {param}[j] = {empty};")
+        given = [*(["call"] if self.calls else []), *(p.argument for p in passed if p.argument), "lo", "hi"]
+        lines += (
+            [f"return NAME({', '.join(given)});"] if self.fails else [f"NAME({', '.join(given)});", "return AG_OK;"]
+        )
+        fields = "\n".join(f"  {p.field};" for p in passed)
+        return PART.replace("FIELDS", fields).replace("LINES", "\n".join(f"  {line}" for line in lines))
+
+    def joined(self, n: str) -> list[str]:
+        """Joins what parts have added up, the first ones first."""
+        lines = []
+        for t in self.totals:
+            total = self.outer.local[t.var]
+            text = self.strip(self.join(t.combine, t.var.dtype, total, f"{t.result}[k]"))
+            lines.append(f"for (int64_t k = 0; k * grain < {n}; k++) {total} = {text};")
+        for name, copies in self.copies.items():
+            dtype, to = self.buffers[name].dtype, self.outer.pointer(name)
+            size = self.outer.dim(dims.product(self.buffers[name].shape))
+            copy = f"{self.outer.pointer(copies)}[(k - 1) * ({step(self.buffers[name], self.outer)}) + j]"
+            text = self.join(self.sharing.added[name], dtype, loaded(f"{to}[j]", dtype), loaded(copy, dtype))
+            lines.append(f"for (int64_t k = 1; k * grain < {n}; k++)")
+            lines.append(f"  for (int64_t j = 0; j < {size}; j++) {to}[j] = {stored(self.strip(text), dtype)};")
+        return lines

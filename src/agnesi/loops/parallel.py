@@ -1,0 +1,105 @@
+"""Which loops threads can share: iterations touch different elements, or add to the same ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from agnesi.ir import dims
+from agnesi.ir.dtype import SIZES
+from agnesi.ir.node import INDEX, LOAD, TEMP, Node, topological
+from agnesi.ir.type import Dim
+from agnesi.loops.stmt import Break, Call, Check, For, Let, Program, Set, Stmt, Store, cost, loads, values, walk
+
+SCALAR = 4  # how much longer a loop takes that is not vectorised
+BYTES = 8  # read or written in the time of an addition
+
+Access = tuple[tuple[Node, ...], str]  # index and combining op, "" for a plain store, "load" for a load
+
+
+@dataclass
+class Sharing:
+    """What threads need besides their iterations of a loop.
+
+    totals: accumulators from outside with the ops that join what each part of the loop adds up; added: buffers to whose
+    elements several iterations add, likewise; rows: scratch of which each thread needs its own.
+    """
+
+    totals: dict[Node, str] = field(default_factory=dict)
+    added: dict[str, str] = field(default_factory=dict)
+    rows: list[str] = field(default_factory=list)
+
+
+def sharing(loop: For, program: Program) -> Sharing | str:
+    """What it takes to share a loop among threads, or why that cannot be."""
+    if any(isinstance(s, Call) for s in walk(loop.body)):
+        return "it calls a library routine"
+    if any(isinstance(s, Break) for s in loop.body):
+        return "it may end early"
+    found = Sharing()
+    given = {s.var for s in walk(loop.body) if isinstance(s, Let)}
+    for stmt in walk(loop.body):
+        if (
+            isinstance(stmt, Set)
+            and stmt.var not in given
+            and found.totals.setdefault(stmt.var, stmt.combine) != stmt.combine
+        ):
+            return f"it joins {stmt.var['name']} in two ways"
+    inside = set(topological(v for s in walk(loop.body) for v in values(s)))
+    if inside & set(found.totals):
+        return "it reads what it adds up"
+    accesses = collect(loop, program)
+    for name, touched in accesses.items():
+        if all(combine == "load" for _, combine in touched):
+            continue
+        apart = any(
+            distinct([idx[axis] for idx, _ in touched], loop.index, given) for axis in range(len(touched[0][0]))
+        )
+        if apart:
+            continue
+        combines = {combine for _, combine in touched}
+        if program.buffers[name].space == "row" and not any(loop.index in topological(idx) for idx, _ in touched):
+            found.rows.append(name)
+        elif len(combines) == 1 and combines.isdisjoint({"", "load"}):
+            found.added[name] = combines.pop()
+        else:
+            return f"iterations depend on what others store to {name}"
+    return found
+
+
+def collect(loop: For, program: Program) -> dict[str, list[Access]]:
+    """All accesses to memory in a loop."""
+    found: dict[str, list[Access]] = {}
+    for stmt in walk(loop.body):
+        for node in loads(stmt):
+            found.setdefault(program.storage(node["buffer"]), []).append((node.args, "load"))
+        if isinstance(stmt, Store):
+            found.setdefault(program.storage(stmt.buffer), []).append((stmt.index, stmt.combine))
+    return found
+
+
+def distinct(indices: list[Node], counter: Node, given: set[Node]) -> bool:
+    """Whether indices along one axis are all the same, and another one in every iteration of a loop."""
+    first = indices[0]
+    if any(i is not first for i in indices):
+        return False
+    terms, _ = dims.linear(first)
+    step = terms.get(counter, 0)
+    others = topological(t for t in terms if t is not counter)
+    return step != 0 and not any(n.op in (INDEX, LOAD) or (n.op is TEMP and n in given) for n in others)
+
+
+def work(body: tuple[Stmt, ...], program: Program) -> Dim:
+    """The work of a block, in additions: scalar operations, and bytes that come from memory and go there."""
+    total: Dim = 0
+    for stmt in body:
+        if isinstance(stmt, For):
+            inner = work(stmt.body, program)
+            plain = stmt.kind == "simd" or any(isinstance(s, For) for s in stmt.body)
+            total = dims.add(total, dims.mul(stmt.extent, dims.mul(inner, 1 if plain else SCALAR)))
+            continue
+        touched = [n.dtype for n in loads(stmt)]
+        if isinstance(stmt, Store):
+            touched += [program.buffers[stmt.buffer].dtype] * (2 if stmt.combine else 1)
+        traffic = sum(SIZES[dtype] for dtype in touched)
+        total = dims.add(total, cost(stmt) + isinstance(stmt, (Set, Check)) + -(-traffic // BYTES))
+    return total

@@ -1,0 +1,331 @@
+"""Statements as bodies of C functions: loops, accumulators in lanes, library calls."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agnesi.errors import VerificationError
+from agnesi.ir import dims, dtype as dt
+from agnesi.ir.node import CONST, TEMP, Node, value_of
+from agnesi.ir.op import OPS
+from agnesi.loops.stmt import (
+    Break,
+    Call,
+    Check,
+    For,
+    Let,
+    Set,
+    Stmt,
+    Store,
+    View,
+    cost,
+    walk,
+    written_buffers,
+)  # fmt: skip
+from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, operation, stored
+from agnesi.target.entry import BLOCK, NEAR
+from agnesi.target.ordinary import C_BITS, FAR, guarded, slice_of, wide
+
+LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
+FEW_LANES = 16  # where the body is long
+LONG_COST = 100  # scalar work, in additions, from which the compiler's time for a nest counts
+
+
+@dataclass
+class Parameter:
+    """A parameter, and what the caller gives for it."""
+
+    ctype: str
+    name: str
+    argument: str
+
+    @property
+    def declared(self) -> str:
+        pointer = self.ctype.endswith("*")
+        return f"{self.ctype}restrict {self.name}" if pointer else f"const {self.ctype}{self.name}"
+
+
+class BodyPrinter(Printer):
+    """Statements as the body of a function; buffers and sizes become parameters p0, p1 ... n0, n1 ... as they appear.
+
+    outer: who calls it, and knows the names of the arguments. split: the loop of which the function does a part.
+    """
+
+    def __init__(self, outer: Printer, body: list[Stmt], split: For | None = None) -> None:
+        super().__init__(outer.buffers, outer.storage, outer.symbols)
+        self.outer, self.body, self.split = outer, body, split
+        self.written = {self.storage[n] for n in written_buffers(body)}
+        self.pointers: dict[str, str] = {}
+        self.scalars: dict[str, str] = {}
+        self.dtypes: dict[str, str] = {}
+        self.cost = sum(cost(s) for s in walk(body))
+        self.fails = any(isinstance(s, Check) or (isinstance(s, Call) and s.site > 0) for s in walk(body))
+        self.calls = self.fails or any(isinstance(s, Call) for s in walk(body))
+        self.lines: list[str] = []
+
+    def pointer(self, name: str) -> str:
+        return self.pointers.setdefault(self.storage[name], f"p{len(self.pointers)}")
+
+    def outside(self, name: str, dtype: str) -> str:
+        self.dtypes.setdefault(name, dtype)
+        return self.scalars.setdefault(name, f"n{len(self.scalars)}")
+
+    def expression(self, node: Node) -> str:
+        """In long functions numbers are parameters, so that those that differ in numbers only are compiled once."""
+        if node.op is TEMP and node not in self.local and node in self.outer.local:
+            return self.outside(self.outer.local[node], node.dtype)
+        long = self.cost > LONG_COST and node.op is CONST and dt.is_inexact(node.dtype)
+        if long and abs(value_of(node)) not in (0, 1, math.inf):
+            return self.outside(literal(value_of(node), node.dtype), node.dtype)
+        return super().expression(node)
+
+    def parameters(self) -> list[Parameter]:
+        """The parameters, and what the caller gives for them."""
+        result = []
+        for name, param in self.pointers.items():
+            const = "" if name in self.written else "const "
+            result.append(Parameter(f"{const}{self.stored(name)} *", param, self.outer.pointer(name)))
+        held = set(self.outer.local.values())
+        for name, param in self.scalars.items():
+            known = name in held or not name.isidentifier()
+            argument = name if known else self.outer.outside(name, self.dtypes[name])
+            result.append(Parameter(f"{CTYPE[self.dtypes[name]]} ", param, argument))
+        return result
+
+    def stored(self, name: str) -> str:
+        """The C type of a buffer's elements."""
+        return STORED[self.buffers[name].dtype]
+
+    def head(self) -> list[str]:
+        """The parameters as they are declared."""
+        return [p.declared for p in self.parameters()]
+
+    def function(self, head: Sequence[str]) -> str:
+        """The text of the function without its name."""
+        first = ["struct ag_call *call"] if self.calls else []
+        lines = [*self.lines, *(["  return AG_OK;"] if self.fails else [])]
+        return f"({', '.join([*first, *head]) or 'void'}) {{\n{chr(10).join(lines)}\n}}"
+
+    # -- statements -----------------------------------------------------------------------------------
+
+    def block(self, body: Sequence[Stmt], tab: str) -> None:
+        for stmt in body:
+            self.statement(stmt, tab)
+
+    def statement(self, stmt: Stmt, tab: str) -> None:
+        match stmt:
+            case For():
+                self.loop(stmt, tab)
+            case Let(var, value, mutable):
+                text = self.strip(self.expression(value))
+                name = self.local.setdefault(var, f"v{len(self.local)}")
+                self.lines.append(f"{tab}{'' if mutable else 'const '}{CTYPE[var.dtype]} {name} = {text};")
+            case Set(var, value, combine):
+                name = self.local[var]
+                text = self.expression(value)
+                text = self.join(combine, var.dtype, name, text) if combine else self.strip(text)
+                self.lines.append(f"{tab}{name} = {text};")
+            case Store(buffer, idx, value, combine):
+                place, dtype = self.element(buffer, idx), self.buffers[buffer].dtype
+                text = self.expression(value)
+                if combine:
+                    text = self.join(combine, dtype, loaded(place, dtype), text)
+                self.lines.append(f"{tab}{place} = {stored(self.strip(text), dtype)};")
+            case Check():
+                self.lines.append(tab + self.check(stmt))
+            case Break(value):
+                self.lines.append(f"{tab}if ({self.strip(self.expression(value))}) break;")
+            case Call():
+                self.call(stmt, tab)
+
+    def join(self, combine: str, dtype: str, old: str, new: str) -> str:
+        """The text of old joined with new; max and min are fastest with the new value first."""
+        if OPS[combine].support:
+            self.support[OPS[combine].support] = None
+        operands = [new, old] if combine in ("maximum", "minimum") else [old, new]
+        return operation(combine, dtype, dtype, operands, {})
+
+    def loop(self, stmt: For, tab: str) -> None:
+        sums = [s for s in stmt.body if isinstance(s, Set)]
+        small = isinstance(stmt.extent, int) and stmt.extent <= FEW_LANES
+        if stmt.kind == "simd" and sums and not small:
+            self.lanes(stmt, sums, tab)
+            return
+        i, (lo, n) = self.expression(stmt.index), self.bounds(stmt)
+        if not guarded(stmt):
+            self.lines.append(f"{tab}for (int64_t {i} = {lo}; {i} < {n}; {i}++) {{")
+            self.block(stmt.body, tab + "  ")
+            self.lines.append(f"{tab}}}")
+            return
+        self.lines.append(f"{tab}for (int64_t b = {lo}; b < {n}; b += {NEAR}) {{")
+        self.lines.append(f"{tab}  const int64_t e = b + {NEAR} < {n} ? b + {NEAR} : {n};")
+        first = len(self.lines)
+        self.lines.append(f"{tab}  for (int64_t {i} = b; {i} < e; {i}++) {{")
+        self.block(stmt.body, tab + "    ")
+        self.lines.append(f"{tab}  }}")
+        self.guard(stmt, first, tab + "  ")
+        self.lines.append(f"{tab}}}")
+
+    def bounds(self, stmt: For) -> tuple[str, str]:
+        """The first iteration of a loop, and the one after the last."""
+        return ("lo", "hi") if stmt is self.split else ("0", self.dim(stmt.extent))
+
+    def guard(self, stmt: For, first: int, tab: str) -> None:
+        """Where a loop calls functions with a form for ordinary arguments, gives blocks of those lines of their own.
+
+        The lines from `first` on serve the block from b to e. Those of any argument have branches or more to do.
+        """
+        found = guarded(stmt)
+        if not found:
+            return
+        lines = [f"  {line}" for line in self.lines[first:]]
+        del self.lines[first:]
+        i = self.expression(stmt.index)
+        kinds = sorted({wide(n) for n in found})
+        self.lines += [f"{tab}{C_BITS[kind]} far_{kind} = 0;" for kind in kinds]
+        self.lines.append(f"{tab}for (int64_t {i} = b; {i} < e; {i}++) {{")
+        self.block(slice_of(stmt.body, [a for n in found for a in n.args]), tab + "  ")
+        self.lines += list(dict.fromkeys(f"{tab}  {self.far(n)}" for n in found))
+        self.lines.append(f"{tab}}}")
+        asked = " | ".join(f"(far_{kind} >> {63 if kind == 'float64' else 31})" for kind in kinds)
+        self.lines += [
+            f"{tab}if ({asked}) {{",
+            *(line for line in lines if "AG_LANES" not in line),
+            f"{tab}}} else {{",
+        ]
+        names = "|".join(FAR)
+        self.lines += [re.sub(rf"\bv_({names})(f?)\(", r"v_\1_near\2(", line) for line in lines]
+        self.lines.append(f"{tab}}}")
+
+    def far(self, n: Node) -> str:
+        """The line that notes whether the arguments of a function are not ordinary."""
+        operands = ", ".join(self.strip(self.expression(a)) for a in n.args)
+        suffix = "" if wide(n) == "float64" else "f"
+        return f"far_{wide(n)} |= v_{FAR[n.op.name]}_far{suffix}({operands});"
+
+    def lanes(self, stmt: For, sums: list[Set], tab: str) -> None:
+        """A reducing loop: partial results side by side, joined by a tree after each block."""
+        width = FEW_LANES if sum(cost(s) for s in stmt.body) > 60 else LANES
+        i, (lo, n) = self.expression(stmt.index), self.bounds(stmt)
+        inner = tab + "    "
+        self.lines.append(f"{tab}for (int64_t b = {lo}; b < {n}; b += {BLOCK}) {{")
+        self.lines.append(f"{tab}  const int64_t e = b + {BLOCK} < {n} ? b + {BLOCK} : {n};")
+        first = len(self.lines)
+        partial: dict[Node, str] = {}
+        for s in sums:
+            name, ctype = self.local[s.var], CTYPE[s.var.dtype]
+            partial[s.var] = f"{name}_p[q]"
+            text = neutral(s.combine, s.var.dtype)
+            self.lines.append(f"{tab}  {ctype} {name}_p[{width}];")
+            self.lines.append(f"{tab}  AG_LANES({width})")
+            self.lines.append(f"{tab}  for (int q = 0; q < {width}; q++) {name}_p[q] = {text};")
+        outer = dict(self.local)
+        self.local |= partial
+        named = dict(self.local)
+        self.lines.append(f"{tab}  int64_t j = b;")
+        self.lines.append(f"{tab}  for (; j + {width} <= e; j += {width}) {{")
+        self.lines.append(f"{inner}AG_LANES({width})")
+        self.lines.append(f"{inner}for (int q = 0; q < {width}; q++) {{")
+        self.lines.append(f"{inner}  const int64_t {i} = j + q;")
+        self.block(stmt.body, inner + "  ")
+        self.lines.append(f"{inner}}}")
+        self.lines.append(f"{tab}  }}")
+        self.local = named
+        self.lines.append(f"{tab}  for (int q = 0; q < e - j; q++) {{")
+        self.lines.append(f"{inner}const int64_t {i} = j + q;")
+        self.block(stmt.body, inner)
+        self.lines.append(f"{tab}  }}")
+        self.local = outer
+        for s in sums:
+            self.tree(s, width, tab + "  ")
+        self.guard(stmt, first, tab + "  ")
+        self.lines.append(f"{tab}}}")
+
+    def tree(self, s: Set, width: int, tab: str) -> None:
+        """The partial results joined pairwise, then with the accumulator."""
+        name = self.local[s.var]
+        half = width // 2
+        while half:
+            text = self.join(s.combine, s.var.dtype, f"{name}_p[q]", f"{name}_p[q + {half}]")
+            if half > 1:
+                self.lines.append(f"{tab}AG_LANES({half})")
+                self.lines.append(f"{tab}for (int q = 0; q < {half}; q++) {name}_p[q] = {self.strip(text)};")
+            half //= 2
+        last = self.join(s.combine, s.var.dtype, f"{name}_p[0]", f"{name}_p[1]")
+        self.lines.append(f"{tab}{name} = {self.join(s.combine, s.var.dtype, name, last)};")
+
+    def python(self, stmt: Call, tab: str) -> None:
+        """A Python function, or one of its results: arrays with their sizes."""
+        views = [*stmt.reads, stmt.writes]
+        self.lines.append(f"{tab}{{")
+        for k, view in enumerate(views):
+            sizes = ", ".join(self.dim(d) for d in view.sizes) or "0"
+            self.lines.append(f"{tab}  const int64_t s{k}[] = {{{sizes}}};")
+        arrays = [
+            f"{{(void *)({self.base(v)}), {number_of(self.buffers[v.buffer].dtype)}, {len(v.sizes)}, s{k}}}"
+            for k, v in enumerate(views)
+        ]
+        self.lines.append(f"{tab}  struct ag_array arrays[] = {{{', '.join(arrays)}}};")
+        self.lines.append(f"{tab}  AG_TRY(call->python(call, {stmt.site}, {stmt.result}, {len(views)}, arrays));")
+        self.lines.append(f"{tab}}}")
+
+    def call(self, stmt: Call, tab: str) -> None:
+        if stmt.name == "python":
+            self.python(stmt, tab)
+            return
+        if stmt.name == "argsort":
+            sizes = [self.dim(dims.product(stmt.writes.sizes[:-1])), self.dim(stmt.writes.sizes[-1])]
+            arrays = [*(self.base(v) for v in (*stmt.reads, stmt.writes)), self.pointer(stmt.workspace)]
+            self.lines.append(f"{tab}ag_argsort_{stmt.dtype}({', '.join([*sizes, *arrays])});")
+            return
+        if stmt.name.startswith("search"):
+            a, v = stmt.reads
+            vector = [self.dim(a.sizes[0]), self.base(a), self.dim(a.strides[0])]
+            args = [*vector, self.dim(dims.product(v.sizes)), self.base(v), self.base(stmt.writes)]
+            self.lines.append(f"{tab}ag_{stmt.name}_{stmt.dtype}({', '.join(args)});")
+            return
+        suffix = dt.LIBRARY[stmt.dtype]
+        if stmt.name == "gemm":
+            a, b = stmt.reads
+            m, k = (self.dim(d) for d in a.sizes)
+            n = self.dim(b.sizes[1])
+            alpha, beta = (self.expression(s) for s in stmt.scalars)
+            c = stmt.writes
+            args = [
+                "call",
+                m,
+                n,
+                k,
+                alpha,
+                *self.matrix(a),
+                *self.matrix(b),
+                beta,
+                self.base(c),
+                self.dim(c.strides[0]),
+            ]
+            self.lines.append(f"{tab}call->library->gemm_{suffix}({', '.join(args)});")
+        elif stmt.name == "solve":
+            n, m = (self.dim(d) for d in stmt.writes.sizes)
+            places = [self.base(v) for v in (*stmt.reads, stmt.writes)]
+            args = [n, m, *places, self.pointer(stmt.workspace)]
+            self.lines.append(f"{tab}const int pivot = call->library->solve_{suffix}({', '.join(args)});")
+            self.lines.append(f"{tab}if (pivot) return ag_fail(call, {stmt.site}, pivot - 1, {n});")
+        else:
+            raise VerificationError(f"no library routine {stmt.name}")
+
+    def base(self, view: View) -> str:
+        offset = self.expression(view.offset)
+        return self.pointer(view.buffer) + ("" if offset == "0" else f" + {offset}")
+
+    def matrix(self, view: View) -> tuple[str, str, str]:
+        return self.base(view), self.dim(view.strides[0]), self.dim(view.strides[1])
+
+
+def neutral(combine: str, dtype: str) -> str:
+    """The text of what changes nothing when it is combined."""
+    init = next(op.init for op in OPS.values() if op.kind == "reduce" and op.combine == combine)
+    assert init is not None
+    return literal(init(dtype), dtype)
