@@ -29,11 +29,16 @@ class CheckFailed(Exception):
 
 @dataclass
 class Case:
-    """A graph to compile. updates: pairs (output, input); the updated inputs are the last ones."""
+    """A graph to compile. updates: pairs (output, input); the updated inputs are the last ones.
+
+    threads: how many a call uses, for loops of so much work.
+    """
 
     graph: Graph
     updates: tuple[tuple[int, int], ...] = ()
     optimize: bool = True
+    threads: int = 1
+    worth: int = 2**62
     jobs: dict[int, Compilation] = field(default_factory=dict)
     addresses: dict[int, int] = field(default_factory=dict)
 
@@ -67,6 +72,8 @@ class Runner(_runtime.Dispatcher):
             tuple((o.dtype, o.ndim) for o in graph.outputs[:plain]),
             tuple((old - self.first, graph.outputs[new].dtype, graph.outputs[new].ndim) for new, old in updates),
             "list",
+            threads=case.threads,
+            worth=case.worth,
         )
 
     def outputs(self):

@@ -24,7 +24,7 @@ class Settings:
     mode: how `function` compiles when not told: "fast_run", "fast_compile", "debug", "reference".
     compiler: "auto", the path of a C compiler, or "none" for the NumPy interpreter.
     threads: how many threads a function may use; 0 for one on each processor that the process may use.
-    worth: the work from which a loop is split among threads, in additions, of which a thread does about 10,000 in a
+    worth: the work from which a loop is split among threads, in additions, of which a thread does about 20,000 in a
         microsecond. Sums of arrays beyond it are rounded otherwise than those of smaller ones.
     cache_dir: where compiled functions are kept.
     check: verify every level and compare values after every pass (what mode "debug" does).
@@ -36,7 +36,7 @@ class Settings:
     mode: str = "fast_run"
     compiler: str = "auto"
     threads: int = 0
-    worth: int = 250_000
+    worth: int = 500_000
     cache_dir: str = ""
     check: bool = False
     dump: str = ""

@@ -22,6 +22,7 @@ from agnesi.loops.stmt import (
     Set,
     Stmt,
     Store,
+    is_shared,
     read_buffers,
     written_buffers,
 )  # fmt: skip
@@ -141,6 +142,7 @@ def describe(nest: Nest, program: Program, names: dict[str, str]) -> list[str]:
         reasons.append(f"{op}{f' x{times}' if times > 1 else ''}: {reason.removeprefix(op + ' ')}")
     return [
         *row("loops", [loops_text(nest.body)]),
+        *row("threads", thread_texts(nest, names)),
         *row("work", [str(work)]),
         *row("reads", [f"{work.read} bytes: {read}"] if read else []),
         *row("writes", [f"{work.written} bytes: {written}"]),
@@ -148,12 +150,21 @@ def describe(nest: Nest, program: Program, names: dict[str, str]) -> list[str]:
     ]
 
 
+def thread_texts(nest: Nest, names: dict[str, str]) -> list[str]:
+    """How threads share each of the outermost loops, or why not."""
+    texts = [re.sub(r"\b(in|out|tmp|row)\d+\b", lambda word: names.get(word[0], word[0]), t) for t in nest.threads]
+    if len(set(texts)) <= 1:
+        return texts[:1]
+    loops = [s for s in nest.body if isinstance(s, For)]
+    return [f"{size_text(loop.extent)}: {text}" for loop, text in zip(loops, texts, strict=True)]
+
+
 def loops_text(body: Sequence[Stmt]) -> str:
     """The loops of a nest: `n { 10; 10 simd }` is a loop over n around two others."""
     texts = []
     for loop in (s for s in body if isinstance(s, For)):
         inner = loops_text(loop.body)
-        kind = "" if loop.kind == "seq" else f" {loop.kind}"
+        kind = (" par" if is_shared(loop) else "") + ("" if loop.kind == "seq" else f" {loop.kind}")
         texts.append(size_text(loop.extent) + kind + (f" {{ {inner} }}" if inner else ""))
     return "; ".join(texts)
 

@@ -228,7 +228,7 @@ static int64_t NAME(grain)(struct NAME(product) *p, int threads) {
 /* c = alpha * a b + beta * c; see ag_call.h. */
 static void NAME(gemm)(struct ag_call *call, int64_t m, int64_t n, int64_t k, ELEMENT alpha, const ELEMENT *a, int64_t a_row,
                        int64_t a_col, const ELEMENT *b, int64_t b_row, int64_t b_col, ELEMENT beta, ELEMENT *c, int64_t c_row) {
-  enum { PER_ADDITION = 8 }; /* multiplications in the time that a loop takes for an addition, at least */
+  enum { PER_ADDITION = 4 }; /* multiplications in the time that a loop takes for an addition, at least */
   if (m <= 0 || n <= 0) return;
   if (k <= 0) {
     NAME(scale)(m, n, beta, c, c_row);

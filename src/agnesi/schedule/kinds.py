@@ -71,20 +71,18 @@ def share(loop: For, nest: Nest, program: Program, when: Moments) -> tuple[For, 
     amount = work(loop.body, program)
     whole = dims.mul(loop.extent, amount)
     if isinstance(whole, int) and whole < LITTLE:
-        return loop, "one thread: too short"
+        return loop, "not shared: too short"
     found = sharing(loop, program)
     if isinstance(found, str):
-        return loop, f"one thread: {found}"
+        return loop, f"not shared: {found}"
     others: list[Stmt] = [s for s in nest.body if s is not loop]
     if set(found.rows) & {program.storage(n) for n in read_buffers(others) | written_buffers(others)}:
-        return loop, "one thread: another loop uses its scratch"
+        return loop, "not shared: another loop uses its scratch"
     if found.added and not all(known_at_entry(d, when, program) for d in sizes_for(found, loop, amount, program)):
-        return loop, "one thread: sizes are known only later"
+        return loop, "not shared: sizes are known only later"
     copies = tuple((name, copies_of(name, program)) for name in found.added)
-    how = "threads"
-    if found.totals or found.added:
-        what = [*(["accumulators"] if found.totals else []), *([f"a copy of {name}" for name in found.added])]
-        how += f", {' and '.join(what)} for each part"
+    joined = [*(["accumulators"] if found.totals else []), *found.added]
+    how = f"shared; {', '.join(joined)} of each part are joined afterwards" if joined else "shared"
     return replace(loop, work=amount, copies=copies), how
 
 

@@ -25,7 +25,7 @@ from agnesi.loops.stmt import (
     walk,
     written_buffers,
 )  # fmt: skip
-from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, operation, stored
+from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, number_of, operation, stored
 from agnesi.target.entry import BLOCK, NEAR
 from agnesi.target.ordinary import C_BITS, FAR, guarded, slice_of, wide
 
