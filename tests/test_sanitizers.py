@@ -1,4 +1,4 @@
-"""Generated code under the address and undefined-behaviour sanitizers, on random whole graphs.
+"""Generated code under the address and undefined-behaviour sanitizers, on random whole graphs; threads under their own.
 
 A process of its own loads the sanitizers' libraries first, so that the memory of NumPy arrays and of calls is theirs:
 a read or write beyond a buffer is found even where the result happens to be right.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import agnesi.tensor as at
 from agnesi import _runtime
+from agnesi.ir.graph import Graph
+from agnesi.pipeline import compile_graph
 from agnesi.runtime import blas
 from agnesi.target import toolchain
 from generate import generate, in_memory
@@ -30,6 +34,8 @@ OPTIONS = {
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=78",
     "PYTHONMALLOC": "malloc",
 }
+TESTS = Path(__file__).parent
+RUNTIME = TESTS.parent / "src" / "agnesi" / "runtime"
 BATCH = 50
 QUICK, ALL = 3, 40  # batches
 
@@ -115,6 +121,54 @@ def test_errors_would_be_found(tmp_path):
     done = start([str(path), "wrong"])
     assert done.returncode != 0
     assert "heap-buffer-overflow" in done.stderr
+
+
+def race(folder: Path, pool: str) -> subprocess.CompletedProcess[str]:
+    """Runs race.c, with this text of the pool, under the thread sanitizer."""
+    compiler = toolchain.find_compiler()
+    if compiler is None or compiler.kind != "gcc" or not sys.platform.startswith("linux"):
+        pytest.skip("gcc on Linux is needed")
+    m, k = at.matrix("m"), at.lvector("k")
+    picked = m[k]
+    graph = Graph(
+        [m.node, k.node], [m.sum().node, m.sum(axis=0).node, at.nnet.softmax(m).node, picked.sum(axis=1).node]
+    )
+    (folder / "function.c").write_text(compile_graph(graph).text)
+    (folder / "pool.c").write_text(pool)
+    sources = [str(folder / "function.c"), str(folder / "pool.c"), str(TESTS / "race.c")]
+    command = [
+        *compiler.command,
+        *compiler.flags,
+        f"-I{RUNTIME}",
+        "-g",
+        "-fsanitize=thread",
+        *sources,
+        "-lm",
+        "-lpthread",
+    ]
+    made = subprocess.run([*command, "-o", str(folder / "race")], capture_output=True, text=True)
+    if made.returncode and "tsan" in made.stderr:
+        pytest.skip("the thread sanitizer is missing")
+    assert made.returncode == 0, made.stderr
+    fixed = ["setarch", "-R"] if shutil.which("setarch") else []  # the sanitizer wants a plain layout of memory
+    environment = os.environ | {"TSAN_OPTIONS": "exitcode=66"}
+    done = subprocess.run([*fixed, str(folder / "race")], env=environment, capture_output=True, text=True, timeout=300)
+    if "unexpected memory mapping" in done.stderr:
+        pytest.skip("the thread sanitizer does not run here")
+    return done
+
+
+def test_threads_do_not_race(tmp_path):
+    done = race(tmp_path, (RUNTIME / "pool.c").read_text())
+    assert done.returncode == 0, done.stdout + done.stderr[-4000:]
+    assert "0 wrong, 2 threads" in done.stdout
+
+
+def test_races_would_be_found(tmp_path):
+    """The method itself: a pool that does not wait for its last parts is reported."""
+    text = (RUNTIME / "pool.c").read_text()
+    assert "  await_others();\n" in text
+    assert race(tmp_path, text.replace("  await_others();\n", "")).returncode != 0
 
 
 def run_wrong(library: str) -> None:

@@ -17,15 +17,16 @@ static pthread_t main_thread;
 static bool main_known;
 
 static bool in_main_thread(void) {
-  if (!main_known) {
+  if (!main_known) { /* only the main thread writes here: others may ask at the same time */
 #ifdef __linux__
-    main_known = syscall(SYS_gettid) == getpid();
+    if (syscall(SYS_gettid) != getpid()) return false;
 #else
-    main_known = pthread_main_np() != 0;
+    if (pthread_main_np() == 0) return false;
 #endif
-    if (main_known) main_thread = pthread_self();
+    main_thread = pthread_self();
+    main_known = true;
   }
-  return main_known && pthread_equal(main_thread, pthread_self());
+  return pthread_equal(main_thread, pthread_self());
 }
 
 /* The thread that forked is the main one of the child. */
