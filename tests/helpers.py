@@ -100,7 +100,7 @@ class Runner(_runtime.Dispatcher):
 def module_text(job: Compilation, name: str) -> str:
     """The C text of a function with its global names made unlike all others; without its includes."""
     body = "\n".join(line for line in job.text.splitlines() if not line.startswith("#include"))
-    return re.sub(r"\b(ag_main|(?:nest|whole)\d+)(_args|_part)?\b", rf"\1_{name}\2", body)
+    return re.sub(r"\b(ag_main|(?:nest|whole)\d+|join_\w+)(_args|_part)?\b", rf"\1_{name}\2", body)
 
 
 def compile_cases(

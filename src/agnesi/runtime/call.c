@@ -143,6 +143,7 @@ static int on_python(struct ag_call *call, int32_t site, int32_t result, int32_t
  * its end: they must not be left half written. */
 static int on_run(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain) {
   struct frame *frame = (struct frame *)call;
+  if (n <= grain) return part(call, args, 0, n, 0);
   if (!frame->armed && !frame->self->long_loops) {
     bool in_place = false;
     for (int i = 0; i < frame->self->updates; i++) in_place = in_place || frame->variant->donated[i];
@@ -449,7 +450,7 @@ static void open_frame(struct frame *frame, Dispatcher *self, char *memory) {
   frame->call.dims = (int64_t *)memory;
   frame->call.strides = frame->call.dims + axes;
   frame->call.library = &ag_library;
-  frame->pool = (struct ag_pool){self->threads, self->worth, on_run};
+  frame->pool = (struct ag_pool){self->threads, self->worth, ag_grain, on_run};
   frame->call.pool = &frame->pool;
   frame->call.alloc = on_alloc;
   frame->call.enter = on_enter;

@@ -105,7 +105,7 @@ static void count_done(void) {
 
 /* Works on a loop as one of its participants until no part is left. */
 static void take_part(uint32_t number, int thread, int participants) {
-  static const struct ag_pool serial = {1, INT64_MAX, ag_run_serially};
+  static const struct ag_pool serial = {1, INT64_MAX, ag_grain, ag_run_serially};
   struct ag_call mine;
   bool copied = false;
   for (int i = 0; i < participants; i++) {

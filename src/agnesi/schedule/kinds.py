@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agnesi.ir import dims
-from agnesi.ir.node import Node, topological
+from agnesi.ir.node import CONST, Node, topological
 from agnesi.ir.type import Dim
 from agnesi.loops.parallel import Sharing, sharing, work
 from agnesi.loops.stmt import (
@@ -23,6 +23,7 @@ from agnesi.loops.stmt import (
     loads,
     moments,
     read_buffers,
+    walk,
     written_buffers,
 )  # fmt: skip
 
@@ -72,6 +73,8 @@ def share(loop: For, nest: Nest, program: Program, when: Moments) -> tuple[For, 
     whole = dims.mul(loop.extent, amount)
     if isinstance(whole, int) and whole < LITTLE:
         return loop, "not shared: too short"
+    if all(isinstance(s, For) or isinstance(s, Store) and s.value.op is CONST for s in walk([loop])):
+        return loop, "not shared: it only fills memory"
     found = sharing(loop, program)
     if isinstance(found, str):
         return loop, f"not shared: {found}"

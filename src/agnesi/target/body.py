@@ -149,6 +149,12 @@ class BodyPrinter(Printer):
         return operation(combine, dtype, dtype, operands, {})
 
     def loop(self, stmt: For, tab: str) -> None:
+        if clears(stmt):
+            (store,) = stmt.body
+            assert isinstance(store, Store)
+            place = self.pointer(store.buffer)
+            self.lines.append(f"{tab}__builtin_memset({place}, 0, {self.dim(stmt.extent)} * sizeof *{place});")
+            return
         sums = [s for s in stmt.body if isinstance(s, Set)]
         small = isinstance(stmt.extent, int) and stmt.extent <= FEW_LANES
         if stmt.kind == "simd" and sums and not small:
@@ -322,6 +328,14 @@ class BodyPrinter(Printer):
 
     def matrix(self, view: View) -> tuple[str, str, str]:
         return self.base(view), self.dim(view.strides[0]), self.dim(view.strides[1])
+
+
+def clears(stmt: For) -> bool:
+    """Whether a loop fills the start of a vector with zeros: one call is compiled sooner than a loop."""
+    (first, *others) = stmt.body
+    if others or not isinstance(first, Store) or first.combine or first.value.op is not CONST:
+        return False
+    return first.index == (stmt.index,) and not any(first.value["bits"])
 
 
 def neutral(combine: str, dtype: str) -> str:

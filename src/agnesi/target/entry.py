@@ -133,9 +133,9 @@ class Entry(Printer):
         found = {}
         for loop in (s for nest in self.program.nests for s in nest.body if isinstance(s, For)):
             for name, copies in loop.copies:
-                buffer, n = self.program.buffers[name], self.dim(loop.extent)
-                parts = f"ag_parts({n}, {grain(loop, self.program, self)})"
-                found[copies] = f"ag_times({parts} - 1, {step(buffer, self)} * {dt.SIZES[buffer.dtype]})"
+                buffer = self.program.buffers[name]
+                others = f"(ag_max({self.dim(loop.extent)}, 1) - 1) / {grain(loop, self.program, self)}"
+                found[copies] = f"ag_times({others}, {step(buffer, self)} * {dt.SIZES[buffer.dtype]})"
         return found
 
 
@@ -153,4 +153,4 @@ def grain(loop: For, program: Program, printer: Printer) -> str:
     for size in sizes:
         copied = dims.add(copied, size)
     amounts = (printer.dim(d) for d in (loop.extent, loop.work))
-    return f"ag_grain(call->pool, {', '.join(amounts)}, {unit}, {printer.dim(copied)})"
+    return f"call->pool->grain(call->pool, {', '.join(amounts)}, {unit}, {printer.dim(copied)})"

@@ -10,7 +10,7 @@ from agnesi.ir.node import Node
 from agnesi.loops.parallel import Sharing, sharing
 from agnesi.loops.stmt import For, Nest, Program, Stmt, is_shared
 from agnesi.target.body import BodyPrinter, neutral
-from agnesi.target.cfamily import CTYPE, Printer, loaded, stored
+from agnesi.target.cfamily import CTYPE, STORED, Printer, loaded, stored
 from agnesi.target.entry import grain, step
 
 PART = """struct NAME_args {
@@ -164,14 +164,17 @@ class LoopPrinter(BodyPrinter):
         lines = []
         for name in self.copies:
             param, ctype, dtype = self.pointers[name], self.stored(name), self.buffers[name].dtype
-            empty = stored(neutral(self.sharing.added[name], dtype), dtype)
+            combine = self.sharing.added[name]
             copy = f"a->copies_{param} + (lo / a->grain - 1) * a->step_{param}"
             lines.append(f"{ctype} *{param} = lo ? {copy} : a->{param};")
-            lines.append(f"for (int64_t j = 0; lo && j < a->step_{param}; j++) {param}[j] = {empty};")
+            if combine in ("add", "or"):
+                lines.append(f"if (lo) __builtin_memset({param}, 0, a->step_{param} * sizeof *{param});")
+            else:
+                empty = stored(neutral(combine, dtype), dtype)
+                lines.append(f"for (int64_t j = 0; lo && j < a->step_{param}; j++) {param}[j] = {empty};")
         given = [*(["call"] if self.calls else []), *(p.argument for p in passed if p.argument), "lo", "hi"]
-        lines += (
-            [f"return NAME({', '.join(given)});"] if self.fails else [f"NAME({', '.join(given)});", "return AG_OK;"]
-        )
+        call = f"NAME({', '.join(given)});"
+        lines += [f"return {call}"] if self.fails else [call, "return AG_OK;"]
         fields = "\n".join(f"  {p.field};" for p in passed)
         return PART.replace("FIELDS", fields).replace("LINES", "\n".join(f"  {line}" for line in lines))
 
@@ -183,10 +186,15 @@ class LoopPrinter(BodyPrinter):
             text = self.strip(self.join(t.combine, t.var.dtype, total, f"{t.result}[k]"))
             lines.append(f"for (int64_t k = 0; k * grain < {n}; k++) {total} = {text};")
         for name, copies in self.copies.items():
-            dtype, to = self.buffers[name].dtype, self.outer.pointer(name)
-            size = self.outer.dim(dims.product(self.buffers[name].shape))
-            copy = f"{self.outer.pointer(copies)}[(k - 1) * ({step(self.buffers[name], self.outer)}) + j]"
-            text = self.join(self.sharing.added[name], dtype, loaded(f"{to}[j]", dtype), loaded(copy, dtype))
-            lines.append(f"for (int64_t k = 1; k * grain < {n}; k++)")
-            lines.append(f"  for (int64_t j = 0; j < {size}; j++) {to}[j] = {stored(self.strip(text), dtype)};")
+            buffer = self.buffers[name]
+            sizes = f"{self.outer.dim(dims.product(buffer.shape))}, {step(buffer, self.outer)}, ({n} - 1) / grain"
+            joiner = self.joiner(self.sharing.added[name], buffer.dtype)
+            lines.append(f"{joiner}({self.outer.pointer(name)}, {self.outer.pointer(copies)}, {sizes});")
         return lines
+
+    def joiner(self, combine: str, dtype: str) -> str:
+        """The name of a function that joins arrays."""
+        name = f"join_{combine}_{dtype}"
+        text = self.strip(self.join(combine, dtype, loaded("to[j]", dtype), loaded("copies[j]", dtype)))
+        self.functions.support[f"AG_JOIN({name}, {STORED[dtype]}, {stored(text, dtype)})"] = None
+        return name

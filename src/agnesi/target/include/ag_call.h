@@ -29,14 +29,18 @@ typedef int (*ag_part)(struct ag_call *call, const void *args, int64_t lo, int64
 
 /* What splits loops among threads.
  * threads: at most so many take part.  worth: the work, in additions, from which a loop is split.
+ * grain: `ag_grain`.
  * run: has [0, n) carried out in parts that start at multiples of `grain`; parts get a call of their own, but may only
  * use its library, its pool (on their own thread) and its record of a failed check.  If parts fail, the result and the
  * record are those of the first of them, as without threads. */
 struct ag_pool {
   int32_t threads;
   int64_t worth;
+  int64_t (*grain)(const struct ag_pool *pool, int64_t n, int64_t work, int64_t unit, int64_t copied);
   int (*run)(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain);
 };
+
+enum { AG_MOST_PARTS = 128, AG_WORTH_COPIES = 256 };
 
 /* Dense products and solvers; every stride counts elements, every array may be transposed.
  * gemm: c[m,n] = alpha * a[m,k] b[k,n] + beta * c, `c` with unit column stride.  By the threads of
@@ -91,6 +95,17 @@ struct ag_call {
   int32_t check;                                       /* 1-based id of the check that failed first, 0: none */
   int64_t values[4];                                   /* what the failed check saw */
 };
+
+/* How many of n iterations make a part.  It depends on sizes only, so results do not depend on the number of threads.
+ * work: of one iteration; unit: a part has a multiple of so many; copied: elements that each part has a copy of. */
+static inline __attribute__((unused)) int64_t ag_grain(const struct ag_pool *pool, int64_t n, int64_t work, int64_t unit,
+                                                       int64_t copied) {
+  const double wanted = (double)n * (double)work * 2 / (double)pool->worth;
+  if (wanted < 2) return n > 1 ? n : 1;
+  const int64_t parts = wanted < AG_MOST_PARTS ? (int64_t)wanted : AG_MOST_PARTS;
+  const int64_t even = (n - 1) / parts + 1, least = copied * AG_WORTH_COPIES / work;
+  return ((even > least ? even : least) + unit - 1) / unit * unit;
+}
 
 /* `run` of a pool without threads. */
 static inline __attribute__((unused)) int ag_run_serially(struct ag_call *call, ag_part part, const void *args,

@@ -23,34 +23,6 @@
 #define AG_PART __attribute__((noinline, visibility("hidden")))
 #define AG_ALIGN(bytes) (((bytes) + 63) & ~(int64_t)63)
 
-/* Loops that threads share ------------------------------------------------------------------ */
-
-enum { AG_MOST_PARTS = 128, AG_WORTH_COPIES = 256 };
-
-/* The distance, in elements, of copies that begin at cache lines. */
-#define AG_STEP(size, bytes) (((size) + (64 / (bytes) - 1)) & ~(int64_t)(64 / (bytes) - 1))
-
-/* How many of n iterations make a part.  It depends on sizes only, so results do not depend on the number of threads.
- * work: of one iteration; unit: a part has a multiple of so many; copied: elements that each part has a copy of. */
-static inline __attribute__((unused)) int64_t ag_grain(const struct ag_pool *pool, int64_t n, int64_t work,
-                                                       int64_t unit, int64_t copied) {
-  const double wanted = (double)n * work / pool->worth * 2;
-  if (wanted < 2) return n > 1 ? n : 1;
-  const int64_t parts = wanted < AG_MOST_PARTS ? (int64_t)wanted : AG_MOST_PARTS;
-  const int64_t even = (n - 1) / parts + 1, least = copied * AG_WORTH_COPIES / work;
-  return ((even > least ? even : least) + unit - 1) / unit * unit;
-}
-
-static inline __attribute__((unused)) int64_t ag_parts(int64_t n, int64_t grain) { return n > 0 ? (n - 1) / grain + 1 : 1; }
-
-/* Has the threads carry out n iterations of a loop; the rest are the fields of its arguments. */
-#define AG_SHARE(loop, n, grain, ...) \
-  do { \
-    const struct loop##_args args = {__VA_ARGS__}; \
-    const int64_t all = (n), size = (grain); \
-    AG_TRY(size < all ? call->pool->run(call, loop##_part, &args, all, size) : loop##_part(call, &args, 0, all, 0)); \
-  } while (0)
-
 /* Records a failed check; the first one stays. */
 static inline __attribute__((unused)) int ag_fail(struct ag_call *call, int32_t check, int64_t a, int64_t b) {
   call->check = check;
@@ -76,5 +48,25 @@ static inline __attribute__((always_inline, unused)) int64_t ag_times(int64_t a,
 }
 
 static inline __attribute__((always_inline, unused)) int64_t ag_max(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* Loops that threads share ------------------------------------------------------------------ */
+
+/* The distance, in elements, of copies that begin at cache lines. */
+#define AG_STEP(size, bytes) (((size) + (64 / (bytes) - 1)) & ~(int64_t)(64 / (bytes) - 1))
+
+/* Has the threads carry out n iterations of a loop; the rest are the fields of its arguments. */
+#define AG_SHARE(loop, n, grain, ...) \
+  do { \
+    const struct loop##_args args = {__VA_ARGS__}; \
+    AG_TRY(call->pool->run(call, loop##_part, &args, n, grain)); \
+  } while (0)
+
+/* Defines a function that joins copies of an array, the first ones first, with the array itself. */
+#define AG_JOIN(name, type, joined) \
+  static __attribute__((noinline, unused)) void name(type *restrict to, const type *restrict copies, int64_t size, \
+                                                         int64_t step, int64_t count) { \
+    for (int64_t k = 0; k < count; k++, copies += step) \
+      for (int64_t j = 0; j < size; j++) to[j] = joined; \
+  }
 
 #endif
