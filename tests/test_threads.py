@@ -125,7 +125,7 @@ class TestSameBits:
             found = assert_same_bits(f, np.zeros(places), V, chosen)
             np.testing.assert_allclose(found, np.bincount(chosen, V, places), atol=1e-9)
 
-    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
     @pytest.mark.parametrize("code", [*_runtime.product_codes(), "BLAS"])
     def test_products(self, dtype, code):
         a, b = at.tensor("a", dtype, (None, None)), at.tensor("b", dtype, (None, None))
