@@ -310,7 +310,7 @@ class TestThreads:
     def test_explained(self):
         text = ag.function([m], [m.sum(), m.sum(axis=0)]).explain()
         assert re.search(r"n\d+ par \{ n\d+ simd \}", text)
-        assert "accumulators, out1 of each part are joined afterwards" in text
+        assert "shared, with accumulators and out1 of each part joined afterwards" in text
         text = ag.function([x], at.cumsum(x)).explain()
         assert "not shared: iterations depend on what others store to out0" in text
 

@@ -85,7 +85,7 @@ def share(loop: For, nest: Nest, program: Program, when: Moments) -> tuple[For, 
         return loop, "not shared: sizes are known only later"
     copies = tuple((name, copies_of(name, program)) for name in found.added)
     joined = [*(["accumulators"] if found.totals else []), *found.added]
-    how = f"shared; {', '.join(joined)} of each part are joined afterwards" if joined else "shared"
+    how = f"shared, with {' and '.join(joined)} of each part joined afterwards" if joined else "shared"
     return replace(loop, work=amount, copies=copies), how
 
 
