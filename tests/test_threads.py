@@ -285,6 +285,9 @@ class TestThreads:
         with config.change(threads=3):
             f = ag.function([x], x + 1)
         assert f.threads == 3
+        for wrong in (0, -1, 2**40):
+            with pytest.raises(ValueError, match="one thread at least"):
+                f.threads = wrong
         assert ag.function([x], x + 1).threads == available()
         assert pickle.loads(pickle.dumps(f)).threads == 3
 

@@ -24,6 +24,7 @@ from agnesi.loops.stmt import (
     Store,
     is_shared,
     read_buffers,
+    walk,
     written_buffers,
 )  # fmt: skip
 from agnesi.ops.elementwise import copy
@@ -153,10 +154,11 @@ def describe(nest: Nest, program: Program, names: dict[str, str]) -> list[str]:
 def thread_texts(nest: Nest, names: dict[str, str]) -> list[str]:
     """How threads share each of the outermost loops, or why not."""
     texts = [re.sub(r"\b(in|out|tmp|row)\d+\b", lambda word: names.get(word[0], word[0]), t) for t in nest.threads]
-    if len(set(texts)) <= 1:
-        return texts[:1]
-    loops = [s for s in nest.body if isinstance(s, For)]
-    return [f"{size_text(loop.extent)}: {text}" for loop, text in zip(loops, texts, strict=True)]
+    products = any(isinstance(s, Call) and s.name == "gemm" for s in walk(nest.body))
+    if len(set(texts)) > 1:
+        loops = [s for s in nest.body if isinstance(s, For)]
+        texts = [f"{size_text(loop.extent)}: {text}" for loop, text in zip(loops, texts, strict=True)]
+    return [*dict.fromkeys(texts), *(["products: shared where they are large"] if products else [])]
 
 
 def loops_text(body: Sequence[Stmt]) -> str:

@@ -1,7 +1,7 @@
 /* Dispatcher: the callable base class of compiled functions, and how it is set up. */
 #include "runtime.h"
+#include <limits.h>
 #include <stddef.h>
-#include <structmember.h>
 
 static PyObject *dispatcher_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(keywords)) {
   Dispatcher *self = (Dispatcher *)type->tp_alloc(type, 0);
@@ -243,6 +243,10 @@ static PyObject *bind(PyObject *object, PyObject *args, PyObject *keywords) {
     PyErr_SetString(PyExc_RuntimeError, "_bind() was called twice");
     return NULL;
   }
+  if (threads < 1 || worth < 1) {
+    PyErr_SetString(PyExc_ValueError, "threads and worth are positive numbers");
+    return NULL;
+  }
   self->inputs = (int)PyTuple_GET_SIZE(inputs);
   self->storages = (int)PyTuple_GET_SIZE(storages);
   self->constants = (int)PyTuple_GET_SIZE(constants);
@@ -331,8 +335,23 @@ static PyMethodDef dispatcher_methods[] = {
     {0},
 };
 
-static PyMemberDef dispatcher_members[] = {
-    {"threads", T_INT, offsetof(Dispatcher, threads), 0, "How many threads a call may use; results do not depend on it."},
+static PyObject *get_threads(PyObject *object, void *Py_UNUSED(closure)) {
+  return PyLong_FromLong(((Dispatcher *)object)->threads);
+}
+
+static int set_threads(PyObject *object, PyObject *value, void *Py_UNUSED(closure)) {
+  long threads = value != NULL ? PyLong_AsLong(value) : 0;
+  if (threads == -1 && PyErr_Occurred()) return -1;
+  if (threads < 1 || threads > INT_MAX) {
+    PyErr_SetString(PyExc_ValueError, "a function uses one thread at least");
+    return -1;
+  }
+  ((Dispatcher *)object)->threads = (int)threads;
+  return 0;
+}
+
+static PyGetSetDef dispatcher_attributes[] = {
+    {"threads", get_threads, set_threads, "How many threads a call may use; results do not depend on it.", NULL},
     {0},
 };
 
@@ -348,5 +367,5 @@ PyTypeObject ag_dispatcher_type = {
     .tp_call = PyVectorcall_Call,
     .tp_vectorcall_offset = offsetof(Dispatcher, vectorcall),
     .tp_methods = dispatcher_methods,
-    .tp_members = dispatcher_members,
+    .tp_getset = dispatcher_attributes,
 };

@@ -9,7 +9,6 @@
  */
 #include "pool.h"
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -40,16 +40,16 @@ def granted(groups: Path, membership: Path) -> int:
         root = groups / kinds if kinds else groups
         place = root / path.lstrip("/")
         for folder in (place, *place.parents):
-            least = min(least, quota(folder))
+            least = min(least, quota(folder, unified=not kinds))
             if folder == root:
                 break
     return int(-(-least // 1))
 
 
-def quota(folder: Path) -> float:
-    """The processors that one control group is granted time for."""
+def quota(folder: Path, unified: bool) -> float:
+    """The processors that one control group is granted time for; unified: of version 2."""
     try:
-        if (folder / "cpu.max").exists():
+        if unified:
             time, period = (folder / "cpu.max").read_text().split()
         else:
             time, period = ((folder / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))

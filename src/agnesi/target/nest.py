@@ -39,18 +39,19 @@ class Function:
 
 @dataclass
 class Functions:
-    """The functions of a program. pure: those that call no others, so that they may stand in any unit."""
+    """The functions of a program. pure: those that call no others, so that they may stand in any unit. wholes: nests
+    whose loops are functions of their own."""
 
     program: Program
     pure: dict[str, Function] = field(default_factory=dict)
-    sharing: dict[str, Function] = field(default_factory=dict)
+    wholes: dict[str, Function] = field(default_factory=dict)
     support: dict[str, None] = field(default_factory=dict)
 
-    def add(self, text: str, part: str, printer: BodyPrinter) -> str:
+    def add(self, printer: BodyPrinter, text: str, part: str = "", whole: bool = False) -> str:
         """Takes in a function that a printer has made, unless it is there already; its name."""
         self.support |= printer.support
-        table = self.pure if part or not isinstance(printer, NestPrinter) or not printer.shares else self.sharing
-        name = f"{'nest' if table is self.pure else 'whole'}{len(table)}"
+        table = self.wholes if whole else self.pure
+        name = f"{'whole' if whole else 'nest'}{len(table)}"
         made = Function(name, "int" if printer.fails else "void", text, printer.cost, part.replace("NAME", name))
         return table.setdefault(text + part, made).name
 
@@ -80,7 +81,7 @@ class NestPrinter(BodyPrinter):
     def emit(self) -> list[str]:
         """Makes the function; the line that calls it."""
         self.block(self.body, "  ")
-        name = self.functions.add(self.function(self.head()), "", self)
+        name = self.functions.add(self, self.function(self.head()), whole=self.shares)
         given = [*(["call"] if self.calls else []), *(p.argument for p in self.parameters())]
         call = f"{name}({', '.join(given)})"
         return [f"  AG_TRY({call});" if self.fails else f"  {call};"]
@@ -134,7 +135,7 @@ class LoopPrinter(BodyPrinter):
         results = [f"{t.ctype} *restrict {t.result}" for t in self.totals]
         text = self.function([*self.head(), *results, "const int64_t lo", "const int64_t hi"])
         passed = self.passed()
-        name = self.functions.add(text, self.part(passed), self)
+        name = self.functions.add(self, text, self.part(passed))
         n, size = self.outer.dim(self.whole.extent), grain(self.whole, self.functions.program, self.outer)
         values = ", ".join(p.value for p in passed)
         if not self.totals and not self.copies:
