@@ -143,6 +143,14 @@ class TestSameBits:
         finally:
             _runtime.set_product_code(_runtime.product_codes()[0])
 
+    def test_loops(self):
+        xs, h = at.tensor3("xs"), at.matrix("h")
+        states, _ = ag.scan(lambda x, h: at.tanh(x + h @ w), sequences=[xs], outputs_info=[h])
+        cost = (states[-1] ** 2).sum()
+        f = ag.function([xs, h, w], [states, cost, *ag.grad(cost, [xs, h, w])])
+        sizes = (9, 64, 40), (64, 40), (40, 40)
+        assert_same_bits(f, *(rng.normal(size=size) for size in sizes))
+
     def test_updates_in_place(self):
         finals = []
         for threads in NUMBERS:

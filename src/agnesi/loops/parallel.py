@@ -57,7 +57,9 @@ def sharing(loop: For, program: Program) -> Sharing | str:
         if apart:
             continue
         combines = {combine for _, combine in touched}
-        if program.buffers[name].space == "row" and not any(loop.index in topological(idx) for idx, _ in touched):
+        everywhere = not any(loop.index in topological(idx) for idx, _ in touched)
+        filled_first = touched[0][1] == ""
+        if program.buffers[name].space == "row" and everywhere and filled_first:
             found.rows.append(name)
         elif len(combines) == 1 and combines.isdisjoint({"", "load"}):
             found.added[name] = combines.pop()

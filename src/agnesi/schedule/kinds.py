@@ -69,15 +69,15 @@ def independent(loop: For) -> bool:
 
 def share(loop: For, nest: Nest, program: Program, when: Moments) -> tuple[For, str]:
     """An outermost loop, shared among threads if it can be; and how, or why not."""
-    amount = work(loop.body, program)
-    whole = dims.mul(loop.extent, amount)
-    if isinstance(whole, int) and whole < LITTLE:
-        return loop, "not shared: too short"
     if all(isinstance(s, For) or isinstance(s, Store) and s.value.op is CONST for s in walk([loop])):
         return loop, "not shared: it only fills memory"
     found = sharing(loop, program)
     if isinstance(found, str):
         return loop, f"not shared: {found}"
+    amount = work(loop.body, program)
+    whole = dims.mul(loop.extent, amount)
+    if isinstance(whole, int) and whole < LITTLE:
+        return loop, "not shared: too short"
     others: list[Stmt] = [s for s in nest.body if s is not loop]
     if set(found.rows) & {program.storage(n) for n in read_buffers(others) | written_buffers(others)}:
         return loop, "not shared: another loop uses its scratch"
