@@ -23,7 +23,8 @@ from agnesi.errors import IndexOutOfRange, VerificationError
 from agnesi.ir.node import dim_node, load
 from agnesi.loops.check import verify
 from agnesi.loops.interpret import CheckFailed, run as interpret
-from agnesi.loops.stmt import Buffer, Check, Let, Set, Store
+from agnesi.loops.stmt import Break, Buffer, Check, Let, Set, Store
+from agnesi.ops import elementwise as ew
 from agnesi.runtime.threads import available, count, granted
 from generate import generate
 from helpers import COMMON, GENERAL, Case, compile_cases
@@ -147,6 +148,8 @@ class TestSameBits:
         xs, h = at.tensor3("xs"), at.matrix("h")
         states, _ = ag.scan(lambda x, h: at.tanh(x + h @ w), sequences=[xs], outputs_info=[h])
         cost = (states[-1] ** 2).sum()
+        total, _ = ag.scan(lambda x, s: at.tanh(x + s), sequences=[x], outputs_info=[at.constant(0.0)])
+        assert_same_bits(ag.function([x], total), V)
         f = ag.function([xs, h, w], [states, cost, *ag.grad(cost, [xs, h, w])])
         sizes = (9, 64, 40), (64, 40), (40, 40)
         assert_same_bits(f, *(rng.normal(size=size) for size in sizes))
@@ -349,11 +352,13 @@ class TestVerifier:
             (Store("out0", (ROW,), element("out0", ROW - 1)), "depend on what others store to out0"),
             (Store("out0", (ROW * N,), element("in0", ROW)), "depend on what others store to out0"),
             (Store("out0", (ZERO,), element("in0", ROW), "add"), "different threads add to out0"),
+            (Set(T, element("in0", ROW), ""), "each iteration needs the one before"),
+            (Break(ew.lt(element("in0", ROW), 0.0)), "it may end early"),
         ],
     )
     def test_what_may_not(self, body, message):
         with pytest.raises(VerificationError, match=message):
-            verify(made([FILL, replace(over(N, body), work=10)]))
+            verify(made([FILL, Let(T, number(0.0), True), replace(over(N, body), work=10)]))
 
     def test_copies(self):
         body = Store("out0", (ZERO,), element("in0", ROW), "add")

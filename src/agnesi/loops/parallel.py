@@ -38,11 +38,11 @@ def sharing(loop: For, program: Program) -> Sharing | str:
     found = Sharing()
     given = {s.var for s in walk(loop.body) if isinstance(s, Let)}
     for stmt in walk(loop.body):
-        if (
-            isinstance(stmt, Set)
-            and stmt.var not in given
-            and found.totals.setdefault(stmt.var, stmt.combine) != stmt.combine
-        ):
+        if not isinstance(stmt, Set) or stmt.var in given:
+            continue
+        if not stmt.combine:
+            return "each iteration needs the one before"
+        if found.totals.setdefault(stmt.var, stmt.combine) != stmt.combine:
             return f"it joins {stmt.var['name']} in two ways"
     inside = set(topological(v for s in walk(loop.body) for v in values(s)))
     if inside & set(found.totals):
