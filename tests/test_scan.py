@@ -218,6 +218,30 @@ def test_until():
         ag.scan(lambda v: (v, ag.until(x > 0)), sequences=x)
 
 
+def test_while_loop():
+    x, a = at.vector("x"), at.scalar("a")
+    root = ag.while_loop(lambda r: abs(r * r - a) > 1e-12, lambda r: (r + a / r) / 2, a)
+    f = ag.function([a], [root, ag.grad(root, a)])
+    close(f(2.0), [np.sqrt(2), 0.5 / np.sqrt(2)])
+    close(f(1.0)[0], 1)  # not a single step
+    v, k = ag.while_loop(lambda v, k: (v.sum() < 10) & (k < 50), lambda v, k: (v * 1.5, k + 1), [x, at.constant(0)])
+
+    def numeric(v):
+        while v.sum() < 10:
+            v = v * 1.5
+        return v
+
+    values = [np.array([1.0, 2.0, 0.5])]
+    close(runs([x], [v, k], values)[0], numeric(*values))
+    check_gradients([x], (v**2).sum(), values, lambda v: (numeric(v) ** 2).sum())
+    gcd, _ = ag.while_loop(lambda p, q: q > 0, lambda p, q: (q, p % q), [k + 48, at.constant(36)])
+    assert ag.function([x], gcd)([20.0]) == 12
+    with pytest.raises(TypeMismatch, match="begins with 1 values and a step returns 2"):
+        ag.while_loop(lambda v: v > 0, lambda v: (v, v), a)
+    with pytest.raises(TypeMismatch, match="state 0 of while_loop enters"):
+        ag.while_loop(lambda v: v.sum() > 0, lambda v: v[0], x)
+
+
 def test_last_values():
     """No others are kept, and without steps the last value is the initial one."""
     x = at.matrix("x")

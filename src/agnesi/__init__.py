@@ -38,5 +38,6 @@ from agnesi.scan import (
     reduce as reduce,
     scan as scan,
     until as until,
+    while_loop as while_loop,
 )
 from agnesi.shared import SharedVariable as SharedVariable, shared as shared

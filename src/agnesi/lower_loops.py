@@ -108,7 +108,8 @@ class LoopLowering(Lowering):
 
     def _loop_call(self, loop: Loop, args: tuple[Node, ...], scope: Scope) -> None:
         """The loop, for all its outputs that are wanted."""
-        steps, states = self._known(args[0], scope), [self._state(loop, args, k, scope) for k in range(loop.states)]
+        steps = self._known(args[0], scope)
+        states = [self._state(loop, args, k, scope) for k in range(loop.states)]
         around = {input_node("", r.type): r for r in self.home if r.op.kind != "leaf"}
         leaves = Leaves(input_node("step", Type("int64")), self._name("int64"), states, around)
         results = loop.inlined(self._inputs(loop, args, leaves, scope))
@@ -118,7 +119,7 @@ class LoopLowering(Lowering):
         }
         wanted = [r for k, r in enumerate(roots) if k < loop.states or k == loop.count or r in homes]
         step = self._step(wanted, leaves, homes)
-        taken: Dim = as_dim(args[0])
+        taken = steps
         if loop.until:
             taken = self._name("int64")
             scope.body.append(Let(taken, const(0, "int64"), True))
@@ -132,10 +133,8 @@ class LoopLowering(Lowering):
             scope.body.append(Store(self.home[count], self._place(count, ()), dim_node(taken)))
 
     def _known(self, number: Node, scope: Scope) -> Dim:
-        """A whole number: before all loops if it can be known there, else where the loop stands."""
-        if self.moving.intersection(topological([number])):
-            return as_dim(self.at(number, (), [scope]))
-        return self.size(as_dim(number))
+        """A number of steps: a size, or what is computed where the loop stands."""
+        return self.size(as_dim(number)) if is_pure(number) else as_dim(self.at(number, (), [scope]))
 
     def _inputs(self, loop: Loop, args: Sequence[Node], leaves: Leaves, scope: Scope) -> list[Node]:
         """What the body of a loop is given, in terms of leaves."""

@@ -12,10 +12,12 @@ from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import INPUT, Node, as_dim, cast, dim_node, input_node, substitute, topological
 from agnesi.ir.type import Dim, Type, same
 from agnesi.ir.variable import Variable, as_node
+from agnesi.ops.elementwise import where
 from agnesi.ops.getitem import part_of, rebuilt
 from agnesi.ops.index import expand_dims, section, size_of, slice_
 from agnesi.shared import is_shared
 
+ENDLESS = 2**62  # steps
 ROUNDS = 4  # of finding dtypes that states keep
 
 
@@ -137,6 +139,39 @@ def foldr(
 ) -> tuple[Any, dict[Variable, Variable]]:
     """`reduce` from the last elements to the first."""
     return reduce(fn, sequences, outputs_info, non_sequences, True, name)
+
+
+def while_loop(cond: Callable[..., Any], body: Callable[..., Any], init: Any, name: str = "") -> Any:
+    """Applies `body` while `cond` holds, and gives the last values.
+
+    init: a variable or a list of them; cond takes the values and returns a scalar that is true or false, body takes
+    them and returns the next ones, of the same types. No memory is taken for the steps; reverse mode first counts them
+    and then runs the loop once more, keeping them.
+
+    >>> import agnesi as ag, agnesi.tensor as at
+    >>> a, b = at.lscalars("a", "b")
+    >>> divisor, _ = ag.while_loop(lambda a, b: b > 0, lambda a, b: (b, a % b), [a, b])
+    >>> int(divisor.eval({a: 48, b: 36}))
+    12
+    """
+    many = isinstance(init, (list, tuple))
+    firsts = [as_node(i) for i in (init if many else [init])]
+    name = name or "while_loop"
+    local = [input_node("", f.type) for f in firsts]
+    found = body(*[Variable(n) for n in local])
+    made = [as_node(f) for f in (found if isinstance(found, (list, tuple)) else [found])]
+    if len(made) != len(firsts):
+        raise TypeMismatch(f"{name} begins with {len(firsts)} values and a step returns {len(made)}")
+    made = [
+        cast(m, f.dtype) if dt.promote(m.dtype, f.dtype) == f.dtype else m for m, f in zip(made, firsts, strict=True)
+    ]
+    begins, goes_on = (until(cond(*[Variable(n) for n in values])).condition for values in (firsts, made))
+    starts = [expand_dims(f, (0,)) for f in firsts]
+    steps = as_dim(where(begins, ENDLESS, 0))
+    number = input_node("step", Type("int64"))
+    states = make_loop(steps, [], starts, [(1,)] * len(starts), [number, *local], made, ~goes_on, name, free=True)
+    ends = [Variable(rebuilt(s, last=True)) for s in states[: len(starts)]]
+    return ends if many else ends[0]
 
 
 def _list(value: Any) -> list[Any]:

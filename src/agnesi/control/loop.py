@@ -26,16 +26,19 @@ class Loop:
     is the same in every step; its outputs are the next value of each state, then what each step gives besides.
     sequences: their number. taps: for each state how many steps back the earlier values lie that the body takes, the
     earliest first. until: whether the last output of the body says that this step is the last one; in its place the
-    loop gives the number of steps that were taken, and what it has for later steps is anything.
+    loop gives the number of steps that were taken, and what it has for later steps is anything. free: whether nothing
+    else bounds the number of steps, so that there is no memory for all of them.
     """
 
-    __slots__ = ("body", "sequences", "taps", "until", "name", "_rows", "_hash")
+    __slots__ = ("body", "sequences", "taps", "until", "free", "name", "_rows", "_hash")
 
     def __init__(
-        self, body: Graph, sequences: int, taps: tuple[tuple[int, ...], ...], until: bool = False, name: str = ""
-    ) -> None:
+        self, body: Graph, sequences: int, taps: tuple[tuple[int, ...], ...], until: bool = False, name: str = "",
+        free: bool = False,
+    ) -> None:  # fmt: skip
         self.body, self.sequences, self.taps, self.until, self.name = body, sequences, taps, until, name
-        self._rows = (body.rows(), sequences, taps, until)
+        self.free = free
+        self._rows = (body.rows(), sequences, taps, until, free)
         self._hash = hash(repr(self._rows))
 
     def __eq__(self, other: object) -> bool:
@@ -48,11 +51,16 @@ class Loop:
         return f"<loop {self.body.digest()} {self.sequences} {self.taps} {self.until}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Loop, (self.body, self.sequences, self.taps, self.until, self.name)
+        return Loop, (self.body, self.sequences, self.taps, self.until, self.name, self.free)
 
     def with_body(self, body: Graph) -> Loop:
         """The same with another body of the same inputs and outputs."""
-        return self if body is self.body else Loop(body, self.sequences, self.taps, self.until, self.name)
+        return self if body is self.body else Loop(body, self.sequences, self.taps, self.until, self.name, self.free)
+
+    def counted(self) -> Loop:
+        """The same for a number of steps that is known."""
+        body = self.body.replace(self.body.outputs[: len(self.body.outputs) - self.until])
+        return Loop(body, self.sequences, self.taps, False, self.name)
 
     @property
     def states(self) -> int:
@@ -173,7 +181,7 @@ loop_: Op = register(
 
 def make_loop(
     steps: Dim, sequences: Sequence[Node], firsts: Sequence[Node], taps: Sequence[tuple[int, ...]],
-    local: Sequence[Node], outputs: Sequence[Node], until: Node | None = None, name: str = ""
+    local: Sequence[Node], outputs: Sequence[Node], until: Node | None = None, name: str = "", free: bool = False
 ) -> list[Node]:  # fmt: skip
     """All outputs of a loop, from stand-ins for what the body takes and what it makes of them.
 
@@ -187,5 +195,5 @@ def make_loop(
                 f"back as {result.type}"
             )
     body, captured = closed(local, outputs if until is None else [*outputs, until])
-    loop = Loop(body, len(sequences), tuple(taps), until is not None, name)
+    loop = Loop(body, len(sequences), tuple(taps), until is not None, name, free)
     return loop([dim_node(steps), *sequences, *firsts, *captured])

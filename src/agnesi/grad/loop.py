@@ -35,99 +35,136 @@ def stand_in(x: Node) -> Node:
 def loop_vjp(loop: Loop, args: Sequence[Node], given: dict[Node, Node], reverse: Reverse) -> list[Node | None]:
     """The cotangents of a loop's arguments, by a loop that goes through the steps from the last to the first.
 
-    given: the cotangents of outputs. A state's value has as many pending cotangents as it
-    is read back: that of the value d steps ago is pending[d - 1]; they are states of the new loop. So are the sums
-    for arguments that are the same in every step.
+    given: the cotangents of outputs.
     """
-    steps, first = as_dim(args[0]), 1 + loop.sequences
-    sequences, firsts, others = args[1:first], args[first : loop.others], args[loop.others :]
-    outputs = loop(args)
-    if loop.until:
-        steps = as_dim(outputs.pop())
-    seeds = [given.get(o) for o in outputs]
-    number = input_node("step", Type("int64"))
-    read: list[Node] = []  # sequences of the new loop
-    local: list[Node] = []  # their elements
+    if loop.free:  # once more, with memory for the steps that were taken
+        counted, known = loop.counted(), (output(loop, args, loop.count), *args[1:])
+        given = {output(counted, known, o["which"], last=True): g for o, g in given.items()}
+        return Backwards(counted, known, given).build(reverse)
+    return Backwards(loop, args, given).build(reverse)
 
-    def along(x: Node, start: Dim) -> Node:
-        read.append(backwards(x, start, steps))
-        local.append(stand_in(x))
-        return local[-1]
 
-    inputs = [along(x, 0) for x in sequences]
-    for taps, depth, history in zip(loop.taps, loop.depths, outputs, strict=False):
-        inputs += [along(history, depth - back) for back in taps]
-    same = [input_node("", o.type) for o in others]  # one of these may be computed from another
-    back = dict(zip(same, others, strict=True))
-    primal = [dim_node(dims.sub(dims.sub(steps, 1), as_dim(number))), *inputs, *same]
-    mapped = inline(loop.body, primal)[: len(outputs)]
+class Backwards:
+    """A loop that goes through the steps of another one backwards, while it is built.
 
-    carried = [k for k in range(loop.states) if dt.is_inexact(firsts[k].dtype)]
-    pending = {k: [stand_in(firsts[k]) for _ in range(loop.depths[k])] for k in carried}
-    local_states = [p for k in carried for p in pending[k]]
-    starts = [zeros(p.dtype, (1, *p.shape)) for p in local_states]
-    for k in carried:
-        final = given.get(output(loop, args, k, last=True))
-        if final is not None:
-            starts[local_states.index(pending[k][0])] = expand_dims(final, (0,))
-    cotangents: list[Node] = []
-    wanted: list[Node] = []
-    for k, (result, seed) in enumerate(zip(mapped, seeds, strict=True)):
-        if not dt.is_inexact(result.dtype):
-            continue
-        parts = [pending[k][0]] if k in pending else []
-        if seed is not None:
-            parts.append(along(seed, loop.depths[k] if k < loop.states else 0))
-        if parts:
-            wanted.append(result)
-            cotangents.append(parts[0] if len(parts) == 1 else parts[0] + parts[1])
-    summed = [k for k, o in enumerate(others) if dt.is_inexact(o.dtype)]
-    sums = [input_node("", others[k].type) for k in summed]
-    found = reverse(wanted, cotangents, [*inputs, *(same[k] for k in summed)])
-    by_input = dict(zip([*inputs, *sums], found, strict=True))
+    read, local: its sequences and their elements. A state's value has as many pending cotangents as it is read back:
+    that of the value d steps ago is pending[d - 1]; they are states of the new loop. So are the sums for arguments that
+    are the same in every step.
+    """
 
-    next_states: list[Node] = []
-    place = loop.sequences
-    for k, (taps, depth) in enumerate(zip(loop.taps, loop.depths, strict=True)):
-        parts_of = {back: by_input[inputs[place + j]] for j, back in enumerate(taps)}
-        place += len(taps)
-        if k in pending:
-            for d in range(1, depth + 1):
-                moved, own = pending[k][d] if d < depth else None, parts_of.get(d)
-                next_states.append(total(moved, own, pending[k][0]))
-    kept = [j for j, s in enumerate(sums) if by_input[s] is not None]
-    for j in kept:
-        next_states.append(sums[j] + part(by_input, sums[j]))
-        starts.append(zeros(sums[j].dtype, (1, *sums[j].shape)))
-    each = [i for i in inputs[: loop.sequences] if by_input[i] is not None]
-    made = [*next_states, *(part(by_input, i) for i in each)]
-    reused = set(topological(made)).intersection(mapped[: loop.states]).difference(inputs)
-    known = {m: along(o, d) for m, o, d in zip(mapped, outputs, loop.depths, strict=False) if m in reused and m.args}
-    made = substitute(made, known | back)
-    locals_ = [number, *local, *local_states, *(sums[j] for j in kept)]
-    name = f"the derivative of {loop.name or 'a loop'}"
-    results = make_loop(steps, read, starts, [(1,)] * len(starts), locals_, made, None, name)
-    finals = [output_last(r) for r in results[: len(starts)]]
+    def __init__(self, loop: Loop, args: Sequence[Node], given: dict[Node, Node]) -> None:
+        first = 1 + loop.sequences
+        self.loop, self.args = loop, args
+        self.sequences, self.firsts, self.others = args[1:first], args[first : loop.others], args[loop.others :]
+        self.outputs = loop(args)
+        self.steps = as_dim(self.outputs.pop() if loop.until else args[0])
+        self.seeds = [given.get(o) for o in self.outputs]
+        self.finals = {k: given.get(output(loop, args, k, last=True)) for k in range(loop.states)}
+        self.number = input_node("step", Type("int64"))
+        self.read: list[Node] = []
+        self.local: list[Node] = []
+        self.elements = [self.along(x, 0) for x in self.sequences]
+        self.earlier = [
+            [self.along(history, depth - back) for back in taps]
+            for taps, depth, history in zip(loop.taps, loop.depths, self.outputs, strict=False)
+        ]
+        self.same = [input_node("", o.type) for o in self.others]  # one of these may be computed from another
+        flat = [e for group in self.earlier for e in group]
+        number = dim_node(dims.sub(dims.sub(self.steps, 1), as_dim(self.number)))
+        self.results = inline(loop.body, [number, *self.elements, *flat, *self.same])[: len(self.outputs)]
+        carried = [k for k, f in enumerate(self.firsts) if dt.is_inexact(f.dtype)]
+        self.pending = {k: [stand_in(self.firsts[k]) for _ in range(loop.depths[k])] for k in carried}
 
-    cot: list[Node | None] = [None] * len(args)
-    for i, r in zip(each, results[len(starts) :], strict=True):
-        moved_back = backwards(r, 0, steps)
-        if loop.until:  # the elements of further steps were not read
-            x = sequences[inputs.index(i)]
-            bounds = dim_node(0), dim_node(steps)
-            moved_back = OPS["slice_set"](zeros(x.dtype, x.shape), moved_back, *bounds, axes=(0,), steps=(1,))
-        cot[1 + inputs.index(i)] = moved_back
-    place = 0
-    for k in carried:
-        depth = loop.depths[k]
-        rows = [expand_dims(f, (0,)) for f in finals[place : place + depth][::-1]]
-        place += depth
-        joined = rows[0] if depth == 1 else OPS["concatenate"](*rows, axis=0)
-        seed = seeds[k]
-        cot[first + k] = joined if seed is None else joined + section(seed, 0, 0, depth)
-    for j, final in zip(kept, finals[place:], strict=True):
-        cot[loop.others + summed[j]] = final
-    return cot
+    def along(self, x: Node, start: Dim) -> Node:
+        """The element, at the place of the step from a start on, of an array that the new loop reads backwards."""
+        self.read.append(backwards(x, start, self.steps))
+        self.local.append(stand_in(x))
+        return self.local[-1]
+
+    def build(self, reverse: Reverse) -> list[Node | None]:
+        """The cotangents of the arguments."""
+        wanted, cotangents = self.cotangents()
+        leaves = [*self.elements, *(e for group in self.earlier for e in group), *self.same]
+        found = dict(zip(leaves, reverse(wanted, cotangents, leaves), strict=True))
+        sums = {o: input_node("", o.type) for o in self.same if dt.is_inexact(o.dtype) and found[o] is not None}
+        starts = [zeros(s.dtype, (1, *s.shape)) for s in sums.values()]
+        states = [*self.starts(), *starts]
+        each = [e for e in self.elements if found[e] is not None]
+        made = [
+            *self.next_pending(found),
+            *(s + part(found, o) for o, s in sums.items()),
+            *(part(found, e) for e in each),
+        ]
+        made = self.in_terms_of_outputs(made)
+        local = [self.number, *self.local, *(p for group in self.pending.values() for p in group), *sums.values()]
+        name = f"the derivative of {self.loop.name or 'a loop'}"
+        results = make_loop(self.steps, self.read, states, [(1,)] * len(states), local, made, None, name)
+        ends = [last(r) for r in results[: len(states)]]
+        cot: list[Node | None] = [None] * len(self.args)
+        for e, r in zip(each, results[len(states) :], strict=True):
+            place = self.elements.index(e)
+            cot[1 + place] = self.forwards(r, self.sequences[place])
+        for k, group in self.pending.items():
+            rows = [expand_dims(end, (0,)) for end in ends[: len(group)][::-1]]
+            del ends[: len(group)]
+            joined = rows[0] if len(rows) == 1 else OPS["concatenate"](*rows, axis=0)
+            seed = self.seeds[k]
+            cot[1 + len(self.sequences) + k] = joined if seed is None else joined + section(seed, 0, 0, len(group))
+        for o, end in zip(sums, ends, strict=True):
+            cot[self.loop.others + self.same.index(o)] = end
+        return cot
+
+    def cotangents(self) -> tuple[list[Node], list[Node]]:
+        """What the step computes, and the cotangents that flow into it."""
+        wanted: list[Node] = []
+        cotangents: list[Node] = []
+        for k, (result, seed) in enumerate(zip(self.results, self.seeds, strict=True)):
+            if not dt.is_inexact(result.dtype):
+                continue
+            parts = [self.pending[k][0]] if k in self.pending else []
+            if seed is not None:
+                parts.append(self.along(seed, self.loop.depths[k] if k < self.loop.states else 0))
+            if parts:
+                wanted.append(result)
+                cotangents.append(parts[0] if len(parts) == 1 else parts[0] + parts[1])
+        return wanted, cotangents
+
+    def starts(self) -> list[Node]:
+        """The pending cotangents before the first step: those of the last values."""
+        result = []
+        for k, group in self.pending.items():
+            final = self.finals[k]
+            result += [zeros(p.dtype, (1, *p.shape)) for p in group]
+            if final is not None:
+                result[-len(group)] = expand_dims(final, (0,))
+        return result
+
+    def next_pending(self, found: dict[Node, Node | None]) -> list[Node]:
+        """The pending cotangents after a step."""
+        result = []
+        for k, group in self.pending.items():
+            own = {back: found[e] for back, e in zip(self.loop.taps[k], self.earlier[k], strict=True)}
+            for d in range(1, len(group) + 1):
+                result.append(total(group[d] if d < len(group) else None, own.get(d), group[0]))
+        return result
+
+    def in_terms_of_outputs(self, made: list[Node]) -> list[Node]:
+        """Values in which what a step computed for a state is read from the state's history."""
+        inputs = {*self.elements, *(e for group in self.earlier for e in group)}
+        used = set(topological(made))
+        mapping = dict(zip(self.same, self.others, strict=True))
+        for result, history, depth in zip(self.results, self.outputs, self.loop.depths, strict=False):
+            if result in used and result not in inputs and result.args:
+                mapping[result] = self.along(history, depth)
+        return substitute(made, mapping)
+
+    def forwards(self, r: Node, x: Node) -> Node:
+        """What the steps gave for the elements of a sequence, in their order; zeros where steps were not taken."""
+        found = backwards(r, 0, self.steps)
+        if not self.loop.until:
+            return found
+        bounds = dim_node(0), dim_node(self.steps)
+        return OPS["slice_set"](zeros(x.dtype, x.shape), found, *bounds, axes=(0,), steps=(1,))
 
 
 def part(found: dict[Node, Node | None], of: Node) -> Node:
@@ -137,7 +174,7 @@ def part(found: dict[Node, Node | None], of: Node) -> Node:
     return result
 
 
-def output_last(state: Node) -> Node:
+def last(state: Node) -> Node:
     """The last value of a state."""
     return output(state["loop"], state.args, state["which"], last=True)
 
@@ -177,7 +214,9 @@ def loop_jvp(loop: Loop, args: Sequence[Node], tangents: Sequence[Node | None], 
     until = until if until is None else substitute([until], back)[0]
     taps = [*loop.taps, *(loop.taps[k] for k in carried)]
     name = f"the derivative of {loop.name or 'a loop'}"
-    results = make_loop(steps, [*sequences, *moved.values()], [*firsts, *starts], taps, local, made, until, name)
+    results = make_loop(
+        steps, [*sequences, *moved.values()], [*firsts, *starts], taps, local, made, until, name, loop.free
+    )
     return [
         dict(zip([*carried, *extra], results[loop.states :], strict=False)).get(k)
         for k in range(len(loop.body.outputs))

@@ -119,7 +119,9 @@ class Opened:
         elements = [e for e in self.elements if e.leaf in inputs]
         local = [self.number, *(e.leaf for e in elements), *(n for k in states for n in self.earlier[k])]
         taps, firsts = [self.loop.taps[k] for k in states], [self.firsts[k] for k in states]
-        return make_loop(self.steps, [e.whole for e in elements], firsts, taps, local, results, until, self.loop.name)
+        return make_loop(
+            self.steps, [e.whole for e in elements], firsts, taps, local, results, until, self.loop.name, self.loop.free
+        )
 
     def needed(self, roots: list[Node], wanted: Sequence[int]) -> list[int]:
         """The states that these values and the wanted outputs depend on."""
