@@ -57,6 +57,12 @@ class Loop:
         """The same with another body of the same inputs and outputs."""
         return self if body is self.body else Loop(body, self.sequences, self.taps, self.until, self.name, self.free)
 
+    def giving(self, values: Sequence[Node]) -> Loop:
+        """The same with further values of the body that each step gives."""
+        own = len(self.body.outputs) - self.until
+        outputs = [*self.body.outputs[:own], *values, *self.body.outputs[own:]]
+        return self.with_body(self.body.replace(outputs))
+
     def counted(self) -> Loop:
         """The same for a number of steps that is known."""
         body = self.body.replace(self.body.outputs[: len(self.body.outputs) - self.until])

@@ -71,7 +71,10 @@ class Backwards:
         self.same = [input_node("", o.type) for o in self.others]  # one of these may be computed from another
         flat = [e for group in self.earlier for e in group]
         number = dim_node(dims.sub(dims.sub(self.steps, 1), as_dim(self.number)))
-        self.results = inline(loop.body, [number, *self.elements, *flat, *self.same])[: len(self.outputs)]
+        step = loop.body.replace(loop.body.order)
+        self.images = dict(zip(inline(step, [number, *self.elements, *flat, *self.same]), step.outputs, strict=True))
+        place = {own: image for image, own in self.images.items()}
+        self.results = [place[o] for o in loop.body.outputs[: len(self.outputs)]]
         carried = [k for k, f in enumerate(self.firsts) if dt.is_inexact(f.dtype)]
         self.pending = {k: [stand_in(self.firsts[k]) for _ in range(loop.depths[k])] for k in carried}
 
@@ -149,13 +152,20 @@ class Backwards:
         return result
 
     def in_terms_of_outputs(self, made: list[Node]) -> list[Node]:
-        """Values in which what a step computed for a state is read from the state's history."""
+        """Values in which what a step computed for a state is read from the state's history, and products that a step
+        computed are kept instead of being computed again."""
         inputs = {*self.elements, *(e for group in self.earlier for e in group)}
         used = set(topological(made))
         mapping = dict(zip(self.same, self.others, strict=True))
         for result, history, depth in zip(self.results, self.outputs, self.loop.depths, strict=False):
             if result in used and result not in inputs and result.args:
                 mapping[result] = self.along(history, depth)
+        used = set(topological(substitute(made, mapping)))
+        products = [n for n in self.images if n in used and n.op.name == "contract"]
+        if products:
+            keeping = self.loop.giving([self.images[n] for n in products])
+            kept = keeping(self.args)[len(self.outputs) :]
+            mapping |= {n: self.along(k, 0) for n, k in zip(products, kept, strict=False)}
         return substitute(made, mapping)
 
     def forwards(self, r: Node, x: Node) -> Node:

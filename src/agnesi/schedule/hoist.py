@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from agnesi.control.loop import Loop, loop_, make_loop, output
 from agnesi.errors import GradientError
@@ -22,6 +23,7 @@ Want = tuple[int, str]  # an output: "all" of it, of a state the "last" value, o
 
 def hoist(graph: Graph) -> Graph:
     """The graph with its loops made as small as they can be."""
+    graph = merged(graph)
     wanted: dict[Key, dict[Node, Want]] = {}
     readers: dict[Node, list[Node]] = {}
     for node in graph.order:
@@ -44,6 +46,37 @@ def hoist(graph: Graph) -> Graph:
         if node.op is loop_:
             parts = wanted[node["loop"], node.args]
             done |= zip(parts, Opened(node["loop"], args).closed(list(parts.values())), strict=True)
+        elif args != node.args:
+            done[node] = make(node.op, args, node.attrs)
+    return graph.replace([done.get(o, o) for o in graph.outputs])
+
+
+def merged(graph: Graph) -> Graph:
+    """The graph with loops of the same steps as one, which gives what each of them gives."""
+    found: dict[Any, list[Loop]] = {}
+    for node in graph.order:
+        if node.op is loop_:
+            loop: Loop = node["loop"]
+            states = loop.body.outputs[: loop.states]
+            ends = loop.body.outputs[loop.count :] if loop.until else ()
+            alike = found.setdefault((node.args, loop.body.inputs, loop.taps, states, ends, loop.free), [])
+            alike += [loop] if loop not in alike else []
+    whole: dict[Loop, Loop] = {}
+    for loops in found.values():
+        if len(loops) > 1:
+            first = loops[0]
+            given = first.body.outputs[first.states : len(first.body.outputs) - first.until]
+            more = dict.fromkeys(o for p in loops for o in p.body.outputs[p.states : len(p.body.outputs) - p.until])
+            whole |= dict.fromkeys(loops, first.giving([o for o in more if o not in given]))
+    if not whole:
+        return graph
+    done: dict[Node, Node] = {}
+    for node in graph.order:
+        args = tuple(done.get(a, a) for a in node.args)
+        if node.op is loop_ and node["loop"] in whole:
+            own, loop = node["loop"].body.outputs[node["which"]], whole[node["loop"]]
+            which = node["which"] if node["which"] < loop.states else loop.body.outputs.index(own)
+            done[node] = output(loop, args, which, node["last"])
         elif args != node.args:
             done[node] = make(node.op, args, node.attrs)
     return graph.replace([done.get(o, o) for o in graph.outputs])
