@@ -71,7 +71,7 @@ def find_missing(systems: list[str]) -> dict[str, str]:
     missing = {}
     for system in systems:
         try:
-            importlib.import_module("torch" if system == "torch.compile" else system)
+            importlib.import_module({"torch.compile": "torch", "by hand": "numba"}.get(system, system))
         except Exception as error:
             missing[system] = f"not available ({reason(error)})"
     return missing

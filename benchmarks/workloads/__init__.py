@@ -1,6 +1,6 @@
 """The workloads, one module per family."""
 
-from . import cross_entropy, elementwise, layer_norm, logsumexp, overhead, train
+from . import cross_entropy, density, elementwise, formulas, layer_norm, logsumexp, overhead, reductions, train
 
 WORKLOADS = [
     *elementwise.WORKLOADS,
@@ -8,5 +8,8 @@ WORKLOADS = [
     *cross_entropy.WORKLOADS,
     *layer_norm.WORKLOADS,
     *logsumexp.WORKLOADS,
+    *formulas.WORKLOADS,
+    *reductions.WORKLOADS,
+    *density.WORKLOADS,
     *overhead.WORKLOADS,
 ]

@@ -13,7 +13,7 @@ Inputs = dict[str, np.ndarray]
 Call = Callable[[], object]
 Builder = Callable[[Inputs], Call]
 
-SYSTEMS = ("agnesi", "numpy", "numexpr", "numba", "jax", "torch", "torch.compile")
+SYSTEMS = ("agnesi", "numpy", "numexpr", "numba", "jax", "torch", "torch.compile", "by hand")
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 
 
@@ -23,7 +23,8 @@ class Workload:
 
     `make` draws the inputs. A builder takes them and returns a function of no arguments that performs one call and
     returns finished outputs, which the caller may keep: no later call may change them. A builder imports its system
-    itself, and copies what its calls change. All systems return the same outputs in the same order.
+    itself, and copies what its calls change. All systems return the same outputs in the same order. `by_hand` is no
+    system: loops in numba with a gradient derived by hand, to show what is possible.
     """
 
     family: str
@@ -38,6 +39,7 @@ class Workload:
     jax: Builder | None = None
     torch: Builder | None = None
     torch_compile: Builder | None = None
+    by_hand: Builder | None = None
     tolerance: float | None = None
 
     @property
@@ -52,7 +54,7 @@ class Workload:
 
     def builder(self, system: str) -> Builder | None:
         """The builder for a system, or None if the system is not compared on this workload."""
-        return getattr(self, system.replace(".", "_"))
+        return getattr(self, system.replace(".", "_").replace(" ", "_"))
 
 
 def short(size: int) -> str:

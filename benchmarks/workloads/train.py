@@ -59,25 +59,30 @@ def numpy_regression(inputs: Inputs) -> Call:
     return stateful(step, lambda: state)
 
 
-def numpy_perceptron(inputs: Inputs) -> Call:
-    """The perceptron with the gradient by hand, updates in place."""
+def numpy_network(inputs: Inputs) -> Call:
+    """A perceptron of any depth with the gradient by hand, updates in place."""
     x, y = inputs["x"], inputs["y"]
-    w0, b0, w1, b1 = state = parameters(inputs)
+    state = parameters(inputs)
+    layers = list(zip(state[::2], state[1::2], strict=True))
 
     def step() -> object:
-        h = x @ w0
-        h += b0
-        np.tanh(h, out=h)
-        cost, g = numpy_loss(h @ w1 + b1, y)
+        hidden = [x]
+        for w, b in layers[:-1]:
+            h = hidden[-1] @ w
+            h += b
+            hidden.append(np.tanh(h, out=h))
+        w, b = layers[-1]
+        cost, g = numpy_loss(hidden[-1] @ w + b, y)
         g *= RATE
-        d = g @ w1.T
-        np.subtract(w1, h.T @ g, out=w1)
-        np.subtract(b1, g.sum(axis=0), out=b1)
-        h *= h
-        np.subtract(1, h, out=h)
-        d *= h
-        np.subtract(w0, x.T @ d, out=w0)
-        np.subtract(b0, d.sum(axis=0), out=b0)
+        for (w, b), h in zip(reversed(layers), reversed(hidden), strict=True):
+            d = g @ w.T if h is not x else None
+            np.subtract(w, h.T @ g, out=w)
+            np.subtract(b, g.sum(axis=0), out=b)
+            if d is not None:
+                h *= h
+                np.subtract(1, h, out=h)
+                d *= h
+                g = d
         return cost
 
     return stateful(step, lambda: state)
@@ -176,5 +181,6 @@ def workload(family: str, name: str, widths: tuple[int, ...], batch: int, numpy:
 PERCEPTRON = f"perceptron {PIXELS}-{HIDDEN}-{CLASSES} step"
 WORKLOADS = [
     workload("logistic", f"softmax regression {PIXELS}x{CLASSES} step", (PIXELS, CLASSES), 60, numpy_regression),
-    *(workload("mlp", PERCEPTRON, (PIXELS, HIDDEN, CLASSES), batch, numpy_perceptron) for batch in (10, 60, 600)),
+    *(workload("mlp", PERCEPTRON, (PIXELS, HIDDEN, CLASSES), batch, numpy_network) for batch in (10, 60, 600)),
+    workload("deep", "perceptron 784-1000-1000-1000-10 step", (PIXELS, 1000, 1000, 1000, CLASSES), 60, numpy_network),
 ]
