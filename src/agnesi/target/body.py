@@ -31,6 +31,8 @@ from agnesi.target.ordinary import C_BITS, FAR, guarded, slice_of, wide
 
 LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
 FEW_LANES = 16  # where the body is long
+SHORT_LANES = 8  # for what is left of an inner loop, which may be all of it
+LIGHT_COST = 20  # scalar work, in additions, of a body without elementary functions
 LONG_COST = 100  # scalar work, in additions, from which the compiler's time for a nest counts
 
 
@@ -214,41 +216,56 @@ class BodyPrinter(Printer):
 
     def lanes(self, stmt: For, sums: list[Set], tab: str) -> None:
         """A reducing loop: partial results side by side, joined by a tree after each block."""
-        width = FEW_LANES if sum(cost(s) for s in stmt.body) > 60 else LANES
+        work = sum(cost(s) for s in stmt.body)
+        width = FEW_LANES if work > 60 else LANES
         i, (lo, n) = self.expression(stmt.index), self.bounds(stmt)
-        inner = tab + "    "
         self.lines.append(f"{tab}for (int64_t b = {lo}; b < {n}; b += {BLOCK}) {{")
         self.lines.append(f"{tab}  const int64_t e = b + {BLOCK} < {n} ? b + {BLOCK} : {n};")
         first = len(self.lines)
+        self.lines.append(f"{tab}  int64_t j = b;")
+        if stmt.index["level"] and work < LIGHT_COST:
+            for lanes in (width, SHORT_LANES):
+                self.lines.append(f"{tab}  if (j + {lanes} <= e) {{")
+                self.side_by_side(stmt, sums, lanes, tab + "    ")
+                self.lines.append(f"{tab}  }}")
+            self.lines.append(f"{tab}  for (int64_t {i} = j; {i} < e; {i}++) {{")
+            self.block(stmt.body, tab + "    ")
+            self.lines.append(f"{tab}  }}")
+        else:
+            self.side_by_side(stmt, sums, width, tab + "  ", rest=True)
+        self.guard(stmt, first, tab + "  ")
+        self.lines.append(f"{tab}}}")
+
+    def side_by_side(self, stmt: For, sums: list[Set], width: int, tab: str, rest: bool = False) -> None:
+        """From element j on, as many partial results as fit, then their tree; rest: the last elements among them."""
+        i = self.expression(stmt.index)
         partial: dict[Node, str] = {}
         for s in sums:
             name, ctype = self.local[s.var], CTYPE[s.var.dtype]
             partial[s.var] = f"{name}_p[q]"
             text = neutral(s.combine, s.var.dtype)
-            self.lines.append(f"{tab}  {ctype} {name}_p[{width}];")
-            self.lines.append(f"{tab}  AG_LANES({width})")
-            self.lines.append(f"{tab}  for (int q = 0; q < {width}; q++) {name}_p[q] = {text};")
+            self.lines.append(f"{tab}{ctype} {name}_p[{width}];")
+            self.lines.append(f"{tab}AG_LANES({width})")
+            self.lines.append(f"{tab}for (int q = 0; q < {width}; q++) {name}_p[q] = {text};")
         outer = dict(self.local)
         self.local |= partial
         named = dict(self.local)
-        self.lines.append(f"{tab}  int64_t j = b;")
-        self.lines.append(f"{tab}  for (; j + {width} <= e; j += {width}) {{")
-        self.lines.append(f"{inner}AG_LANES({width})")
-        self.lines.append(f"{inner}for (int q = 0; q < {width}; q++) {{")
-        self.lines.append(f"{inner}  const int64_t {i} = j + q;")
-        self.block(stmt.body, inner + "  ")
-        self.lines.append(f"{inner}}}")
+        self.lines.append(f"{tab}for (; j + {width} <= e; j += {width}) {{")
+        self.lines.append(f"{tab}  AG_LANES({width})")
+        self.lines.append(f"{tab}  for (int q = 0; q < {width}; q++) {{")
+        self.lines.append(f"{tab}    const int64_t {i} = j + q;")
+        self.block(stmt.body, tab + "    ")
         self.lines.append(f"{tab}  }}")
-        self.local = named
-        self.lines.append(f"{tab}  for (int q = 0; q < e - j; q++) {{")
-        self.lines.append(f"{inner}const int64_t {i} = j + q;")
-        self.block(stmt.body, inner)
-        self.lines.append(f"{tab}  }}")
+        self.lines.append(f"{tab}}}")
+        if rest:
+            self.local = named
+            self.lines.append(f"{tab}for (int q = 0; q < e - j; q++) {{")
+            self.lines.append(f"{tab}  const int64_t {i} = j + q;")
+            self.block(stmt.body, tab + "  ")
+            self.lines.append(f"{tab}}}")
         self.local = outer
         for s in sums:
-            self.tree(s, width, tab + "  ")
-        self.guard(stmt, first, tab + "  ")
-        self.lines.append(f"{tab}}}")
+            self.tree(s, width, tab)
 
     def tree(self, s: Set, width: int, tab: str) -> None:
         """The partial results joined pairwise, then with the accumulator."""
