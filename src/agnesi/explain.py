@@ -157,8 +157,13 @@ def thread_texts(nest: Nest, names: dict[str, str]) -> list[str]:
     products = any(isinstance(s, Call) and s.name == "gemm" for s in walk(nest.body))
     if len(set(texts)) > 1:
         loops = [s for s in nest.body if isinstance(s, For)]
-        texts = [f"{size_text(loop.extent)}: {text}" for loop, text in zip(loops, texts, strict=True)]
+        texts = [f"{loop_size(loop)}: {text}" for loop, text in zip(loops, texts, strict=True)]
     return [*dict.fromkeys(texts), *(["products: shared where they are large"] if products else [])]
+
+
+def loop_size(loop: For) -> str:
+    """How many iterations a loop has."""
+    return "strips" if loop.whole == 1 else size_text(loop.iterations)
 
 
 def loops_text(body: Sequence[Stmt]) -> str:
@@ -167,7 +172,7 @@ def loops_text(body: Sequence[Stmt]) -> str:
     for loop in (s for s in body if isinstance(s, For)):
         inner = loops_text(loop.body)
         kind = (" par" if is_shared(loop) else "") + ("" if loop.kind == "seq" else f" {loop.kind}")
-        texts.append(size_text(loop.extent) + kind + (f" {{ {inner} }}" if inner else ""))
+        texts.append(loop_size(loop) + kind + (f" {{ {inner} }}" if inner else ""))
     return "; ".join(texts)
 
 
@@ -179,7 +184,7 @@ def enclosed(body: Iterable[Stmt]) -> list[tuple[Stmt, tuple[Dim, ...]]]:
         stmt, extents = stack.pop()
         found.append((stmt, extents))
         if isinstance(stmt, For):
-            stack += [(s, (*extents, stmt.extent)) for s in reversed(stmt.body)]
+            stack += [(s, (*extents, stmt.iterations)) for s in reversed(stmt.body)]
     return found
 
 

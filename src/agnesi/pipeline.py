@@ -36,7 +36,7 @@ from agnesi.rewrite.pattern import Report, Rewriter, Rule
 from agnesi.rewrite.products import ACCUMULATE, LOOPS, PRODUCTS
 from agnesi.rewrite.reductions import REDUCTIONS
 from agnesi.rewrite.stable import RECOGNIZE, STABLE
-from agnesi.schedule import kinds, memory
+from agnesi.schedule import kinds, memory, strips
 from agnesi.schedule.hoist import hoist
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, place
@@ -190,6 +190,12 @@ def plan_memory(job: Compilation) -> None:
     memory.plan(job.program, [(f"out{new}", f"in{old}") for new, old in job.updates])
 
 
+def split_rows(job: Compilation) -> None:
+    """Puts loops over rows into strips, so that elementary functions of many rows are computed at once."""
+    assert job.program is not None
+    strips.split(job.program)
+
+
 def mark_loops(job: Compilation) -> None:
     """Decides the kinds of loops."""
     assert job.program is not None
@@ -233,6 +239,7 @@ PASSES = [
     Pass("order", order_nests, "schedule", ("place",)),
     Pass("lower", lower, "loops", ("order",)),
     Pass("memory", plan_memory, "loops", ("lower",)),
+    Pass("strips", split_rows, "loops", ("memory",), required=False),
     Pass("kinds", mark_loops, "loops", ("memory",)),
     Pass("print", print_c, "text", ("kinds",)),
 ]

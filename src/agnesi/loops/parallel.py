@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from agnesi.ir import dims
 from agnesi.ir.dtype import SIZES
-from agnesi.ir.node import INDEX, LOAD, TEMP, Node, topological
+from agnesi.ir.node import INDEX, LOAD, TEMP, Node, as_dim, dim_node, substitute, topological
 from agnesi.ir.type import Dim
 from agnesi.loops.stmt import Break, Call, Check, For, Let, Program, Set, Stmt, Store, cost, loads, values, walk
+from agnesi.ops import elementwise as ew
 
 SCALAR = 4  # how much longer a loop takes that is not vectorised
 BYTES = 8  # read or written in the time of an addition
@@ -69,13 +70,20 @@ def sharing(loop: For, program: Program) -> Sharing | str:
 
 
 def collect(loop: For, program: Program) -> dict[str, list[Access]]:
-    """All accesses to memory in a loop."""
+    """All accesses to memory in a loop. In a loop over strips what belongs to a row counts as the strip's: rows are
+    numbered from the start of their strip, and no two strips have a row in common."""
     found: dict[str, list[Access]] = {}
+    own: dict[Node, Node] = {}
+    if loop.whole == 1 and isinstance(loop.body[0], Let):
+        rows = dict.fromkeys(s.index for s in loop.body if isinstance(s, For))
+        own = {loop.body[0].var + row: loop.index for row in rows}
     for stmt in walk(loop.body):
         for node in loads(stmt):
-            found.setdefault(program.storage(node["buffer"]), []).append((node.args, "load"))
+            found.setdefault(program.storage(node["buffer"]), []).append((tuple(substitute(node.args, own)), "load"))
         if isinstance(stmt, Store):
-            found.setdefault(program.storage(stmt.buffer), []).append((stmt.index, stmt.combine))
+            found.setdefault(program.storage(stmt.buffer), []).append(
+                (tuple(substitute(stmt.index, own)), stmt.combine)
+            )
     return found
 
 
@@ -90,6 +98,14 @@ def distinct(indices: list[Node], counter: Node, given: set[Node]) -> bool:
     return step != 0 and not any(n.op in (INDEX, LOAD) or (n.op is TEMP and n in given) for n in others)
 
 
+def work_of(loop: For, program: Program) -> Dim:
+    """The work of one iteration of a loop, in additions."""
+    total = work(loop.body, program)
+    if loop.whole != 1:
+        return total
+    return as_dim(ew.floordiv(dim_node(total), ew.maximum(dim_node(loop.extent), dim_node(1))))  # of one strip
+
+
 def work(body: tuple[Stmt, ...], program: Program) -> Dim:
     """The work of a block, in additions: scalar operations, and bytes that come from memory and go there."""
     total: Dim = 0
@@ -97,7 +113,7 @@ def work(body: tuple[Stmt, ...], program: Program) -> Dim:
         if isinstance(stmt, For):
             inner = work(stmt.body, program)
             plain = stmt.kind == "simd" or any(isinstance(s, For) for s in stmt.body)
-            total = dims.add(total, dims.mul(stmt.extent, dims.mul(inner, 1 if plain else SCALAR)))
+            total = dims.add(total, dims.mul(stmt.iterations, dims.mul(inner, 1 if plain else SCALAR)))
             continue
         touched = [n.dtype for n in loads(stmt)]
         if isinstance(stmt, Store):

@@ -34,6 +34,7 @@ class For:
 
     work: of one iteration, in additions, where threads may share the iterations; else 0. copies: then, pairs of a
     buffer to whose elements several iterations add, and the one of which each part of the loop has a copy to add to.
+    whole: where a loop runs in strips, how many iterations all of them have together; 1 for the loop over the strips.
     """
 
     index: Node
@@ -42,6 +43,12 @@ class For:
     kind: Kind = "seq"
     work: Dim = 0
     copies: tuple[tuple[str, str], ...] = ()
+    whole: Dim | None = None
+
+    @property
+    def iterations(self) -> Dim:
+        """How many iterations there are of the loop that a person would write."""
+        return self.extent if self.whole is None else self.whole
 
 
 @dataclass(frozen=True)

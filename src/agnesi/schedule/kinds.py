@@ -7,7 +7,7 @@ from dataclasses import replace
 from agnesi.ir import dims
 from agnesi.ir.node import CONST, Node, topological
 from agnesi.ir.type import Dim
-from agnesi.loops.parallel import Sharing, sharing, work
+from agnesi.loops.parallel import Sharing, sharing, work_of
 from agnesi.loops.stmt import (
     Break,
     Buffer,
@@ -74,7 +74,7 @@ def share(loop: For, nest: Nest, program: Program, when: Moments) -> tuple[For, 
     found = sharing(loop, program)
     if isinstance(found, str):
         return loop, f"not shared: {found}"
-    amount = work(loop.body, program)
+    amount = work_of(loop, program)
     whole = dims.mul(loop.extent, amount)
     if isinstance(whole, int) and whole < LITTLE:
         return loop, "not shared: too short"

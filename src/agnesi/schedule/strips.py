@@ -1,0 +1,188 @@
+"""Rows in strips: elementary functions that stand between the inner loops of a row are computed for many rows at once.
+
+A loop such as `for i: {s = sum over j; t = exp(s); for j: ... t ...}` calls exp for one number at a time. In strips,
+the first part of the body is done for some rows, then the second, then the third; what a part leaves to a later one is
+kept in arrays as long as a strip. The middle part has no inner loop any more, so it runs in the lanes of vectors. A
+strip is short enough that what its rows read stays in the cache for the last part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from agnesi.ir.node import CONST, SYMBOL, TEMP, Node, dim_node, index, load, temp, topological
+from agnesi.loops.stmt import Break, Buffer, Call, Check, For, Let, Nest, Program, Set, Stmt, Store, loads, values, walk
+from agnesi.loops.tidy import moved
+from agnesi.ops import elementwise as ew
+from agnesi.schedule.place import ELEMENTARY
+
+ROWS = 256  # rows of a strip at most
+ELEMENTS = 16384  # elements of an inner loop, in all rows of a strip: what the second cache holds
+
+
+@dataclass
+class Part:
+    """Statements of a loop's body that stay together; functions: whether they are elementary functions and no loops."""
+
+    body: list[Stmt]
+    functions: bool
+
+    def names(self) -> list[Node]:
+        """The names that its own statements give."""
+        return [s.var for s in self.body if isinstance(s, Let)]
+
+    def mentioned(self) -> set[Node]:
+        """The names in its statements, and in those of its loops."""
+        return {n for s in walk(self.body) for n in topological(values(s)) if n.op is TEMP}
+
+
+def split(program: Program) -> Program:
+    """Puts loops over rows into strips where elementary functions gain from it."""
+    for nest in program.nests:
+        if any(has_functions(s) for s in walk(nest.body)):
+            nest.body = Strips(program, nest).block(nest.body)
+    return program
+
+
+def has_functions(stmt: Stmt) -> bool:
+    """Whether a statement computes an elementary function."""
+    return any(n.op.cost >= ELEMENTARY for n in topological(values(stmt)))
+
+
+def parts_of(body: Sequence[Stmt]) -> list[Part]:
+    """A body cut where statements with elementary functions begin and end; accumulators move to their loops."""
+    starts = {s.var: s for s in body if isinstance(s, Let) and s.mutable and s.value.op is CONST}
+    runs: list[Part] = []
+    for stmt in body:
+        if isinstance(stmt, Let) and stmt.var in starts:
+            continue
+        plain = not isinstance(stmt, (For, Check, Call)) and not (isinstance(stmt, Let) and stmt.mutable)
+        if not runs or runs[-1].functions != plain:
+            runs.append(Part([], plain))
+        if isinstance(stmt, For):
+            changed = dict.fromkeys(s.var for s in walk([stmt]) if isinstance(s, Set))
+            runs[-1].body += [starts.pop(var) for var in changed if var in starts]
+        runs[-1].body.append(stmt)
+    parts: list[Part] = []
+    for run in runs:
+        run.functions = run.functions and any(map(has_functions, run.body))
+        if parts and not parts[-1].functions and not run.functions:
+            parts[-1].body += run.body
+        else:
+            parts.append(run)
+    return [] if starts else parts
+
+
+@dataclass
+class Strips:
+    """One nest on its way: the level of the next loop over strips, and the names given."""
+
+    program: Program
+    nest: Nest
+    level: int = 0
+    count: int = 0
+    outside: set[Node] = field(default_factory=set)
+
+    def block(self, body: Sequence[Stmt]) -> list[Stmt]:
+        """A block with the loops in it put into strips."""
+        self.level = 1 + max((s.index["level"] for s in walk(self.nest.body) if isinstance(s, For)), default=0)
+        self.outside = {s.var for s in walk(self.nest.body) if isinstance(s, Let)}
+        result: list[Stmt] = []
+        for stmt in body:
+            result += self.loop(stmt) if isinstance(stmt, For) else [stmt]
+        return result
+
+    def loop(self, loop: For) -> list[Stmt]:
+        """A loop in strips where that pays, or as it was."""
+        inner = [s for s in loop.body if isinstance(s, For)]
+        if any(isinstance(s, For) for one in inner for s in one.body):
+            return [replace(loop, body=tuple(self.block(loop.body)))]
+        parts = parts_of(loop.body) if inner else []
+        if len(parts) < 2 or not self.separable(loop, parts):
+            return [loop]
+        return [self.strips(loop, parts, longest(inner))]
+
+    def separable(self, loop: For, parts: list[Part]) -> bool:
+        """Whether the parts may run one after another for many rows: they share elements of their own row only."""
+        body = loop.body
+        if any(isinstance(s, (Break, Call)) for s in walk(body)) or not self.known((loop,)):
+            return False
+        own = {s.var for s in walk(body) if isinstance(s, Let)}
+        changed = [{s.var for s in walk(part.body) if isinstance(s, Set)} for part in parts]
+        for part, names in zip(parts, changed, strict=True):
+            given = {s.var for s in walk(part.body) if isinstance(s, Let)}
+            if (names & own) - given:
+                return False
+            if any((other - own) & part.mentioned() for other in changed):
+                return False
+        found: dict[str, list[tuple[int, tuple[Node, ...], bool]]] = {}
+        for number, part in enumerate(parts):
+            for stmt in walk(part.body):
+                for n in loads(stmt):
+                    found.setdefault(self.program.storage(n["buffer"]), []).append((number, n.args, False))
+                if isinstance(stmt, Store):
+                    found.setdefault(self.program.storage(stmt.buffer), []).append((number, stmt.index, True))
+        return all(is_private(accesses, loop.index) for accesses in found.values())
+
+    def known(self, body: tuple[Stmt, ...]) -> bool:
+        """Whether the extents of a loop and of those in it are known at entry."""
+        extents = [s.extent for s in walk(body) if isinstance(s, For)]
+        leaves = topological([e for e in extents if isinstance(e, Node)])
+        return all(n.op in (CONST, SYMBOL) or (n.op is TEMP and n not in self.outside) for n in leaves)
+
+    def strips(self, loop: For, parts: list[Part], extent: Node) -> For:
+        """The loop over strips, and in it one loop over the rows of a strip for each part."""
+        fitting, strip, count, start, rows = map(self.name, ("fitting", "strip", "count", "start", "rows"))
+        outer, row, n = index(self.level), loop.index, dim_node(loop.extent)
+        self.program.sizes += [  # known at entry, so that threads can share the strips
+            Let(fitting, ew.floordiv(dim_node(ELEMENTS), ew.maximum(extent, dim_node(1)))),
+            Let(strip, ew.minimum(dim_node(ROWS), ew.maximum(fitting, dim_node(1)))),
+            Let(count, ew.floordiv(n + strip - 1, strip)),
+        ]
+        body: list[Stmt] = [Let(start, outer * strip), Let(rows, ew.minimum(strip, n - start))]
+        kept: dict[Node, str] = {}
+        for number, part in enumerate(parts):
+            mentioned = part.mentioned()
+            names: dict[Node, Node] = {row: start + row}
+            before: list[Stmt] = []
+            for name in [name for name in kept if name in mentioned]:
+                names[name] = self.name(name["name"], name.dtype)
+                before.append(Let(names[name], load(kept[name], name.dtype, (row,))))
+            inside = moved(part.body, names)
+            later = set().union(*(p.mentioned() for p in parts[number + 1 :]))
+            fresh = {name: self.buffer(name.dtype) for name in part.names() if name in later}
+            after: list[Stmt] = [Store(buffer, (row,), name) for name, buffer in fresh.items()]
+            kept |= fresh
+            body.append(For(row, rows, (*before, *inside, *after), loop.kind, whole=loop.extent))
+        return For(outer, count, tuple(body), whole=1)
+
+    def name(self, text: str, dtype: str = "int64") -> Node:
+        """A new name for an index or a value."""
+        self.count += 1
+        return temp(f"{text}_{self.nest.name}_{self.count}", dtype)
+
+    def buffer(self, dtype: str) -> str:
+        """Scratch for a number of each row of a strip."""
+        program = self.program
+        name = f"strip{len(program.buffers)}"
+        program.buffers[name] = Buffer(name, dtype, (ROWS,), "row")
+        program.slots[name] = max(program.slots.values(), default=-1) + 1
+        return name
+
+
+def longest(inner: Sequence[For]) -> Node:
+    """The extent of the longest of some loops."""
+    first, *others = dict.fromkeys(dim_node(s.extent) for s in inner)
+    for extent in others:
+        first = ew.maximum(first, extent)
+    return first
+
+
+def is_private(accesses: list[tuple[int, tuple[Node, ...], bool]], row: Node) -> bool:
+    """Whether parts that share a buffer, one of them writing, share elements of their own row only."""
+    parts = {number for number, _, _ in accesses}
+    if len(parts) == 1 or not any(written for _, _, written in accesses):
+        return True
+    ranks = {len(idx) for _, idx, _ in accesses}
+    return len(ranks) == 1 and any(all(idx[k] is row for _, idx, _ in accesses) for k in range(ranks.pop()))
