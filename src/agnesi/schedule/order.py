@@ -4,6 +4,9 @@ Pieces join at equal depth and equal space. Depth counts the edges that prevent 
 of a nest is the list of its loops. Every edge between two nests leads to a greater depth (or to a nest opened later),
 so the order is acyclic, and it is found in one pass.
 
+The first piece of several, where it reads nothing, comes before everything else: the zeros to which other pieces add,
+which can then share a nest with what they come from.
+
 Inside a nest, a value that is complete only when an inner loop has ended (a row's sum) must be read in a later loop:
 each item gets its phase at every loop level.
 """
@@ -128,7 +131,8 @@ def order(placement: Placement, last: frozenset[Node]) -> Schedule:
         previous: Item | None = None
         for item in items[root]:
             reads = placement.reads[root, item.number]
-            join(item, reads, items, previous, floor, open_groups, groups)
+            early = previous is None and not reads and len(items[root]) > 1 and root not in last
+            join(item, reads, items, previous, floor - early, open_groups, groups)
             for dep, idx in reads:
                 readers[dep].append((item, idx))
             previous = item

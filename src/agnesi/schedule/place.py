@@ -21,6 +21,9 @@ CHEAP = 8  # additions that cost about as much as keeping a value in memory
 NEST_COST = 400  # more scalar work than this in one nest chokes registers and the C compiler
 CUT_COST = 300  # from here on a nest ends at the next elementary function, so that repeated parts make equal nests
 ELEMENTARY = 20  # the cost of an elementary function
+SCALAR_COST = (
+    80  # up to here a scalar is computed once more in every nest that reads it: a nest for it would split them
+)
 MANY_READERS = 8
 
 Element = Callable[[Node, Index], Node]
@@ -199,6 +202,8 @@ class Placer:
         if len(demands) > MANY_READERS:
             return f"{len(demands)} readers"
         if self.weight[node] <= CHEAP:
+            return ""
+        if node.ndim == 0 and self.weight[node] <= SCALAR_COST:
             return ""
         if len(demands) > 1:
             return f"costs {self.weight[node]} and is read {len(demands)} times"
