@@ -14,7 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from .record import Call, Inputs, Workload, jax_module, numba_compiled, torch_compiled, torch_module
+from .record import (
+    Call,
+    Inputs,
+    Workload,
+    jax_module,
+    numba_compiled,
+    pytensor_compiled,
+    pytensor_variables,
+    torch_compiled,
+    torch_module,
+)
 
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
@@ -71,6 +81,16 @@ class Model:
 
         return call
 
+    def pytensor(self, inputs: Inputs) -> Call:
+        """One function of all inputs."""
+        import pytensor
+        import pytensor.tensor as pt
+
+        variables = pytensor_variables(inputs)
+        value = self.density(pt, *variables)
+        gradients = pytensor.grad(value, variables[: self.parameters])
+        return pytensor_compiled(variables, [value, *gradients], inputs)
+
     def torch(self, inputs: Inputs) -> Call:
         """Eager operations, automatic gradients."""
         values, density = self.torch_density(inputs)
@@ -123,6 +143,7 @@ class Model:
             jax=self.jax,
             torch=self.torch,
             torch_compile=self.torch_compile,
+            pytensor=self.pytensor,
         )
 
 

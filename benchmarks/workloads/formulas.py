@@ -11,7 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from .record import Call, Inputs, Workload, jax_module, numba_compiled, torch_compiled, torch_module
+from .record import (
+    Call,
+    Inputs,
+    Workload,
+    jax_module,
+    numba_compiled,
+    pytensor_compiled,
+    pytensor_variables,
+    torch_compiled,
+    torch_module,
+)
 
 N = 10**6
 RATE = 0.03
@@ -91,6 +101,16 @@ class Formula:
         values = [jax.numpy.array(value) for value in inputs.values()]
         return lambda: jax.block_until_ready(function(*values))
 
+    def pytensor(self, inputs: Inputs) -> Call:
+        """One compiled function of vectors; numbers in it have its precision."""
+        import pytensor
+        import pytensor.tensor as pt
+
+        pytensor.config.floatX = self.dtype
+        variables = pytensor_variables(inputs)
+        results = self.function(pt, *variables)
+        return pytensor_compiled(variables, list(results) if isinstance(results, tuple) else results, inputs)
+
     def torch(self, inputs: Inputs) -> Call:
         """Eager operations on tensors without gradients."""
         return partial(self.function, torch_module(), *map(torch_module().from_numpy, inputs.values()))
@@ -163,6 +183,7 @@ def workload(family: str, formula: Formula, **builders: Any) -> Workload:
         jax=formula.jax,
         torch=formula.torch,
         torch_compile=formula.torch_compile,
+        pytensor=formula.pytensor,
         **builders,
     )
 

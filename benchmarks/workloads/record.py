@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ Inputs = dict[str, np.ndarray]
 Call = Callable[[], object]
 Builder = Callable[[Inputs], Call]
 
-SYSTEMS = ("agnesi", "numpy", "numexpr", "numba", "jax", "torch", "torch.compile", "by hand")
+SYSTEMS = ("agnesi", "numpy", "numexpr", "numba", "jax", "torch", "torch.compile", "pytensor", "by hand")
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 
 
@@ -39,6 +40,7 @@ class Workload:
     jax: Builder | None = None
     torch: Builder | None = None
     torch_compile: Builder | None = None
+    pytensor: Builder | None = None
     by_hand: Builder | None = None
     tolerance: float | None = None
 
@@ -89,6 +91,22 @@ def torch_module() -> Any:
 
     torch.set_num_threads(threads())
     return torch
+
+
+def pytensor_compiled(variables: list[Any], outputs: Any, inputs: Inputs) -> Call:
+    """A call of a compiled function of PyTensor that takes NumPy arrays and trusts them."""
+    import pytensor
+
+    function = pytensor.function(variables, outputs)
+    function.trust_input = True
+    return partial(function, *inputs.values())
+
+
+def pytensor_variables(inputs: Inputs) -> list[Any]:
+    """Symbolic inputs of any sizes."""
+    import pytensor.tensor as pt
+
+    return [pt.tensor(name, dtype=value.dtype.name, shape=(None,) * value.ndim) for name, value in inputs.items()]
 
 
 def torch_compiled(function: Callable[..., Any]) -> Callable[..., Any]:
