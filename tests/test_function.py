@@ -206,6 +206,19 @@ class TestUpdates:
             assert (memory != old).any()
             assert (memory[1:4] == 1).all()
 
+    def test_products_are_added_in_place(self):
+        x = at.matrix("x")
+        w = ag.shared(np.ones((3, 3)), "w")
+        f = ag.function([x], updates={w: w - 0.5 * at.dot(x.T, x)})
+        assert f.compiled(0).donated == (True,)
+        memory, v = w.get_value(borrow=True), np.arange(6.0).reshape(2, 3)
+        f(v)
+        assert w.get_value(borrow=True) is memory
+        np.testing.assert_allclose(memory, 1 - 0.5 * v.T @ v)
+        twice = ag.function([x], updates={w: w.T - at.dot(x.T, x)})
+        twice(v)
+        np.testing.assert_allclose(w.get_value(), 1 - 1.5 * v.T @ v)
+
     @pytest.mark.parametrize("mode", ["fast_run", "debug"])
     def test_chains_of_parts_are_written_in_place(self, mode):
         i, j = at.lvector("i"), at.lvector("j")

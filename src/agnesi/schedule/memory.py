@@ -186,13 +186,16 @@ def undisturbed(body: list[Stmt], new: str, old: str) -> bool:
             while shared < min(len(path), len(other_path)) and path[shared] == other_path[shared]:
                 shared += 1
             for level in range(shared):
-                if not any(i is j is index(level) for i, j in zip(idx, other_idx, strict=True)):
+                if not any(i is j is index(level) for i, j in zip(idx, other_idx, strict=bool(other_idx))):
                     return False
     return True
 
 
 def accesses(body: list[Stmt], new: str, old: str) -> tuple[list[Access], list[Access], bool]:
-    """Loads of `old`, stores to `new`, and whether a library call reads `old` or writes `new`."""
+    """Loads of `old`, stores to `new`, and whether a library call reads `old`.
+
+    A call that writes `new` is a store without an index: no loop may go around it and a load.
+    """
     read: list[Access] = []
     written: list[Access] = []
     calls = False
@@ -207,7 +210,8 @@ def accesses(body: list[Stmt], new: str, old: str) -> tuple[list[Access], list[A
         if isinstance(stmt, Store) and stmt.buffer == old:
             calls = True
         if isinstance(stmt, Call):
-            calls = calls or stmt.writes.buffer == new or any(v.buffer == old for v in stmt.reads)
+            calls = calls or any(v.buffer == old for v in stmt.reads)
+            written += [(path, (), place)] if stmt.writes.buffer == new else []
         if isinstance(stmt, For):
             stack.extend((s, (*path, place)) for s in reversed(stmt.body))
     return read, written, calls
