@@ -38,12 +38,18 @@ def make_normal(dtype: str, generator: np.random.Generator) -> Inputs:
     return {name: generator.standard_normal(N).astype(dtype) for name in "xyz"}
 
 
+def normal(f: Any, x: Any) -> Any:
+    """The normal distribution function, in the form that a system computes fastest."""
+    own = getattr(f, "normal_cdf", None)
+    return own(x) if own else 0.5 + 0.5 * f.erf(x * 0.5**0.5)
+
+
 def black_scholes(f: Any, spot: Any, strike: Any, years: Any, volatility: Any) -> Any:
     """Prices of a call and of a put with the functions of a system; the put by parity."""
     spread = volatility * f.sqrt(years)
     d = (f.log(spot / strike) + (RATE + 0.5 * volatility * volatility) * years) / spread
     present = strike * f.exp(-RATE * years)
-    call = spot * (0.5 + 0.5 * f.erf(d * 0.5**0.5)) - present * (0.5 + 0.5 * f.erf((d - spread) * 0.5**0.5))
+    call = spot * normal(f, d) - present * normal(f, d - spread)
     return call, call - spot + present
 
 
@@ -62,11 +68,12 @@ def numpy_functions() -> Any:
 
 
 def jax_functions(dtype: str) -> Any:
-    """JAX's functions."""
+    """JAX's functions; its erfc of doubles takes an eighth of the time of its erf."""
     jax = jax_module(dtype)
     jnp = jax.numpy
+    wide = {"normal_cdf": lambda x: 0.5 * jax.lax.erfc(x * -(0.5**0.5))} if dtype == "float64" else {}
     return SimpleNamespace(
-        sqrt=jnp.sqrt, log=jnp.log, exp=jnp.exp, tanh=jnp.tanh, erf=jax.lax.erf, sigmoid=jax.nn.sigmoid
+        sqrt=jnp.sqrt, log=jnp.log, exp=jnp.exp, tanh=jnp.tanh, erf=jax.lax.erf, sigmoid=jax.nn.sigmoid, **wide
     )
 
 
