@@ -219,6 +219,19 @@ class TestResults:
         _runtime.trim()
         assert _runtime.kept_bytes() == 0
 
+    def test_many_outputs_are_not_all_kept(self, kernels):
+        _runtime.trim()
+        f = one_output(kernels, "squares", (("n", I64, 0, REQUIRED),), I64, 1)
+        held = [f(20_000) for _ in range(300)]
+        assert len({a.ctypes.data for a in held}) == 300
+        del held
+        assert 200 * 160_000 <= _runtime.kept_bytes() <= 256 * 170_000
+        assert len({f(20_000).ctypes.data for _ in range(4)}) == 1
+        before = _runtime.kept_bytes()
+        f(17_000)  # from a block that is not much larger, or from a new one
+        assert _runtime.kept_bytes() <= before + 150_000
+        _runtime.trim()
+
     def test_pool(self, kernels):
         f = Function(kernels, ("pooled",) * 2, (), (), (), ((I64, 1),), (), "one")
         np.testing.assert_array_equal(f(), np.arange(100))

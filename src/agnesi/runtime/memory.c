@@ -4,13 +4,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { LINE = 64, PAGE = 4096, HUGE_PAGE = 2 << 20 };
+enum { LINE = 64, PAGE = 4096, HUGE_PAGE = 2 << 20, KEPT_BLOCKS = 256 };
 
-/* Blocks of dead outputs, newest first.  Fresh pages cost 2 to 9 times a kept block. */
+/* Blocks of dead outputs, newest first.  Fresh pages cost 2 to 9 times a kept block, and from 128 KiB on the C library
+ * asks for fresh ones. */
 static struct block *kept;
-static size_t kept_bytes;
+static size_t kept_bytes, kept_blocks;
 
-/* Two addresses that are equal modulo the page size slow each other down: every big block starts elsewhere. */
+/* Two addresses that are equal modulo the page size slow each other down: every kept block starts elsewhere. */
 static size_t stagger(void) {
   static size_t turn;
   turn = (turn + 5 * LINE) % PAGE;
@@ -21,7 +22,7 @@ struct block *ag_block_new(size_t bytes) {
   struct block *block = malloc(sizeof *block);
   if (block == NULL) return NULL;
   bool big = bytes >= BIG;
-  size_t unit = big ? HUGE_PAGE : LINE, shift = big ? stagger() : 0;
+  size_t unit = big ? HUGE_PAGE : LINE, shift = bytes >= KEPT ? stagger() : 0;
   void *base = NULL;
   if (bytes > SIZE_MAX / 2) goto fail;
   size_t whole = (bytes + shift + unit) / unit * unit;
@@ -50,11 +51,12 @@ static size_t kept_limit(void) {
 
 static void forget_kept(size_t limit) {
   struct block **link = &kept;
-  size_t sum = 0;
+  size_t sum = 0, count = 0;
   while (*link != NULL) {
     struct block *block = *link;
-    if (sum + block->capacity <= limit) {
+    if (sum + block->capacity <= limit && count < KEPT_BLOCKS) {
       sum += block->capacity;
+      count++;
       link = &block->next;
     } else {
       *link = block->next;
@@ -62,6 +64,7 @@ static void forget_kept(size_t limit) {
     }
   }
   kept_bytes = sum;
+  kept_blocks = count;
 }
 
 /* The smallest kept block that holds `bytes` and wastes at most a quarter, else a new one. */
@@ -69,7 +72,7 @@ static struct block *take(size_t bytes) {
   struct block **best = NULL;
   for (struct block **link = &kept; *link != NULL; link = &(*link)->next) {
     size_t capacity = (*link)->capacity;
-    bool fits = capacity >= bytes && capacity - bytes <= bytes / 4 + HUGE_PAGE;
+    bool fits = capacity >= bytes && capacity - bytes <= bytes / 4 + (bytes >= BIG ? HUGE_PAGE : 2 * PAGE);
     if (fits && (best == NULL || capacity < (*best)->capacity)) best = link;
   }
   if (best == NULL) {
@@ -81,6 +84,7 @@ static struct block *take(size_t bytes) {
   struct block *block = *best;
   *best = block->next;
   kept_bytes -= block->capacity;
+  kept_blocks--;
   return block;
 }
 
@@ -89,10 +93,11 @@ static void give(PyObject *capsule) {
   block->next = kept;
   kept = block;
   kept_bytes += block->capacity;
-  if (kept_bytes > kept_limit()) forget_kept(kept_limit());
+  kept_blocks++;
+  if (kept_bytes > kept_limit() || kept_blocks > KEPT_BLOCKS) forget_kept(kept_limit());
 }
 
-static PyArrayObject *big_array(PyArray_Descr *descr, int ndim, const int64_t *dims, size_t bytes) {
+static PyArrayObject *kept_array(PyArray_Descr *descr, int ndim, const int64_t *dims, size_t bytes) {
   struct block *block = take(bytes);
   if (block == NULL) return (PyArrayObject *)PyErr_NoMemory();
   PyObject *capsule = PyCapsule_New(block, NULL, give);
@@ -121,7 +126,7 @@ PyArrayObject *ag_array_new(PyArray_Descr *descr, int ndim, const int64_t *dims)
     bool valid = true;
     for (int i = 0; i < ndim; i++) valid = !__builtin_mul_overflow(bytes, (size_t)dims[i], &bytes) && dims[i] >= 0 && valid;
     /* Sizes that make no sense are left to NumPy's messages. */
-    if (valid && bytes >= BIG && bytes < PTRDIFF_MAX) return big_array(descr, ndim, dims, bytes);
+    if (valid && bytes >= KEPT && bytes < PTRDIFF_MAX) return kept_array(descr, ndim, dims, bytes);
   }
   Py_INCREF(descr);
   return (PyArrayObject *)PyArray_NewFromDescr(&PyArray_Type, descr, ndim, (const npy_intp *)dims, NULL, NULL, 0, NULL);

@@ -28,7 +28,8 @@ struct block {
   size_t capacity;
 };
 
-enum { BIG = 4 << 20 }; /* from here on: huge pages, and outputs are kept for reuse */
+/* Bytes from which outputs are kept for reuse, and from which their pages are huge. */
+enum { KEPT = 128 << 10, BIG = 4 << 20 };
 
 struct block *ag_block_new(size_t bytes);
 void ag_block_free(struct block *block);
