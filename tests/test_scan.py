@@ -242,6 +242,30 @@ def test_while_loop():
         ag.while_loop(lambda v: v.sum() > 0, lambda v: v[0], x)
 
 
+def test_jacobians_and_hessians():
+    """A batch of loops is a loop."""
+    x, w = at.vector("x"), at.matrix("w")
+    h, _ = ag.scan(lambda h: at.tanh(w @ h), outputs_info=x, n_steps=4)
+    p, _ = ag.scan(lambda v, t, k: (at.sin(v * t) + t, k + 1), sequences=x, outputs_info=[at.ones(()), 0])[0]
+
+    def numeric(x, w):
+        for _ in range(4):
+            x = np.tanh(w @ x)
+        return x
+
+    xv, wv = RNG.normal(size=3), RNG.normal(size=(3, 3))
+    (jx,) = runs([x, w], [ag.jacobian(h[-1], x)], [xv, wv])
+    close(jx, np.array([differences(lambda x, k=k: numeric(x, wv)[k], xv) for k in range(3)]), rtol=1e-5, atol=1e-8)
+    (jw,) = runs([x, w], [ag.jacobian(h[-1], w)], [xv, wv])
+    close(jw[1], differences(lambda w: numeric(xv, w)[1], wv), rtol=1e-5, atol=1e-8)
+    doubled, _ = ag.scan(lambda h: (h * x, ag.until(h.sum() > 20)), outputs_info=x, n_steps=9)
+    (j,) = runs([x], [ag.jacobian(doubled[-1], x)], [np.array([2.0, 1.0])])
+    close(j, np.diag([6 * 2.0**5, 6]))
+    g = ag.function([x], ag.grad(p[-1], x))
+    (second,) = runs([x], [ag.hessian(p[-1], x)], [xv])
+    close(second, np.array([differences(lambda x, k=k: g(x)[k], xv) for k in range(3)]), rtol=1e-5, atol=1e-7)
+
+
 def test_last_values():
     """No others are kept, and without steps the last value is the initial one."""
     x = at.matrix("x")

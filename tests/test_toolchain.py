@@ -6,6 +6,7 @@ import ctypes
 import importlib.util
 import os
 import shlex
+import signal
 import stat
 import sys
 import time
@@ -168,3 +169,17 @@ int f(void *unused) {
     def test_a_vanished_compiler(self, tmp_path):
         with pytest.raises(CompileError, match="cannot be started"):
             compile_shared(Compiler(("/nowhere/gcc",), "gcc", ""), [SOURCE], tmp_path / "x.so")
+
+
+def test_an_interrupt_waits_for_a_compiler_to_be_noted():
+    noted = []
+
+    def start():
+        with toolchain.interrupts_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            noted.append(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert noted == [1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from agnesi.errors import GradientError
+from agnesi.grad.loop import loop_batch
 from agnesi.ir import dims
 from agnesi.ir.node import Node, dim_node, make, topological
 from agnesi.ir.op import OPS
@@ -135,6 +136,10 @@ def _last_axis(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     return result
 
 
+def _loop(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    return loop_batch(node, args, flags, lambda x: spread_rows(x, size), batch)
+
+
 def _searchsorted(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     if flags[0]:
         raise GradientError("searchsorted cannot be batched over its vector")
@@ -143,6 +148,7 @@ def _searchsorted(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
 
 
 RULES: dict[str, Rule] = {
+    "loop": _loop,
     "argsort": _last_axis,
     "elementwise": _elementwise,
     "reduce": _shifted_axes,

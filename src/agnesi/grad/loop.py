@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 
 from agnesi.control.closed import inline
 from agnesi.control.loop import Loop, make_loop, output
+from agnesi.errors import GradientError
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import Node, as_dim, const, dim_node, input_node, substitute, topological
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, Type
-from agnesi.ops.index import broadcast_dims, expand_dims, section, slice_
+from agnesi.ops.index import broadcast_dims, expand_dims, section, slice_, transpose_
 
 Reverse = Callable[[Sequence[Node], Sequence[Node], Sequence[Node]], list[Node | None]]
 Forward = Callable[[Sequence[Node], Sequence[Node], Sequence[Node]], list[Node | None]]
+Batch = Callable[[Sequence[Node], dict[Node, Node]], list[Node]]
 
 
 def zeros(dtype: str, shape: Sequence[Dim]) -> Node:
@@ -231,3 +233,56 @@ def loop_jvp(loop: Loop, args: Sequence[Node], tangents: Sequence[Node | None], 
         dict(zip([*carried, *extra], results[loop.states :], strict=False)).get(k)
         for k in range(len(loop.body.outputs))
     ]
+
+
+def loop_batch(
+    node: Node, args: Sequence[Node], flags: Sequence[bool], spread: Callable[[Node], Node], batch: Batch
+) -> Node:
+    """An output of a loop for many values of some arguments: a loop whose states and sequences have the batch axis
+    behind that of the steps. spread: gives a value such an axis."""
+    loop: Loop = node["loop"]
+    first = 1 + loop.sequences
+    if flags[0] or loop.until:
+        raise GradientError(f"{loop.name or 'a loop'} cannot be batched: its number of steps would differ")
+    number = input_node("step", Type("int64"))
+    leaves = {k: [stand_in(node.args[k])] for k in range(1, first)}
+    leaves |= {first + k: [stand_in(node.args[first + k]) for _ in taps] for k, taps in enumerate(loop.taps)}
+    same = {k: input_node("", node.args[k].type) for k in range(loop.others, len(args))}
+    results = inline(loop.body, [number, *(leaf for k in sorted(leaves) for leaf in leaves[k]), *same.values()])
+    moving = {k for k in range(1, len(args)) if flags[k]}
+    reached: set[Node] = set()
+    while True:  # a state that depends on something batched is batched too
+        batched = [leaf for k in moving for leaf in ([same[k]] if k in same else leaves[k])]
+        reached = depending(batched, results)
+        more = {first + k for k in range(loop.states) if results[k] in reached} - moving
+        if not more:
+            break
+        moving |= more
+    given = {k: args[k] if flags[k] or k not in moving else spread(args[k]) for k in range(1, len(args))}
+    given |= {k: swapped(given[k]) for k in moving if k < loop.others}
+    inside = {leaf: stand_in(given[k]) for k in moving - set(same) for leaf in leaves[k]}
+    inside |= {same[k]: given[k] for k in moving.intersection(same)}
+    made = [m if r in reached else r for m, r in zip(batch(results, inside), results, strict=True)]
+    made = substitute(made, {leaf: given[k] for k, leaf in same.items() if k not in moving})
+    local = [number, *(inside.get(leaf, leaf) for k in range(1, loop.others) for leaf in leaves[k])]
+    sequences, firsts = ([given[k] for k in part] for part in (range(1, first), range(first, loop.others)))
+    result = make_loop(as_dim(args[0]), sequences, firsts, loop.taps, local, made, None, loop.name)[node["which"]]
+    if node["last"]:
+        result = last(result)
+    if results[node["which"]] not in reached:
+        return spread(result)
+    return result if node["last"] else swapped(result)
+
+
+def depending(leaves: Sequence[Node], roots: Sequence[Node]) -> set[Node]:
+    """What of these values depends on the leaves."""
+    found = set(leaves)
+    for n in topological(roots):
+        if any(a in found for a in n.args):
+            found.add(n)
+    return found
+
+
+def swapped(x: Node) -> Node:
+    """The first two axes exchanged."""
+    return transpose_(x, perm=(1, 0, *range(2, x.ndim)))

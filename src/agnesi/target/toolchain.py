@@ -15,10 +15,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from agnesi.errors import CompileError
 
@@ -204,11 +204,14 @@ def _run_all(commands: list[list[str]], paths: list[Path], deadline: float) -> N
     """Runs commands side by side, as many at once as there are processors."""
     width = os.cpu_count() or 1
     for first in range(0, len(commands), width):
-        running = [_start(command, paths[0].parent / f"log{i}") for i, command in enumerate(commands[first:][:width])]
+        running: list[subprocess.Popen[bytes]] = []
         # Waiting with a timeout would look at the process every 50 ms only: a quarter of a short compilation.
         timer = threading.Timer(deadline - time.monotonic(), _kill, (running,))
-        timer.start()
+        timer.daemon = True  # an interrupt that comes before it can be cancelled must not wait for it
         try:
+            for i, command in enumerate(commands[first:][:width]):
+                _start(command, paths[0].parent / f"log{i}", running)
+            timer.start()
             for i, process in enumerate(running):
                 code = process.wait()
                 if code != 0 and time.monotonic() >= deadline:
@@ -238,20 +241,39 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+def _start(command: list[str], log: Path, running: list[subprocess.Popen[bytes]]) -> None:
     """Starts a compiler whose messages go to a file: a pipe could fill up while another one is waited for."""
-    with log.open("wb") as stream:
-        try:
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                env={**os.environ, "LC_ALL": "C"},
-                process_group=0,
+    try:
+        with log.open("wb") as stream, interrupts_held():
+            running.append(
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=stream,
+                    stderr=stream,
+                    env={**os.environ, "LC_ALL": "C"},
+                    process_group=0,
+                )
             )
-        except OSError as error:
-            raise CompileError(f"the C compiler cannot be started: {error}") from error
+    except OSError as error:
+        raise CompileError(f"the C compiler cannot be started: {error}") from error
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Lets Ctrl-C wait for the end of a block. A mask would not do: the signal may reach any thread of the process."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is None:
+        yield
+        return
+    caught: list[tuple[Any, Any]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: caught.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if caught and callable(before):
+        before(*caught[0])
 
 
 def _failure(command: list[str], what: str, paths: list[Path], log: Path | None) -> CompileError:
