@@ -176,7 +176,7 @@ class TestExplain:
         assert rows["updates"] == "w in place"
         assert "contract_loops x" in rows["rules"]
         assert re.fullmatch(r"[\d,]+ n( \+ \d+)? flops, n elementary functions", rows["work"])
-        assert re.fullmatch(r"[\d,]+ n( \+ \d+)? bytes read, [\d,]+ n( \+ \d+)? written", rows["traffic"])
+        assert re.fullmatch(r"[\d,]+ n( \+ [\d,]+)? bytes read, [\d,]+ n( \+ [\d,]+)? written", rows["traffic"])
         assert re.match(r"[\d,]+ n( \+ \d+)? bytes at most: results 80 n \+ 8, scratch ", rows["memory"])
         assert rows["cache"] == "miss: no entry"
         assert re.fullmatch(r"passes 0\.\d{4} \(.*\); C compiler \d\.\d{4}", rows["seconds"])

@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agnesi.ir.node import TEMP, Node, substitute
-from agnesi.loops.stmt import Break, Call, Check, For, Let, Set, Stmt, Store, values, walk
+from agnesi.ir.node import INDEX, LOAD, TEMP, Node, substitute, temp, topological
+from agnesi.loops.stmt import Break, Call, Check, For, Let, Set, Stmt, Store, values, walk, written_buffers
 
 TALL = 8  # operations nested in one line of text; more is hard to read
 
 
 def tidy(body: list[Stmt]) -> list[Stmt]:
     """Names used once, in the block that gives them, become part of the expression; unused ones go."""
+    body = list(sunk(tuple(body), {s.var for s in walk(body) if isinstance(s, Let) and s.mutable}))
     uses: Counter[Node] = Counter()
     for stmt in walk(body):
         for value in values(stmt):
@@ -21,6 +22,45 @@ def tidy(body: list[Stmt]) -> list[Stmt]:
         if isinstance(stmt, Set):
             uses[stmt.var] += 2
     return list(_tidy_block(tuple(body), uses))
+
+
+def sunk(body: tuple[Stmt, ...], mutable: set[Node]) -> tuple[Stmt, ...]:
+    """The block with loads at places other than loop counters in the loops that alone need them, and what depends on
+    these: where a loop is empty there may be no such element. Compilers take them out again, behind a check."""
+    risky: set[Node] = set()
+    for stmt in body:
+        if isinstance(stmt, Let) and not stmt.mutable:
+            parts = topological([stmt.value])
+            if not mutable.intersection(parts) and (any(map(is_risky, parts)) or risky.intersection(parts)):
+                risky.add(stmt.var)
+    result = list(body)
+    for place in reversed([k for k, s in enumerate(body) if isinstance(s, Let) and s.var in risky]):
+        let = result[place]
+        assert isinstance(let, Let)
+        users = [k for k in range(place + 1, len(result)) if let.var in mentioned(result[k])]
+        read = {n["buffer"] for n in topological([let.value]) if n.op is LOAD}
+        if not users or not all(isinstance(result[k], For) for k in users):
+            continue
+        if read & written_buffers(result[place : users[-1] + 1]):
+            continue
+        for number, k in enumerate(users):
+            loop = result[k]
+            assert isinstance(loop, For)
+            name = temp(f"{let.var['name']}_{number}", let.var.dtype) if number else let.var
+            inner = moved(loop.body, {let.var: name}) if number else loop.body
+            result[k] = replace(loop, body=(Let(name, let.value), *inner))
+        del result[place]
+    return tuple(replace(s, body=sunk(s.body, mutable)) if isinstance(s, For) else s for s in result)
+
+
+def is_risky(node: Node) -> bool:
+    """Whether a load is at a place that no loop vouches for."""
+    return node.op is LOAD and any(a.op is not INDEX for a in node.args)
+
+
+def mentioned(stmt: Stmt) -> set[Node]:
+    """The names in a statement and in those inside it."""
+    return {n for s in walk([stmt]) for value in values(s) for n in topological([value]) if n.op is TEMP}
 
 
 def names_in(value: Node) -> list[Node]:

@@ -153,15 +153,21 @@ def assume(graph: Graph, equal: Sequence[Equation], common: bool) -> Graph:
 
     Raises ShapeError when what is assumed contradicts itself.
     """
-    known: dict[Node, Node] = {}
-    for e in sorted(equal, key=lambda e: e.broadcast or e.guess):
-        if common or not (e.broadcast or e.guess):
-            solve(e.left, e.right, known, common)
+    known = replacements(equal, common)
     if not known:
         return graph
     n = len(graph.inputs)
     new = substitute([*graph.inputs, *graph.outputs], known)
     return Graph(new[:n], new[n:], graph.arrays)
+
+
+def replacements(equal: Sequence[Equation], common: bool) -> dict[Node, Node]:
+    """What symbols are taken to be equal to."""
+    known: dict[Node, Node] = {}
+    for e in sorted(equal, key=lambda e: e.broadcast or e.guess):
+        if common or not (e.broadcast or e.guess):
+            solve(e.left, e.right, known, common)
+    return known
 
 
 def solve(left: Dim, right: Dim, known: dict[Node, Node], common: bool) -> None:
@@ -210,4 +216,22 @@ def entry_checks(graph: Graph, equal: Sequence[Equation], sites: list[Site], com
             left = ew.where(ew.eq(dim_node(left), 1), dim_node(right), dim_node(left))
         sites.append(Site("negative" if e.negative else "equal", e.position))
         checks.append(EntryCheck(left, right, len(sites), common and (e.broadcast or e.guess)))
-    return checks
+    return [*checks, *(assumed(equal, actual, checks, sites) if common else ())]
+
+
+def assumed(
+    equal: Sequence[Equation], actual: dict[Node, Node], checks: Sequence[EntryCheck], sites: list[Site]
+) -> list[EntryCheck]:
+    """Checks of what is assumed of two symbols by way of a third size, which may be known only when nests have run."""
+    try:
+        known = replacements(equal, True)
+    except ShapeError:
+        return []  # nothing is assumed then
+    asked = [{c.left, c.right} for c in checks]
+    result = []
+    for symbol, target in known.items():
+        left, right = actual[symbol], as_dim(actual.get(target, target))
+        if symbol in actual and not same(left, right) and {left, right} not in asked:
+            sites.append(Site("equal", 0))
+            result.append(EntryCheck(left, right, len(sites), True))
+    return result
