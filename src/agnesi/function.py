@@ -27,7 +27,7 @@ from agnesi.reference import evaluate
 from agnesi.runtime import blas
 from agnesi.runtime.threads import count
 from agnesi.schedule.sizes import Site, collect, plain
-from agnesi.shared import SharedVariable, is_shared, storage_of
+from agnesi.shared import SharedVariable, counters, is_shared, storage_of
 from agnesi.signature import (
     In as In,
     Out as Out,
@@ -310,6 +310,9 @@ def function(
     result, wanted = output_list(outputs)
     pairs = update_pairs(updates)
     roots = replaced([*wanted, *(v for _, v in pairs)], givens)
+    for n in counters(roots, [old for old, _ in pairs]):
+        pairs.append((n, n + n["tag"].step))
+        roots.append(pairs[-1][1])
     for (old, _), new in zip(pairs, roots[len(wanted) :], strict=True):
         check_update(old, new)
     found = find_inputs(roots)

@@ -15,7 +15,7 @@ from agnesi.ir.variable import Variable, as_node
 from agnesi.ops.elementwise import where
 from agnesi.ops.getitem import part_of, rebuilt
 from agnesi.ops.index import expand_dims, section, size_of, slice_
-from agnesi.shared import is_shared
+from agnesi.shared import counters, is_shared
 
 ENDLESS = 2**62  # steps
 ROUNDS = 4  # of finding dtypes that states keep
@@ -276,6 +276,7 @@ class _Scan:
         if self.infos and len(results) != len(self.infos):
             raise TypeMismatch(f"{self.name} returns {len(results)} outputs, outputs_info has {len(self.infos)}")
         changed = {as_node(k): cast(as_node(v, k.dtype), k.dtype) for k, v in updates.items()}
+        changed |= {n: n + 1 for n in counters([*results, *changed.values()], changed)}
         return results, changed, last
 
     def check(self, results: Sequence[Node], given: Sequence[Node]) -> None:

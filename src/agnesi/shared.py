@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,26 +11,29 @@ import numpy as np
 from agnesi import _runtime, config
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dtype as dt
-from agnesi.ir.graph import Graph
+from agnesi.ir.graph import Graph, find_inputs
 from agnesi.ir.node import INPUT, Node, Tag, make, symbol
 from agnesi.ir.type import Dim, Type
 from agnesi.ir.variable import Variable
 
 
 class SharedTag(Tag):
-    """The identity of a shared variable, with the storage of its value."""
+    """The identity of a shared variable, with the storage of its value.
 
-    __slots__ = ("storage",)
+    step: what a call of a function adds to the value when no update is given for it.
+    """
 
-    def __init__(self, name: str, storage: _runtime.Storage) -> None:
+    __slots__ = ("storage", "step")
+
+    def __init__(self, name: str, storage: _runtime.Storage, step: int = 0) -> None:
         super().__init__(name)
-        self.storage = storage
+        self.storage, self.step = storage, step
 
     def __getstate__(self) -> Any:
-        return None, {"name": self.name, "storage": self.storage.copy()}
+        return None, {"name": self.name, "storage": self.storage.copy(), "step": self.step}
 
     def __setstate__(self, state: Any) -> None:
-        self.name = state[1]["name"]
+        self.name, self.step = state[1]["name"], state[1]["step"]
         self.storage = _runtime.Storage(state[1]["storage"])
 
 
@@ -82,6 +86,18 @@ def storage_of(node: Node) -> _runtime.Storage:
 def is_shared(node: Node) -> bool:
     """Whether an input is a shared variable."""
     return isinstance(node["tag"], SharedTag)
+
+
+def counter(name: str, step: int) -> SharedVariable:
+    """A count that begins at 0 and that every call of a function moves on by a step, unless it is updated otherwise."""
+    tag = SharedTag(name, _runtime.Storage(np.zeros((), np.uint64)), step)
+    return SharedVariable(make(INPUT, (), (("tag", tag),), Type("uint64")), name)
+
+
+def counters(roots: Sequence[Node], updated: Iterable[Node]) -> list[Node]:
+    """The counts that some values depend on and that are not updated yet."""
+    known = set(updated)
+    return [n for n in find_inputs(roots) if is_shared(n) and n["tag"].step and n not in known]
 
 
 def shared(

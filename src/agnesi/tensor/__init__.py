@@ -316,7 +316,7 @@ from agnesi.ops.statistics import (
     norm as norm,
     vector_norm as vector_norm,
 )
-from agnesi.tensor import linalg as linalg, nnet as nnet
+from agnesi.tensor import linalg as linalg, nnet as nnet, random as random
 from agnesi.tensor.constructors import *  # noqa: F403
 
 horizontal_stack, vertical_stack = hstack, vstack

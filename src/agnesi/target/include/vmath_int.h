@@ -80,4 +80,36 @@ AG_FN int64_t v_ipow(int64_t x, int64_t y) {
   return (int64_t)v_upow((uint64_t)x, y > 0 ? (uint64_t)y : 0);
 }
 
+/* Philox 4x32-10 (Salmon, Moraes, Dror and Shaw 2011): the 128 random bits of a counter of 128 bits under a key of 64, as
+ * two words. */
+AG_FN uint64_t ag_philox(uint64_t key, uint64_t low, uint64_t high, int word) {
+  uint64_t a = low & 0xffffffffu;
+  uint64_t b = low >> 32;
+  uint64_t c = high & 0xffffffffu;
+  uint64_t d = high >> 32;
+  uint64_t k = key & 0xffffffffu;
+  uint64_t l = key >> 32;
+  uint64_t p;
+  uint64_t q;
+#define AG_ROUND(n)                                       \
+  p = a * 0xd2511f53u;                                    \
+  q = c * 0xcd9e8d57u;                                    \
+  a = (q >> 32) ^ b ^ ((k + n * 0x9e3779b9u) & 0xffffffffu); \
+  b = q & 0xffffffffu;                                    \
+  c = (p >> 32) ^ d ^ ((l + n * 0xbb67ae85u) & 0xffffffffu); \
+  d = p & 0xffffffffu;
+  AG_ROUND(0u) AG_ROUND(1u) AG_ROUND(2u) AG_ROUND(3u) AG_ROUND(4u)
+  AG_ROUND(5u) AG_ROUND(6u) AG_ROUND(7u) AG_ROUND(8u) AG_ROUND(9u)
+#undef AG_ROUND
+  return word ? (c | d << 32) : (a | b << 32);
+}
+
+AG_FN uint64_t v_philox_low(uint64_t key, uint64_t low, uint64_t high) {
+  return ag_philox(key, low, high, 0);
+}
+
+AG_FN uint64_t v_philox_high(uint64_t key, uint64_t low, uint64_t high) {
+  return ag_philox(key, low, high, 1);
+}
+
 #endif

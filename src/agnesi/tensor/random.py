@@ -1,0 +1,3 @@
+"""Random numbers."""
+
+from agnesi.random import RandomStream as RandomStream
