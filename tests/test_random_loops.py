@@ -90,6 +90,12 @@ def test_loops_agree(batch):
         check(seed, "debug" if seed % 5 == 0 else "fast_run")
 
 
+@pytest.mark.parametrize("seed", [2, 224, 248])
+def test_loops_that_once_failed(seed):
+    """A call's result taken for free memory; sizes named in a step; scalars of the graph around as sizes."""
+    check(seed, "debug")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", range(QUICK, ALL))
 def test_more_loops_agree(batch):

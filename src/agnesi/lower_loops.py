@@ -194,7 +194,8 @@ class LoopLowering(Lowering):
         placement = place(graph)
         step = LoopLowering(graph, placement, order(placement, frozenset()), self.strided, self.prepare, self)
         step.named = self.named | leaves.names()
-        step.around, step.moving = leaves.around, set(leaves.all()) - leaves.sizes
+        known = {leaf for leaf in leaves.around if leaf.ndim == 0 and self.outer is None}  # when earlier nests have run
+        step.around, step.moving = leaves.around, self.moving | (set(leaves.all()) - leaves.sizes - known)
         step.home = {leaf: name for leaf, name in self.home.items() if leaf.op.kind == "leaf"}
         step.home |= leaves.arrays() | {leaf: self.home[root] for leaf, root in leaves.around.items()}
         for root, new in zip(wanted, graph.outputs, strict=True):

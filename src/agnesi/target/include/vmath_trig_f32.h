@@ -85,7 +85,7 @@ AG_FN float ag_tan_sum_f(float r, uint32_t n) {
   return (n & 1) ? -1.0f / t : t;
 }
 
-/* sin, cos, tan for every finite x: max ULP 1.8, 1.8 and 3.3.  In a block of arguments none of which is far the near forms
+/* sin, cos, tan for every finite x: max ULP 1.8, 1.8 and 3.5.  In a block of arguments none of which is far the near forms
  * give the same bits in half the time. */
 AG_FN float v_sin_nearf(float x) {
   uint32_t n;
