@@ -152,7 +152,7 @@ def lefts(rule: Rule) -> Iterator[Left]:
     names, others = variables(rule.left), attributes(rule.left)
     if any(key not in ATTRIBUTES for key in others.values()):
         return
-    for dtype in ("float64", "float32", "int64", "bool", "uint8", "complex128", "float16"):
+    for dtype in ("float64", "float32", "int64", "bool", "uint8", "complex128", "float16", "uint64"):
         for attrs in itertools.product(*(ATTRIBUTES[key] for key in others.values())):
             for choice in choices(names, dtype):
                 found = assembled(rule, names, choice, dict(zip(others, attrs, strict=True)), dtype)
