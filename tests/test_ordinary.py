@@ -54,6 +54,34 @@ def test_elements(number):
     assert "_near(" in f.text
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["exp", "exp2", "log", "log2", "log10"])
+def test_same_bits(name, dtype):
+    y = at.vector("y", dtype=dtype)
+    f = ag.function([y], getattr(at, name)(y))
+    assert f"v_{name}_near" in f.text
+    v = np.random.default_rng(3).uniform(-80, 80, 4000)
+    v = (np.abs(v) if "log" in name else v).astype(dtype)
+    special = np.array([0.0, -0.0, 5e-324, 1e-40, -1, 1e4, -1e4, -745, 709.9, 88.9, -100, np.inf, -np.inf, np.nan])
+    mixed = v.copy()
+    mixed[::300] = special.astype(dtype)
+    found = f(mixed)
+    np.testing.assert_array_equal(np.delete(found, np.s_[::300]), np.delete(f(v), np.s_[::300]))
+    np.testing.assert_array_equal(found[::300], f(special.astype(dtype)))  # few are not asked
+    with np.errstate(all="ignore"):
+        wanted = getattr(np, name)(mixed)
+    np.testing.assert_allclose(found, wanted, rtol=3e-7 if dtype == "float32" else 1e-15, atol=1e-44)
+
+
+def test_costly_arguments():
+    """What costs as much as is saved is not computed twice; texts of users keep their functions."""
+    assert "_near" not in ag.function([x], at.exp(at.tanh(x))).text
+    assert "_near" in ag.function([x], at.exp(-at.sqr(x))).text
+    text = ag.function([x], at.exp(at.tanh(x)) + at.sin(x)).text
+    assert "v_exp_near" not in text
+    assert "v_sin_near" in text
+
+
 def test_sums():
     v = angles()
     v[~np.isfinite(v)] = 1e200

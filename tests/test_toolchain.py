@@ -69,6 +69,7 @@ class TestFinding:
         assert names[0].version == "some clang version 99"
         monkeypatch.setenv("CC", "other -x")
         assert find_compiler().command == ("other", "-x")
+        assert find_compiler("other -x").identity != find_compiler("other -y").identity
 
     def test_no_compiler(self, monkeypatch):
         monkeypatch.setenv("PATH", "/nowhere")

@@ -27,12 +27,13 @@ from agnesi.loops.stmt import (
 )  # fmt: skip
 from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, number_of, operation, stored
 from agnesi.target.entry import BLOCK, NEAR
-from agnesi.target.ordinary import C_BITS, FAR, guarded, slice_of, wide
+from agnesi.target.ordinary import C_BITS, FAR, guarded, light, slice_of, wide
 
 LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
 FEW_LANES = 16  # where the body is long
 SHORT_LANES = 8  # for what is left of an inner loop, which may be all of it
 LIGHT_COST = 20  # scalar work, in additions, of a body without elementary functions
+SHORT = 32  # elements for which it is not asked whether they are ordinary if that saves little
 LONG_COST = 100  # scalar work, in additions, from which the compiler's time for a nest counts
 
 
@@ -67,6 +68,7 @@ class BodyPrinter(Printer):
         self.fails = any(isinstance(s, Check) or (isinstance(s, Call) and s.site > 0) for s in walk(body))
         self.calls = self.fails or any(isinstance(s, Call) for s in walk(body))
         self.lines: list[str] = []
+        self.asked: list[Node] = []  # calls that are printed for ordinary arguments and for any
 
     def pointer(self, name: str) -> str:
         return self.pointers.setdefault(self.storage[name], f"p{len(self.pointers)}")
@@ -82,7 +84,8 @@ class BodyPrinter(Printer):
         long = self.cost > LONG_COST and node.op is CONST and dt.is_inexact(node.dtype)
         if long and abs(value_of(node)) not in (0, 1, math.inf):
             return self.outside(literal(value_of(node), node.dtype), node.dtype)
-        return super().expression(node)
+        text = super().expression(node)
+        return re.sub(r"v_(\w+)\(", r"v_ASKED_\1(", text, count=1) if node in self.asked else text
 
     def parameters(self) -> list[Parameter]:
         """The parameters, and what the caller gives for them."""
@@ -170,7 +173,7 @@ class BodyPrinter(Printer):
             return
         self.lines.append(f"{tab}for (int64_t b = {lo}; b < {n}; b += {NEAR}) {{")
         self.lines.append(f"{tab}  const int64_t e = b + {NEAR} < {n} ? b + {NEAR} : {n};")
-        first = len(self.lines)
+        first = self.ask(stmt)
         self.lines.append(f"{tab}  for (int64_t {i} = b; {i} < e; {i}++) {{")
         self.block(stmt.body, tab + "    ")
         self.lines.append(f"{tab}  }}")
@@ -181,31 +184,37 @@ class BodyPrinter(Printer):
         """The first iteration of a loop, and the one after the last."""
         return ("lo", "hi") if stmt is self.split else ("0", self.dim(stmt.extent))
 
+    def ask(self, stmt: For) -> int:
+        """Begins the lines of a block of a loop that may call functions with a form for ordinary arguments."""
+        self.asked = guarded(stmt)
+        return len(self.lines)
+
     def guard(self, stmt: For, first: int, tab: str) -> None:
-        """Where a loop calls functions with a form for ordinary arguments, gives blocks of those lines of their own.
+        """Gives blocks of ordinary arguments lines of their own, where a loop calls functions with a form for them.
 
         The lines from `first` on serve the block from b to e. Those of any argument have branches or more to do.
         """
-        found = guarded(stmt)
+        found, self.asked = self.asked, []
         if not found:
             return
         lines = [f"  {line}" for line in self.lines[first:]]
         del self.lines[first:]
         i = self.expression(stmt.index)
         kinds = sorted({wide(n) for n in found})
-        self.lines += [f"{tab}{C_BITS[kind]} far_{kind} = 0;" for kind in kinds]
-        self.lines.append(f"{tab}for (int64_t {i} = b; {i} < e; {i}++) {{")
+        all_light = all(light(n) for n in found)
+        start, begin = (f"e - b < {SHORT} ? -1 : 0", f"far_{kinds[0]} ? e : b") if all_light else ("0", "b")
+        self.lines += [f"{tab}{C_BITS[kind]} far_{kind} = {start};" for kind in kinds]
+        self.lines.append(f"{tab}for (int64_t {i} = {begin}; {i} < e; {i}++) {{")
         self.block(slice_of(stmt.body, [a for n in found for a in n.args]), tab + "  ")
         self.lines += list(dict.fromkeys(f"{tab}  {self.far(n)}" for n in found))
         self.lines.append(f"{tab}}}")
         asked = " | ".join(f"(far_{kind} >> {63 if kind == 'float64' else 31})" for kind in kinds)
         self.lines += [
             f"{tab}if ({asked}) {{",
-            *(line for line in lines if "AG_LANES" not in line),
+            *(line.replace("v_ASKED_", "v_") for line in lines if all_light or "AG_LANES" not in line),
             f"{tab}}} else {{",
         ]
-        names = "|".join(FAR)
-        self.lines += [re.sub(rf"\bv_({names})(f?)\(", r"v_\1_near\2(", line) for line in lines]
+        self.lines += [re.sub(r"v_ASKED_(\w+?)(f?)\(", r"v_\1_near\2(", line) for line in lines]
         self.lines.append(f"{tab}}}")
 
     def far(self, n: Node) -> str:
@@ -221,7 +230,7 @@ class BodyPrinter(Printer):
         i, (lo, n) = self.expression(stmt.index), self.bounds(stmt)
         self.lines.append(f"{tab}for (int64_t b = {lo}; b < {n}; b += {BLOCK}) {{")
         self.lines.append(f"{tab}  const int64_t e = b + {BLOCK} < {n} ? b + {BLOCK} : {n};")
-        first = len(self.lines)
+        first = self.ask(stmt)
         self.lines.append(f"{tab}  int64_t j = b;")
         if stmt.index["level"] and work < LIGHT_COST:
             for lanes in (width, SHORT_LANES):

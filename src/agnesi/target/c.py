@@ -10,6 +10,7 @@ from agnesi.target.nest import Function, Functions
 
 UNIT_COST = 1000  # scalar work, in additions, from which it pays to start one more compiler
 FAMILIES = {
+    "AG_NO_MOD": {"fmod", "mod", "floordiv"},
     "AG_NO_TRIG": {"sin", "cos", "tan", "asin", "acos", "atan", "atan2"},
     "AG_NO_HYP": {"exp2", "log2", "log10", "cbrt", "hypot", "sinh", "cosh", "asinh", "acosh", "atanh", "logaddexp",
                   "log1mexp", "logit", "xlogy", "xlog1py"},
@@ -43,11 +44,11 @@ def units(program: Program, most: int = 1) -> list[str]:
     support = start.support | functions.support
     parts = divide(list(functions.pure.values()), most)
     qualifier = "AG_NEST" if len(parts) == 1 else "AG_PART"
-    bodies = [[f"{qualifier} {f.returns} {f.name}{f.text}" for f in part] for part in parts]
+    bodies = [[f.definition(qualifier) for f in part] for part in parts]
     elsewhere = [f"AG_PART {f.head()};" for part in parts[1:] for f in part]
     bodies[0] += ["\n".join(elsewhere)] if elsewhere else []
     bodies[0] += [f.part for f in functions.pure.values() if f.part]
-    bodies[0] += [f"AG_NEST {f.returns} {f.name}{f.text}" for f in functions.wholes.values()]
+    bodies[0] += [f.definition("AG_NEST") for f in functions.wholes.values()]
     texts = ["\n\n".join(body) for body in bodies]
     texts = ["\n\n".join([headers(text), *support, text]) for text in texts]
     texts[0] = "\n\n".join([texts[0], "\n".join(lines)]) + "\n"

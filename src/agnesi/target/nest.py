@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -35,6 +36,11 @@ class Function:
 
     def head(self) -> str:
         return f"{self.returns} {self.name}{self.text[: self.text.index(') {') + 1]}"
+
+    def definition(self, qualifier: str) -> str:
+        """The function; elementary functions want the widest vectors."""
+        wide = "AG_WIDE " if re.search(r"\bv_\w+\(", self.text) else ""
+        return f"{qualifier} {wide}{self.returns} {self.name}{self.text}"
 
 
 @dataclass

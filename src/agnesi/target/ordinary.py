@@ -7,7 +7,12 @@ from agnesi.ir.node import LOAD, Node, topological
 from agnesi.loops.stmt import Call, Check, For, Let, Stmt, values, written_buffers
 
 # Functions with a form for ordinary arguments, and whose question it is whether they are: v_sin_near, v_sin_far.
-FAR = {"sin": "sin", "cos": "sin", "tan": "sin", "fmod": "fmod", "mod": "fmod", "floordiv": "fmod", "pow": "pow"}
+FAR = {
+    "sin": "sin", "cos": "sin", "tan": "sin", "fmod": "fmod", "mod": "fmod", "floordiv": "fmod", "pow": "pow",
+    "exp": "exp", "exp2": "exp", "log": "log", "log2": "log", "log10": "log",
+}  # fmt: skip
+LIGHT = {"exp", "log"}  # questions that save a quarter of the time only
+LIGHT_COST = 12  # additions up to which it pays to compute an argument twice for that
 C_BITS = {"float32": "uint32_t", "float64": "uint64_t"}
 
 
@@ -17,17 +22,33 @@ def wide(n: Node) -> str:
 
 
 def guarded(stmt: For) -> list[Node]:
-    """The calls in a loop of functions with a form for ordinary arguments, if it can be asked beforehand for all."""
+    """The calls in a loop of functions with a form for ordinary arguments, for which it can be asked beforehand."""
     if stmt.kind != "simd" or any(isinstance(s, (For, Check, Call)) for s in stmt.body):
         return []
     called = topological(v for s in stmt.body for v in values(s))
     found = [n for n in called if n.op.name in FAR and wide(n) in C_BITS]
-    wanted = [a for n in found for a in n.args]
+    heavy = {FAR[n.op.name] for n in found if light(n) and cost_of(stmt.body, n) > LIGHT_COST}
+    found = [n for n in found if FAR[n.op.name] not in heavy]
+    wanted = arguments(stmt.body, found)
     written = written_buffers(stmt.body)  # what is read from them may be what the same iteration has written
-    read = {
-        n["buffer"] for n in topological([*wanted, *(s.value for s in slice_of(stmt.body, wanted))]) if n.op is LOAD
-    }
+    read = {n["buffer"] for n in wanted if n.op is LOAD}
     return [] if read & written else found
+
+
+def light(n: Node) -> bool:
+    """Whether a function takes little more time for any argument than for ordinary ones."""
+    return FAR[n.op.name] in LIGHT
+
+
+def cost_of(body: tuple[Stmt, ...], n: Node) -> int:
+    """What the arguments of a call cost, in additions."""
+    return sum(a.op.cost for a in arguments(body, [n]))
+
+
+def arguments(body: tuple[Stmt, ...], calls: list[Node]) -> list[Node]:
+    """All that arguments of calls are computed from."""
+    wanted = [a for n in calls for a in n.args]
+    return topological([*wanted, *(s.value for s in slice_of(body, wanted))])
 
 
 def slice_of(body: tuple[Stmt, ...], wanted: list[Node]) -> list[Let]:

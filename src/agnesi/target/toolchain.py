@@ -45,6 +45,7 @@ _BY_KIND: dict[Kind, tuple[str, ...]] = {
         "-fvect-cost-model=dynamic",
         "-fschedule-insns",
         "-fschedule-insns2",
+        "-fno-thread-jumps",  # they make of two choices in a row branches, which take more instructions in vectors
         "-DAG_UNROLL_LANES",
     ),
     "clang": ("-fvectorize",),
@@ -62,8 +63,8 @@ _LINK = () if sys.platform == "darwin" else ("-Wl,-Bsymbolic",)
 class Compiler:
     """A C compiler.
 
-    command: what to run. identity: path, time and size of the program, a part of cache keys: it changes when the
-    compiler does, and costs no start of it.
+    command: what to run. identity: path, time and size of the program, and the command, a part of cache keys: it
+    changes when the compiler does, and costs no start of it.
     """
 
     command: tuple[str, ...]
@@ -118,7 +119,8 @@ def _examine(command: tuple[str, ...]) -> Compiler | None:
     if not command or shutil.which(command[0]) is None:
         return None
     programs = [found for word in command if not word.startswith("-") and (found := shutil.which(word))]
-    return Compiler(command, _kind(command, programs[-1]), "; ".join(_identity(program) for program in programs))
+    identity = "; ".join([*(_identity(program) for program in programs), *command])
+    return Compiler(command, _kind(command, programs[-1]), identity)
 
 
 def _identity(program: str) -> str:

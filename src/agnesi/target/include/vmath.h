@@ -45,11 +45,14 @@
 #define AG_COPY(to, from, bytes) __builtin_memcpy(to, from, bytes)
 #endif
 
-/* A file may leave out what it does not call, which saves compile time: a precision (AG_NO_F32, AG_NO_F64), the
- * trigonometric functions and their inverses (AG_NO_TRIG), exp2, log2, log10, cbrt, hypot, sinh and its kin, logaddexp
- * (AG_NO_HYP), the gamma functions and what belongs to erf except itself (AG_NO_GAMMA). */
+/* A file may leave out what it does not call, which saves compile time: a precision (AG_NO_F32, AG_NO_F64), remainders
+ * (AG_NO_MOD), the trigonometric functions and their inverses (AG_NO_TRIG), exp2, log2, log10, cbrt, hypot, sinh and
+ * its kin, logaddexp (AG_NO_HYP), the gamma functions and what belongs to erf except itself (AG_NO_GAMMA). */
 #ifndef AG_NO_F32
 #include "vmath_f32.h"
+#ifndef AG_NO_MOD
+#include "vmath_mod_f32.h"
+#endif
 #include "vmath_pow_f32.h"
 #ifndef AG_NO_TRIG
 #include "vmath_trig_f32.h"
@@ -63,6 +66,9 @@
 #endif
 #ifndef AG_NO_F64
 #include "vmath_f64.h"
+#ifndef AG_NO_MOD
+#include "vmath_mod_f64.h"
+#endif
 #include "vmath_pow_f64.h"
 #ifndef AG_NO_TRIG
 #include "vmath_trig_f64.h"

@@ -79,77 +79,6 @@ AG_FN int v_signbitf(float x) {
   return (int)(ag_bits_f(x) >> 31);
 }
 
-/* Not below 2^31 where |x / y| may reach 2^23, for subnormal y and infinite x. */
-AG_FN uint32_t v_fmod_farf(float x, float y) {
-  uint32_t a = ag_bits_f(x) & 0x7fffffff;
-  uint32_t b = ag_bits_f(y) & 0x7fffffff;
-  return ((21u << 23) + b - a) | (b - 0x00800000u) | (0x7f7fffffu - a);
-}
-
-/* Remainder of |x / y| < 2^23 with the sign of x: x - trunc(x / y) y is exact by fma, and one correction
- * undoes a quotient that was rounded up to the next integer.  y = 0 gives NaN. */
-AG_FN float ag_fmod_parts_f(float x, float y, float *quotient) {
-  float a = AG_ABSF(x);
-  float b = AG_ABSF(y);
-  float q = AG_TRUNCF(a / b);
-  float r = AG_FMAF(-q, b, a);
-  *quotient = r < 0.0f ? q - 1.0f : q;
-  r = r < 0.0f ? r + b : r;
-  r = b == AG_INFF ? x : AG_COPYSIGNF(r, x);
-  return a == AG_INFF ? AG_NANF : r;
-}
-
-AG_FN float v_fmod_nearf(float x, float y) {
-  float quotient;
-  return ag_fmod_parts_f(x, y, &quotient);
-}
-
-/* C's fmod, exact.  The branch for large quotients keeps a loop scalar. */
-AG_FN float v_fmodf(float x, float y) {
-  if (AG_ABSF(x / y) >= 0x1p23f) {
-    return AG_FMODF(x, y);
-  }
-  return v_fmod_nearf(x, y);
-}
-
-/* A remainder r with the sign of x moved to the sign of y. */
-AG_FN float ag_mod_f(float r, float y) {
-  float moved = (r < 0.0f) != (y < 0.0f) ? r + y : r;
-  return r == 0.0f ? AG_COPYSIGNF(0.0f, y) : moved;
-}
-
-/* (x - r) / y rounded to an integer, for the remainder r with the sign of x; x / y where y = 0. */
-AG_FN float ag_floordiv_f(float x, float y, float r) {
-  float ratio = (x - r) / y;
-  ratio = ((r != 0.0f) & ((r < 0.0f) != (y < 0.0f))) ? ratio - 1.0f : ratio;
-  float whole = AG_FLOORF(ratio);
-  whole = ratio - whole > 0.5f ? whole + 1.0f : whole;
-  whole = ratio == 0.0f ? AG_COPYSIGNF(0.0f, x / y) : whole;
-  return y == 0.0f ? x / y : whole;
-}
-
-/* np.mod: y = 0 gives NaN. */
-AG_FN float v_modf(float x, float y) {
-  return ag_mod_f(v_fmodf(x, y), y);
-}
-
-AG_FN float v_mod_nearf(float x, float y) {
-  return ag_mod_f(v_fmod_nearf(x, y), y);
-}
-
-/* np.floor_divide, which agrees with v_modf. */
-AG_FN float v_floordivf(float x, float y) {
-  return ag_floordiv_f(x, y, v_fmodf(x, y));
-}
-
-/* The same from the quotient itself, which is exact here. */
-AG_FN float v_floordiv_nearf(float x, float y) {
-  float q;
-  float r = ag_fmod_parts_f(x, y, &q);
-  q = ag_float_f(ag_bits_f(q) | ((ag_bits_f(x) ^ ag_bits_f(y)) & 0x80000000u));
-  return ((r != 0.0f) & ((r < 0.0f) != (y < 0.0f))) ? q - 1.0f : q;
-}
-
 /* p * 2^k, |k| <= 252, in two exact steps so that the result may be subnormal. */
 AG_FN float ag_scale_f(float p, int32_t k) {
   uint32_t biased = (uint32_t)k + 1024;
@@ -179,7 +108,24 @@ AG_FN float ag_exp_parts_f(float x, float low, int32_t *k, float *tail) {
   return p;
 }
 
-/* exp: max ULP 1.1. */
+/* Not below 2^31 unless |x| < 87. */
+AG_FN uint32_t v_exp_farf(float x) {
+  return 0x42ae0000u - (ag_bits_f(x) & 0x7fffffffu);
+}
+
+/* p 2^k where both p and the product are normal. */
+AG_FN float ag_scale_near_f(float p, int32_t k) {
+  return ag_float_f(ag_bits_f(p) + ((uint32_t)k << 23));
+}
+
+AG_FN float v_exp_nearf(float x) {
+  int32_t k;
+  float tail;
+  float p = ag_exp_parts_f(x, -0.0f, &k, &tail);
+  return ag_scale_near_f(p, k);
+}
+
+/* exp: max ULP 1.1.  Here and below: v_NAME_nearf gives the same bits where v_QUESTION_farf says that it may be used. */
 AG_FN float v_expf(float x) {
   x = x > 100.0f ? 100.0f : x;
   x = x < -110.0f ? -110.0f : x;
@@ -249,16 +195,40 @@ AG_FN float ag_log_poly_f(float f, float k) {
   return AG_FMAF(k, 0x1.62e4p-1f, ag_log_rest_f(f, k, 0x1.7f7d1cp-20f) + f);
 }
 
-/* log: max ULP 1.0; -inf at 0, NaN below. */
-AG_FN float v_logf(float x) {
+/* Not below 2^31 unless x is positive, finite and normal. */
+AG_FN uint32_t v_log_farf(float x) {
+  uint32_t bits = ag_bits_f(x);
+  return (bits - 0x00800000u) | (0x7f7fffffu - bits);
+}
+
+AG_FN float v_log_nearf(float x) {
+  int32_t k;
+  float f = ag_log_split_f(x, &k);
+  return ag_log_poly_f(f, (float)k);
+}
+
+/* x = 2^k (1 + f), as ag_log_split_f for every x > 0. */
+AG_FN float ag_log_split_any_f(float x, float *power) {
   float normal = x < 0x1p-126f ? x * 0x1p23f : x;
   float shift = x < 0x1p-126f ? -23.0f : 0.0f;
   int32_t k;
   float f = ag_log_split_f(normal, &k);
-  float r = ag_log_poly_f(f, (float)k + shift);
+  *power = (float)k + shift;
+  return f;
+}
+
+/* The value r of a logarithm of x > 0, or that of another x: -inf at 0, NaN below. */
+AG_FN float ag_log_special_f(float x, float r) {
   r = x < AG_INFF ? r : x;
   r = x == 0.0f ? -AG_INFF : r;
   return x < 0.0f ? AG_NANF : r;
+}
+
+/* log: max ULP 1.0. */
+AG_FN float v_logf(float x) {
+  float k;
+  float f = ag_log_split_any_f(x, &k);
+  return ag_log_special_f(x, ag_log_poly_f(f, k));
 }
 
 /* log(1 + u) for finite u > -1: the rounding error of 1 + u is carried into f. */

@@ -77,77 +77,6 @@ AG_FN int v_signbit(double x) {
   return (int)(ag_bits(x) >> 63);
 }
 
-/* Not below 2^63 where |x / y| may reach 2^52, for subnormal y and infinite x. */
-AG_FN uint64_t v_fmod_far(double x, double y) {
-  uint64_t a = ag_bits(x) & 0x7fffffffffffffffu;
-  uint64_t b = ag_bits(y) & 0x7fffffffffffffffu;
-  return (((uint64_t)50 << 52) + b - a) | (b - ((uint64_t)1 << 52)) | (0x7fefffffffffffffu - a);
-}
-
-/* Remainder of |x / y| < 2^52 with the sign of x: x - trunc(x / y) y is exact by fma, and one correction
- * undoes a quotient that was rounded up to the next integer.  y = 0 gives NaN. */
-AG_FN double ag_fmod_parts(double x, double y, double *quotient) {
-  double a = AG_ABS(x);
-  double b = AG_ABS(y);
-  double q = AG_TRUNC(a / b);
-  double r = AG_FMA(-q, b, a);
-  *quotient = r < 0.0 ? q - 1.0 : q;
-  r = r < 0.0 ? r + b : r;
-  r = b == AG_INF ? x : AG_COPYSIGN(r, x);
-  return a == AG_INF ? AG_NAN : r;
-}
-
-AG_FN double v_fmod_near(double x, double y) {
-  double quotient;
-  return ag_fmod_parts(x, y, &quotient);
-}
-
-/* C's fmod, exact.  The branch for large quotients keeps a loop scalar. */
-AG_FN double v_fmod(double x, double y) {
-  if (AG_ABS(x / y) >= 0x1p52) {
-    return AG_FMOD(x, y);
-  }
-  return v_fmod_near(x, y);
-}
-
-/* A remainder r with the sign of x moved to the sign of y. */
-AG_FN double ag_mod(double r, double y) {
-  double moved = (r < 0.0) != (y < 0.0) ? r + y : r;
-  return r == 0.0 ? AG_COPYSIGN(0.0, y) : moved;
-}
-
-/* (x - r) / y rounded to an integer, for the remainder r with the sign of x; x / y where y = 0. */
-AG_FN double ag_floordiv(double x, double y, double r) {
-  double ratio = (x - r) / y;
-  ratio = ((r != 0.0) & ((r < 0.0) != (y < 0.0))) ? ratio - 1.0 : ratio;
-  double whole = AG_FLOOR(ratio);
-  whole = ratio - whole > 0.5 ? whole + 1.0 : whole;
-  whole = ratio == 0.0 ? AG_COPYSIGN(0.0, x / y) : whole;
-  return y == 0.0 ? x / y : whole;
-}
-
-/* np.mod: y = 0 gives NaN. */
-AG_FN double v_mod(double x, double y) {
-  return ag_mod(v_fmod(x, y), y);
-}
-
-AG_FN double v_mod_near(double x, double y) {
-  return ag_mod(v_fmod_near(x, y), y);
-}
-
-/* np.floor_divide, which agrees with v_mod. */
-AG_FN double v_floordiv(double x, double y) {
-  return ag_floordiv(x, y, v_fmod(x, y));
-}
-
-/* The same from the quotient itself, which is exact here. */
-AG_FN double v_floordiv_near(double x, double y) {
-  double q;
-  double r = ag_fmod_parts(x, y, &q);
-  q = ag_float(ag_bits(q) | ((ag_bits(x) ^ ag_bits(y)) & 0x8000000000000000u));
-  return ((r != 0.0) & ((r < 0.0) != (y < 0.0))) ? q - 1.0 : q;
-}
-
 /* p * 2^k, |k| < 2000, in two exact steps so that the result may be subnormal.  Biased, because an
  * arithmetic shift of 64-bit lanes is slow before AVX-512. */
 AG_FN double ag_scale(double p, int64_t k) {
@@ -182,7 +111,24 @@ AG_FN double ag_exp_parts(double x, double low, int64_t *k, double *tail) {
   return p;
 }
 
-/* exp: max ULP 1.1. */
+/* Not below 2^63 unless |x| < 708. */
+AG_FN uint64_t v_exp_far(double x) {
+  return 0x4086200000000000u - (ag_bits(x) & 0x7fffffffffffffffu);
+}
+
+/* p 2^k where both p and the product are normal. */
+AG_FN double ag_scale_near(double p, int64_t k) {
+  return ag_float(ag_bits(p) + ((uint64_t)k << 52));
+}
+
+AG_FN double v_exp_near(double x) {
+  int64_t k;
+  double tail;
+  double p = ag_exp_parts(x, -0.0, &k, &tail);
+  return ag_scale_near(p, k);
+}
+
+/* exp: max ULP 1.1.  Here and below: v_NAME_near gives the same bits where v_QUESTION_far says that it may be used. */
 AG_FN double v_exp(double x) {
   x = x > 720.0 ? 720.0 : x;
   x = x < -760.0 ? -760.0 : x;
@@ -261,17 +207,41 @@ AG_FN double ag_log_poly(double f, double k) {
   return AG_FMA(k, 0x1.62e42fefa38p-1, f + ag_log_rest(f, k, 0x1.ef35793c7673p-45));
 }
 
-/* log: max ULP 1.0; -inf at 0, NaN below. */
-AG_FN double v_log(double x) {
-  double normal = x < 0x1p-1022 ? x * 0x1p54 : x;
-  double shift = x < 0x1p-1022 ? -54.0 : 0.0;
+/* Not below 2^63 unless x is positive, finite and normal. */
+AG_FN uint64_t v_log_far(double x) {
+  uint64_t bits = ag_bits(x);
+  return (bits - 0x0010000000000000u) | (0x7fefffffffffffffu - bits);
+}
+
+AG_FN double v_log_near(double x) {
   double k;
   uint64_t biased;
-  double f = ag_log_split(normal, &k, &biased);
-  double r = ag_log_poly(f, k + shift);
+  double f = ag_log_split(x, &k, &biased);
+  return ag_log_poly(f, k);
+}
+
+/* x = 2^k (1 + f), as ag_log_split for every x > 0. */
+AG_FN double ag_log_split_any(double x, double *power) {
+  double normal = x < 0x1p-1022 ? x * 0x1p54 : x;
+  double shift = x < 0x1p-1022 ? -54.0 : 0.0;
+  uint64_t biased;
+  double f = ag_log_split(normal, power, &biased);
+  *power += shift;
+  return f;
+}
+
+/* The value r of a logarithm of x > 0, or that of another x: -inf at 0, NaN below. */
+AG_FN double ag_log_special(double x, double r) {
   r = x < AG_INF ? r : x;
   r = x == 0.0 ? -AG_INF : r;
   return x < 0.0 ? AG_NAN : r;
+}
+
+/* log: max ULP 1.0. */
+AG_FN double v_log(double x) {
+  double k;
+  double f = ag_log_split_any(x, &k);
+  return ag_log_special(x, ag_log_poly(f, k));
 }
 
 /* log(1 + u) for finite u > -1. */

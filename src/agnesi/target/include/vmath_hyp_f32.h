@@ -3,12 +3,10 @@
 #ifndef AG_VMATH_HYP_F32_H
 #define AG_VMATH_HYP_F32_H
 
-/* 2^x: max ULP 0.9. */
-AG_FN float v_exp2f(float x) {
-  x = x > 200.0f ? 200.0f : x;
-  x = x < -200.0f ? -200.0f : x;
+/* 2^x = result 2^k. */
+AG_FN float ag_exp2_f(float x, int32_t *k) {
   float m = x + AG_MAGICF;
-  int32_t k = (int32_t)(ag_bits_f(m) - ag_bits_f(AG_MAGICF));
+  *k = (int32_t)(ag_bits_f(m) - ag_bits_f(AG_MAGICF));
   float r = x - (m - AG_MAGICF);
   float q = 0x1.00a582p-16f;
   q = AG_FMAF(q, r, 0x1.444p-13f);
@@ -17,30 +15,26 @@ AG_FN float v_exp2f(float x) {
   q = AG_FMAF(q, r, 0x1.c6b08ep-5f);
   q = AG_FMAF(q, r, 0x1.ebfbep-3f);
   q = AG_FMAF(q, r, 0x1.62e43p-1f);
-  return ag_scale_f(AG_FMAF(q, r, 1.0f), k);
+  return AG_FMAF(q, r, 1.0f);
 }
 
-/* x = 2^k (1 + f), as ag_log_split_f for every x > 0. */
-AG_FN float ag_log_split_any_f(float x, float *power) {
-  float normal = x < 0x1p-126f ? x * 0x1p23f : x;
-  float shift = x < 0x1p-126f ? -23.0f : 0.0f;
+AG_FN float v_exp2_nearf(float x) {
   int32_t k;
-  float f = ag_log_split_f(normal, &k);
-  *power = (float)k + shift;
-  return f;
+  float p = ag_exp2_f(x, &k);
+  return ag_scale_near_f(p, k);
 }
 
-/* The value r of a logarithm of x > 0, or that of another x. */
-AG_FN float ag_log_special_f(float x, float r) {
-  r = x < AG_INFF ? r : x;
-  r = x == 0.0f ? -AG_INFF : r;
-  return x < 0.0f ? AG_NANF : r;
+/* 2^x: max ULP 0.9. */
+AG_FN float v_exp2f(float x) {
+  x = x > 200.0f ? 200.0f : x;
+  x = x < -200.0f ? -200.0f : x;
+  int32_t k;
+  float p = ag_exp2_f(x, &k);
+  return ag_scale_f(p, k);
 }
 
-/* log2(x) = k + f P(f): max ULP 1.8, exact at powers of 2. */
-AG_FN float v_log2f(float x) {
-  float k;
-  float f = ag_log_split_any_f(x, &k);
+/* log2(2^k (1 + f)) = k + f P(f). */
+AG_FN float ag_log2_poly_f(float f, float k) {
   float q = 0x1.017f8ep-3f;
   q = AG_FMAF(q, f, -0x1.a76faap-3f);
   q = AG_FMAF(q, f, 0x1.b95bb6p-3f);
@@ -50,13 +44,24 @@ AG_FN float v_log2f(float x) {
   q = AG_FMAF(q, f, 0x1.ec736ap-2f);
   q = AG_FMAF(q, f, -0x1.715472p-1f);
   q = AG_FMAF(q, f, 0x1.715476p0f);
-  return ag_log_special_f(x, AG_FMAF(q, f, k));
+  return AG_FMAF(q, f, k);
 }
 
-/* log10(x) = k log10(2) + f P(f), log10(2) in two parts: max ULP 1.8. */
-AG_FN float v_log10f(float x) {
+AG_FN float v_log2_nearf(float x) {
+  int32_t k;
+  float f = ag_log_split_f(x, &k);
+  return ag_log2_poly_f(f, (float)k);
+}
+
+/* log2: max ULP 1.8, exact at powers of 2. */
+AG_FN float v_log2f(float x) {
   float k;
   float f = ag_log_split_any_f(x, &k);
+  return ag_log_special_f(x, ag_log2_poly_f(f, k));
+}
+
+/* log10(2^k (1 + f)) = k log10(2) + f P(f), log10(2) in two parts. */
+AG_FN float ag_log10_poly_f(float f, float k) {
   float q = 0x1.2f33f2p-5f;
   q = AG_FMAF(q, f, -0x1.ffbe64p-5f);
   q = AG_FMAF(q, f, 0x1.0b7facp-4f);
@@ -66,7 +71,20 @@ AG_FN float v_log10f(float x) {
   q = AG_FMAF(q, f, 0x1.287d2cp-3f);
   q = AG_FMAF(q, f, -0x1.bcb7acp-3f);
   q = AG_FMAF(q, f, 0x1.bcb7bp-2f);
-  return ag_log_special_f(x, AG_FMAF(k, 0x1.344p-2f, AG_FMAF(k, 0x1.3509f8p-18f, q * f)));
+  return AG_FMAF(k, 0x1.344p-2f, AG_FMAF(k, 0x1.3509f8p-18f, q * f));
+}
+
+AG_FN float v_log10_nearf(float x) {
+  int32_t k;
+  float f = ag_log_split_f(x, &k);
+  return ag_log10_poly_f(f, (float)k);
+}
+
+/* log10: max ULP 1.8. */
+AG_FN float v_log10f(float x) {
+  float k;
+  float f = ag_log_split_any_f(x, &k);
+  return ag_log_special_f(x, ag_log10_poly_f(f, k));
 }
 
 /* The cube root of a = |x|: the inverse root r from the bits, within 4 %, made better by a power series in 1 - a r^3, then one

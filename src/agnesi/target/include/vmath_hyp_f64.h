@@ -3,12 +3,10 @@
 #ifndef AG_VMATH_HYP_F64_H
 #define AG_VMATH_HYP_F64_H
 
-/* 2^x: max ULP 1.0. */
-AG_FN double v_exp2(double x) {
-  x = x > 1100.0 ? 1100.0 : x;
-  x = x < -1100.0 ? -1100.0 : x;
+/* 2^x = result 2^k. */
+AG_FN double ag_exp2_parts(double x, int64_t *k) {
   double m = x + AG_MAGIC;
-  int64_t k = (int64_t)(ag_bits(m) - ag_bits(AG_MAGIC));
+  *k = (int64_t)(ag_bits(m) - ag_bits(AG_MAGIC));
   double r = x - (m - AG_MAGIC);
   double q = 0x1.c4a29324a1038p-36;
   q = AG_FMA(q, r, 0x1.e9ec1fcb69a7fp-32);
@@ -22,36 +20,65 @@ AG_FN double v_exp2(double x) {
   q = AG_FMA(q, r, 0x1.c6b08d704a0c6p-5);
   q = AG_FMA(q, r, 0x1.ebfbdff82c58fp-3);
   q = AG_FMA(q, r, 0x1.62e42fefa39efp-1);
-  return ag_scale(AG_FMA(q, r, 1.0), k);
+  return AG_FMA(q, r, 1.0);
 }
 
-/* log(x) / log(b) = k / log2(b) + log(1 + f) / log(b): the first factor in two parts of which the larger is short, the
- * second in two parts. */
-AG_FN double ag_log_base(double x, double two, double two_tail, double unit, double unit_tail) {
-  double normal = x < 0x1p-1022 ? x * 0x1p54 : x;
-  double shift = x < 0x1p-1022 ? -54.0 : 0.0;
+AG_FN double v_exp2_near(double x) {
+  int64_t k;
+  double p = ag_exp2_parts(x, &k);
+  return ag_scale_near(p, k);
+}
+
+/* 2^x: max ULP 1.0. */
+AG_FN double v_exp2(double x) {
+  x = x > 1100.0 ? 1100.0 : x;
+  x = x < -1100.0 ? -1100.0 : x;
+  int64_t k;
+  double p = ag_exp2_parts(x, &k);
+  return ag_scale(p, k);
+}
+
+/* log2(2^k (1 + f)) = k + f / log(2) + the rest of the logarithm. */
+AG_FN double ag_log2_poly(double f, double k) {
+  double part = f * 0x1.71547652b82fep0;
+  double part_tail = AG_FMA(f, 0x1.71547652b82fep0, -part);
+  return k + (part + AG_FMA(ag_log_rest(f, 0.0, 0.0), 0x1.71547652b82fep0, part_tail));
+}
+
+AG_FN double v_log2_near(double x) {
   double k;
   uint64_t biased;
-  double f = ag_log_split(normal, &k, &biased);
-  k += shift;
-  double whole = k * two;
-  double part = f * unit;
-  double part_tail = AG_FMA(f, unit, -part) + AG_FMA(f, unit_tail, k * two_tail);
-  double sum = whole + part;
-  double r = sum + (((whole - sum) + part) + AG_FMA(ag_log_rest(f, 0.0, 0.0), unit, part_tail));
-  r = x < AG_INF ? r : x;
-  r = x == 0.0 ? -AG_INF : r;
-  return x < 0.0 ? AG_NAN : r;
+  double f = ag_log_split(x, &k, &biased);
+  return ag_log2_poly(f, k);
 }
 
 /* log2: max ULP 1.1, exact at powers of 2. */
 AG_FN double v_log2(double x) {
-  return ag_log_base(x, 1.0, 0.0, 0x1.71547652b82fep0, 0x1.777d0ffda0d24p-56);
+  double k;
+  double f = ag_log_split_any(x, &k);
+  return ag_log_special(x, ag_log2_poly(f, k));
 }
 
-/* log10: max ULP 1.0. */
+/* log10(2^k (1 + f)), log10(2) in two parts of which the larger is short. */
+AG_FN double ag_log10_poly(double f, double k) {
+  double part = f * 0x1.bcb7b1526e50ep-2;
+  double part_tail = AG_FMA(f, 0x1.bcb7b1526e50ep-2, -part);
+  part_tail = AG_FMA(k, -0x1.80433b83b532ap-44, part_tail);
+  return AG_FMA(k, 0x1.34413509f8p-2, part + AG_FMA(ag_log_rest(f, 0.0, 0.0), 0x1.bcb7b1526e50ep-2, part_tail));
+}
+
+AG_FN double v_log10_near(double x) {
+  double k;
+  uint64_t biased;
+  double f = ag_log_split(x, &k, &biased);
+  return ag_log10_poly(f, k);
+}
+
+/* log10: max ULP 1.1. */
 AG_FN double v_log10(double x) {
-  return ag_log_base(x, 0x1.34413509f8p-2, -0x1.80433b83b532ap-44, 0x1.bcb7b1526e50ep-2, 0x1.95355baaafad3p-57);
+  double k;
+  double f = ag_log_split_any(x, &k);
+  return ag_log_special(x, ag_log10_poly(f, k));
 }
 
 /* The cube root of a = |x|: the inverse root r from the bits, within 4 %, made better by a power series in 1 - a r^3 and once

@@ -184,56 +184,38 @@ AG_FN float v_atan2f(float y, float x) {
   return AG_COPYSIGNF(value, y);
 }
 
-/* arcsin(s + s_tail) = s + result for |s| <= 1/2. */
-AG_FN float ag_asin_rest_f(float s, float z, float tail) {
+/* (arcsin(s) - s) / s for s^2 = z <= 1/4. */
+AG_FN float ag_asin_poly_f(float z) {
   float q = 0x1.13fed4p-5f;
   q = AG_FMAF(q, z, 0x1.18f91ep-6f);
   q = AG_FMAF(q, z, 0x1.fd8da2p-6f);
   q = AG_FMAF(q, z, 0x1.6d5bbap-5f);
   q = AG_FMAF(q, z, 0x1.33343p-4f);
   q = AG_FMAF(q, z, 0x1.555554p-3f);
-  return AG_FMAF(q * z, s, tail);
+  return q * z;
 }
 
-/* s + tail = sqrt((1 - a) / 2) and its square z for a > 1/2; |x| itself below. */
-AG_FN float ag_asin_reduce_f(float a, float *z, float *tail) {
-  float half = AG_FMAF(a, -0.5f, 0.5f);
-  float root = AG_SQRTF(half);
-  float root_tail = AG_FMAF(-root, root, half) * 0.5f / (root + 0x1p-100f);
-  *z = a > 0.5f ? half : a * a;
-  *tail = a > 0.5f ? root_tail : 0.0f;
-  return a > 0.5f ? root : a;
-}
-
-/* asin = pi/2 - 2 arcsin(sqrt((1 - x) / 2)) above 1/2.  Max ULP 0.7; NaN beyond 1. */
+/* asin = pi/2 - 2 arcsin(sqrt((1 - x) / 2)) above 1/2.  Max ULP 1.3; NaN beyond 1. */
 AG_FN float v_asinf(float x) {
   float a = AG_ABSF(x);
-  float z;
-  float tail;
-  float s = ag_asin_reduce_f(a, &z, &tail);
-  float rest = ag_asin_rest_f(s, z, tail);
-  float high = 0x1.921fb6p0f - 2.0f * s;
-  float low = (0x1.921fb6p0f - high) - 2.0f * s;
-  float value = a > 0.5f ? high + (low + AG_FMAF(rest, -2.0f, -0x1.777a5cp-25f)) : s + rest;
+  float half = AG_FMAF(a, -0.5f, 0.5f);
+  float s = a > 0.5f ? AG_SQRTF(half) : a;
+  float rest = s * ag_asin_poly_f(a > 0.5f ? half : a * a);
+  float value = a > 0.5f ? AG_FMAF(rest, -2.0f, -0x1.777a5cp-25f) - 2.0f * s : s + rest;
+  value = a > 0.5f ? 0x1.921fb6p0f + value : value;
   return AG_COPYSIGNF(value, x);
 }
 
-/* acos = 2 arcsin(sqrt((1 - x) / 2)) above 1/2, pi less that of -x below -1/2.  Max ULP 0.7; NaN beyond 1. */
+/* acos = 2 arcsin(sqrt((1 - x) / 2)) above 1/2, pi less that of -x below -1/2.  Max ULP 1.6; NaN beyond 1. */
 AG_FN float v_acosf(float x) {
   float a = AG_ABSF(x);
-  float z;
-  float tail;
-  float s = ag_asin_reduce_f(a, &z, &tail);
-  float rest = ag_asin_rest_f(s, z, tail);
-  float factor = a > 0.5f ? 2.0f : 1.0f;
-  factor = (x > 0.5f) | ((x < 0.0f) & (a <= 0.5f)) ? factor : -factor;
+  float half = AG_FMAF(a, -0.5f, 0.5f);
+  float s = a > 0.5f ? AG_SQRTF(half) : x;
+  float rest = s * ag_asin_poly_f(a > 0.5f ? half : a * a);
+  float factor = a > 0.5f ? AG_COPYSIGNF(2.0f, x) : -1.0f;
   float base = x < -0.5f ? 0x1.921fb6p1f : 0x1.921fb6p0f;
-  float base_tail = x < -0.5f ? -0x1.777a5cp-24f : -0x1.777a5cp-25f;
   base = x > 0.5f ? 0.0f : base;
-  base_tail = x > 0.5f ? 0.0f : base_tail;
-  float step = factor * s;
-  float value = base + step;
-  return value + (((base - value) + step) + AG_FMAF(factor, rest, base_tail));
+  return base + AG_FMAF(factor, s, factor * rest);
 }
 
 #endif

@@ -269,8 +269,8 @@ AG_FN double v_atan2(double y, double x) {
   return AG_COPYSIGN(value, y);
 }
 
-/* arcsin(s + s_tail) = s + result for |s| <= 1/2. */
-AG_FN double ag_asin_rest(double s, double z, double tail) {
+/* (arcsin(s) - s) / s for s^2 = z <= 1/4. */
+AG_FN double ag_asin_poly(double z) {
   double q = 0x1.d72b2bc8155f8p-6;
   q = AG_FMA(q, z, -0x1.e6aaa8a0a04ccp-7);
   q = AG_FMA(q, z, 0x1.1d189408314eep-6);
@@ -284,48 +284,30 @@ AG_FN double ag_asin_rest(double s, double z, double tail) {
   q = AG_FMA(q, z, 0x1.6db6db6e31f13p-5);
   q = AG_FMA(q, z, 0x1.3333333332ecap-4);
   q = AG_FMA(q, z, 0x1.5555555555556p-3);
-  return AG_FMA(q * z, s, tail);
+  return q * z;
 }
 
-/* s + tail = sqrt((1 - a) / 2) and its square z for a > 1/2; |x| itself below. */
-AG_FN double ag_asin_reduce(double a, double *z, double *tail) {
-  double half = AG_FMA(a, -0.5, 0.5);
-  double root = AG_SQRT(half);
-  double root_tail = AG_FMA(-root, root, half) * 0.5 / (root + 0x1p-1000);
-  *z = a > 0.5 ? half : a * a;
-  *tail = a > 0.5 ? root_tail : 0.0;
-  return a > 0.5 ? root : a;
-}
-
-/* asin = pi/2 - 2 arcsin(sqrt((1 - x) / 2)) above 1/2.  Max ULP 0.7; NaN beyond 1. */
+/* asin = pi/2 - 2 arcsin(sqrt((1 - x) / 2)) above 1/2.  Max ULP 1.3; NaN beyond 1. */
 AG_FN double v_asin(double x) {
   double a = AG_ABS(x);
-  double z;
-  double tail;
-  double s = ag_asin_reduce(a, &z, &tail);
-  double rest = ag_asin_rest(s, z, tail);
-  double high = 0x1.921fb54442d18p0 - 2.0 * s;
-  double low = (0x1.921fb54442d18p0 - high) - 2.0 * s;
-  double value = a > 0.5 ? high + (low + AG_FMA(rest, -2.0, 0x1.1a62633145c07p-54)) : s + rest;
+  double half = AG_FMA(a, -0.5, 0.5);
+  double s = a > 0.5 ? AG_SQRT(half) : a;
+  double rest = s * ag_asin_poly(a > 0.5 ? half : a * a);
+  double value = a > 0.5 ? AG_FMA(rest, -2.0, 0x1.1a62633145c07p-54) - 2.0 * s : s + rest;
+  value = a > 0.5 ? 0x1.921fb54442d18p0 + value : value;
   return AG_COPYSIGN(value, x);
 }
 
-/* acos = 2 arcsin(sqrt((1 - x) / 2)) above 1/2, pi less that of -x below -1/2.  Max ULP 0.7; NaN beyond 1. */
+/* acos = 2 arcsin(sqrt((1 - x) / 2)) above 1/2, pi less that of -x below -1/2.  Max ULP 1.6; NaN beyond 1. */
 AG_FN double v_acos(double x) {
   double a = AG_ABS(x);
-  double z;
-  double tail;
-  double s = ag_asin_reduce(a, &z, &tail);
-  double rest = ag_asin_rest(s, z, tail);
-  double factor = a > 0.5 ? 2.0 : 1.0;
-  factor = (x > 0.5) | ((x < 0.0) & (a <= 0.5)) ? factor : -factor;
+  double half = AG_FMA(a, -0.5, 0.5);
+  double s = a > 0.5 ? AG_SQRT(half) : x;
+  double rest = s * ag_asin_poly(a > 0.5 ? half : a * a);
+  double factor = a > 0.5 ? AG_COPYSIGN(2.0, x) : -1.0;
   double base = x < -0.5 ? 0x1.921fb54442d18p1 : 0x1.921fb54442d18p0;
-  double base_tail = x < -0.5 ? 0x1.1a62633145c07p-53 : 0x1.1a62633145c07p-54;
   base = x > 0.5 ? 0.0 : base;
-  base_tail = x > 0.5 ? 0.0 : base_tail;
-  double step = factor * s;
-  double value = base + step;
-  return value + (((base - value) + step) + AG_FMA(factor, rest, base_tail));
+  return base + AG_FMA(factor, s, factor * rest);
 }
 
 #endif
