@@ -65,11 +65,17 @@ def sample(seed):
         if nested:
             inner = grown(rng, leaves, 2)
             leaves.append(ag.scan(lambda v: at.tanh(v * 0.5 + inner), outputs_info=leaves[0], n_steps=2)[0][-1])
-        return [grown(rng, leaves, int(rng.integers(1, 5))) for _ in range(max(1, outputs))]
+        made = [grown(rng, leaves, int(rng.integers(1, 5))) for _ in range(max(1, outputs))]
+        if seed % 3 == 1:  # a branch in the step
+            made[-1] = ag.ifelse(leaves[0].sum() > 0, made[-1], at.cos(leaves[-1] * made[0]))
+        return made
 
     infos += [None] * (max(1, outputs) - len(infos))
     found, _ = ag.scan(step, {"input": x, "taps": taps}, infos, return_list=True, go_backwards=bool(rng.integers(2)))
     results = [*found]
+    if seed % 3 == 0:  # a branch around the loop, or beside it
+        found[0] = ag.ifelse(free.sum() > 0, at.sin(found[0]) * free, found[0] / 2)
+        results.append(found[0])
     if rng.integers(2) and steps:
         cost = sum((o[-1] if rng.integers(2) else o * o).sum() for o in found)
         results += [g for g in ag.grad(cost, inputs, disconnected_inputs="ignore") if g is not None]

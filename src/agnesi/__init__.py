@@ -23,6 +23,7 @@ from agnesi.grad.functions import (
     subgraph_grad as subgraph_grad,
     vjp as vjp,
 )
+from agnesi.ifelse import cond as cond, ifelse as ifelse
 from agnesi.ir.graph import Graph as Graph
 from agnesi.ops.passing import (
     disconnected_grad as disconnected_grad,

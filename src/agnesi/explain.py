@@ -163,15 +163,15 @@ def thread_texts(nest: Nest, names: dict[str, str]) -> list[str]:
 
 def loop_size(loop: For) -> str:
     """How many iterations a loop has."""
-    return "strips" if loop.whole == 1 else size_text(loop.iterations)
+    return "strips" if loop.whole == 1 else "side" if loop.kind == "once" else size_text(loop.iterations)
 
 
 def loops_text(body: Sequence[Stmt]) -> str:
-    """The loops of a nest: `n { 10; 10 simd }` is a loop over n around two others."""
+    """The loops of a nest: `n { 10; 10 simd }` is a loop over n around two others, `side { n }` part of a branch."""
     texts = []
     for loop in (s for s in body if isinstance(s, For)):
         inner = loops_text(loop.body)
-        kind = (" par" if is_shared(loop) else "") + ("" if loop.kind == "seq" else f" {loop.kind}")
+        kind = (" par" if is_shared(loop) else "") + (" simd" if loop.kind == "simd" else "")
         texts.append(loop_size(loop) + kind + (f" {{ {inner} }}" if inner else ""))
     return "; ".join(texts)
 

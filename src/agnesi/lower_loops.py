@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from agnesi.control.branch import Branch, branch_, chosen
+from agnesi.control.closed import inline, is_late
 from agnesi.control.loop import Loop, element, loop_, output
 from agnesi.ir import dims
 from agnesi.ir.graph import Graph
-from agnesi.ir.node import Node, as_dim, const, dim_node, index, input_node, substitute, topological
+from agnesi.ir.node import Node, as_dim, cast, const, dim_node, index, input_node, substitute, topological
 from agnesi.ir.type import Dim, Type
-from agnesi.loops.stmt import Break, For, Let, Set, Stmt, Store, walk
+from agnesi.loops.stmt import Break, For, Kind, Let, Set, Stmt, Store, walk
 from agnesi.loops.tidy import moved, tidy
 from agnesi.lower import Lowering, Scope
 from agnesi.ops.elementwise import copy
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, is_pure, place
-from agnesi.schedule.sizes import is_late
 
 Prepare = Callable[[Graph], Graph]
 Home = tuple[str, tuple[Node, ...]]  # a buffer, and where in it something begins
@@ -85,7 +86,7 @@ class LoopLowering(Lowering):
     ) -> None:  # fmt: skip
         super().__init__(graph, placement, schedule, strided)
         self.prepare, self.outer = prepare, outer
-        self.done: set[tuple[Loop, tuple[Node, ...]]] = set()
+        self.done: set[tuple[Loop | Branch, tuple[Node, ...]]] = set()
         self.moving: set[Node] = set()  # leaves that are not known before all loops
         self.around: dict[Node, Node] = {}  # what stands for a value of the graph around, and that value
         if outer is not None:
@@ -100,18 +101,39 @@ class LoopLowering(Lowering):
         return self.outer.size(as_dim(substitute([dim_node(dim)], self.named | self.around)[0]))
 
     def _call(self, root: Node, scope: Scope) -> None:
-        if root.op is not loop_:
+        if root.op not in (loop_, branch_):
             super()._call(root, scope)
-        elif (root["loop"], root.args) not in self.done:
-            self.done.add((root["loop"], root.args))
-            self._loop_call(root["loop"], root.args, scope)
+            return
+        made = root["loop" if root.op is loop_ else "branch"]
+        if (made, root.args) not in self.done:
+            self.done.add((made, root.args))
+            (self._loop_call if root.op is loop_ else self._branch_call)(made, root.args, scope)
+
+    def _branch_call(self, branch: Branch, args: tuple[Node, ...], scope: Scope) -> None:
+        """Both sides of a branch, as loops that have one step or none."""
+        holds = self._let(cast(self.at(args[0], (), [scope]), "int64"), [scope])
+        for side, steps in zip(branch.sides, (holds, dims.sub(1, holds)), strict=True):
+            leaves = Leaves(input_node("step", Type("int64")), self._name("int64"), [], self._around())
+            roots = [copy(r, number=k) for k, r in enumerate(inline(side, self._given(args[1:], leaves, scope)))]
+            nodes = dict(zip(roots, (chosen(branch, args, k) for k in range(branch.count)), strict=True))
+            homes: dict[Node, Home] = {root: (self.home[n], ()) for root, n in nodes.items() if n in self.home}
+            step = self._step(list(homes), leaves, homes)
+            self._append(step.statements([], leaves.counter, None), leaves.counter, steps, scope, "once")
+
+    def _around(self) -> dict[Node, Node]:
+        """Stand-ins for what has memory."""
+        return {input_node("", r.type): r for r in self.home if r.op.kind != "leaf"}
+
+    def _append(self, body: list[Stmt], counter: Node, steps: Dim, scope: Scope, kind: Kind = "seq") -> None:
+        """A loop around statements whose own loops begin at level 0."""
+        shift = {n: index(n["level"] + 1) for n in indices(body)} | {counter: index(0)}
+        scope.body.append(For(index(0), steps, moved(tidy(body), shift), kind))
 
     def _loop_call(self, loop: Loop, args: tuple[Node, ...], scope: Scope) -> None:
         """The loop, for all its outputs that are wanted."""
         steps = self._known(args[0], scope)
         states = [self._state(loop, args, k, scope) for k in range(loop.states)]
-        around = {input_node("", r.type): r for r in self.home if r.op.kind != "leaf"}
-        leaves = Leaves(input_node("step", Type("int64")), self._name("int64"), states, around)
+        leaves = Leaves(input_node("step", Type("int64")), self._name("int64"), states, self._around())
         results = loop.inlined(self._inputs(loop, args, leaves, scope))
         roots = [copy(result, number=k) for k, result in enumerate(results)]
         homes = {
@@ -124,8 +146,7 @@ class LoopLowering(Lowering):
             taken = self._name("int64")
             scope.body.append(Let(taken, const(0, "int64"), True))
         body = step.statements(states, leaves.counter, taken if loop.until else None)
-        shift = {n: index(n["level"] + 1) for n in indices(body)} | {leaves.counter: index(0)}
-        scope.body.append(For(index(0), steps, moved(tidy(body), shift)))
+        self._append(body, leaves.counter, steps, scope)
         for k, state in enumerate(states):
             self._last(output(loop, args, k, last=True), state, taken, scope)
         if loop.until and output(loop, args, loop.count) in self.home:
@@ -138,9 +159,17 @@ class LoopLowering(Lowering):
 
     def _inputs(self, loop: Loop, args: Sequence[Node], leaves: Leaves, scope: Scope) -> list[Node]:
         """What the body of a loop is given, in terms of leaves."""
+        given = self._given(args[1:], leaves, scope)
+        inputs = [leaves.number, *(element(x, leaves.number) for x in given[: loop.sequences])]
+        for taps, state in zip(loop.taps, leaves.states, strict=True):
+            inputs += [state.value(leaves.number, back) for back in taps]
+        return [*inputs, *given[loop.others - 1 :]]
+
+    def _given(self, args: Sequence[Node], leaves: Leaves, scope: Scope) -> list[Node]:
+        """Arguments of a loop or branch in terms of leaves."""
         stand_ins = {root: leaf for leaf, root in leaves.around.items()}
         given = []
-        for arg in args[1:]:
+        for arg in args:
             if arg.ndim or (is_pure(arg) and arg.dtype == "int64"):
                 given.append(substitute([arg], stand_ins)[0])
                 continue
@@ -150,10 +179,7 @@ class LoopLowering(Lowering):
                 leaves.sizes.add(given[-1])
             else:
                 leaves.named[given[-1]] = self.at(arg, (), [scope])
-        inputs = [leaves.number, *(element(x, leaves.number) for x in given[: loop.sequences])]
-        for taps, state in zip(loop.taps, leaves.states, strict=True):
-            inputs += [state.value(leaves.number, back) for back in taps]
-        return [*inputs, *given[loop.others - 1 :]]
+        return given
 
     def _target(self, loop: Loop, args: Sequence[Node], k: int, leaves: Leaves) -> Home | None:
         """Where an output of a step goes, None for nowhere."""

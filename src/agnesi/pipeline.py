@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from agnesi import config
+from agnesi.control.closed import is_late
 from agnesi.errors import ShapeError, VerificationError
 from agnesi.ir import dtype as dt
 from agnesi.ir.check import verify as verify_graph
@@ -40,7 +41,7 @@ from agnesi.schedule import kinds, memory, strips
 from agnesi.schedule.hoist import hoist
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, place
-from agnesi.schedule.sizes import Equation, Site, assume, collect, equations, is_late
+from agnesi.schedule.sizes import Equation, Site, assume, collect, equations
 from agnesi.target import c
 
 

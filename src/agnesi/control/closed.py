@@ -6,8 +6,15 @@ from collections.abc import Sequence
 
 from agnesi.ir.graph import Graph
 from agnesi.ir.node import CONST, Node, dim_node, input_node, substitute, symbol, topological
-from agnesi.ir.type import Type
+from agnesi.ir.type import Dim, Type
 from agnesi.ir.variable import keep_line
+
+LOCAL = ("leaf", "elementwise", "index", "gather")  # kinds of ops that are computed element by element
+
+
+def is_late(dim: Dim) -> bool:
+    """Whether a size takes loops to compute, so that it is known only when some nests have run."""
+    return isinstance(dim, Node) and any(n.op.kind not in LOCAL for n in topological([dim]))
 
 
 def inline(graph: Graph, args: Sequence[Node]) -> list[Node]:

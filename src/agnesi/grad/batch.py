@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from agnesi.errors import GradientError
+from agnesi.grad.branch import branch_batch
 from agnesi.grad.loop import loop_batch
 from agnesi.ir import dims
 from agnesi.ir.node import Node, dim_node, make, topological
@@ -140,6 +141,10 @@ def _loop(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     return loop_batch(node, args, flags, lambda x: spread_rows(x, size), batch)
 
 
+def _branch(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    return branch_batch(node, args, flags, lambda x: spread_rows(x, size), batch)
+
+
 def _searchsorted(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     if flags[0]:
         raise GradientError("searchsorted cannot be batched over its vector")
@@ -149,6 +154,7 @@ def _searchsorted(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
 
 RULES: dict[str, Rule] = {
     "loop": _loop,
+    "branch": _branch,
     "argsort": _last_axis,
     "elementwise": _elementwise,
     "reduce": _shifted_axes,

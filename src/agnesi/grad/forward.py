@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agnesi.control.branch import branch_
 from agnesi.control.loop import loop_, output
 from agnesi.errors import GradientError
+from agnesi.grad.branch import branch_jvp
 from agnesi.grad.loop import loop_jvp
 from agnesi.grad.reverse import built_at, influenced, times, zeros_like
 from agnesi.ir.node import Node, cast, topological
@@ -34,6 +36,8 @@ def _tangent(node: Node, found: dict[Node, Node]) -> Node | None:
         return None
     if node.op is loop_:
         return _loop(node, parts)
+    if node.op is branch_:
+        return branch_jvp(node["branch"], node.args, parts, forward)[node["which"]]
     if node.op is ew.where:
         return _where(node, parts)
     if node.op is ew.conj:

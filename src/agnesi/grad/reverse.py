@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from agnesi.control.branch import branch_
 from agnesi.control.loop import loop_
 from agnesi.errors import GradientError
+from agnesi.grad.branch import branch_vjp
 from agnesi.grad.loop import loop_vjp
 from agnesi.ir import dtype as dt
 from agnesi.ir.node import CONST, Node, cast, const, input_node, make, substitute, topological, value_of
@@ -73,13 +75,13 @@ def reverse(
             contributions.setdefault(output, []).append((None, seed))
     wanted = set(wrt)
     results: dict[Node, Cotangent] = {}
-    loops = LoopCotangents(order)
+    control = ControlCotangents(order)
     for node in reversed(order):
         total = join(contributions.pop(node)) if node in contributions else None
         if total is not None and node in wanted:
             results[node] = total
-        if node.op is loop_:
-            parts = loops.parts(node, total, active)
+        if node.op in (loop_, branch_):
+            parts = control.parts(node, total, active)
         else:
             parts = backward(node, total, active) if total is not None else []
         for arg, part in parts:
@@ -91,24 +93,34 @@ def reverse(
     return [found.get(w) for w in wrt]
 
 
-class LoopCotangents:
-    """The cotangents of the outputs of each loop, until those of all are there: at the first output in the order."""
+def whole(node: Node) -> Any:
+    """What a node is an output of: a loop or a branch, and its arguments."""
+    return node["loop" if node.op is loop_ else "branch"], node.args
+
+
+class ControlCotangents:
+    """The cotangents of the outputs of each loop and branch, until those of all are there: at the first output in the
+    order."""
 
     def __init__(self, order: Sequence[Node]) -> None:
         self.first: dict[Any, Node] = {}
         self.seeds: dict[Any, dict[Node, Node]] = {}
         for node in order:
-            if node.op is loop_:
-                self.first.setdefault((node["loop"], node.args), node)
+            if node.op in (loop_, branch_):
+                self.first.setdefault(whole(node), node)
 
     def parts(self, node: Node, total: Cotangent | None, active: set[Node]) -> list[tuple[Node, Cotangent]]:
-        """What the cotangents of a loop contribute to its arguments, once they are all there."""
-        key = node["loop"], node.args
+        """What the cotangents of a loop or branch contribute to its arguments, once they are all there."""
+        key = whole(node)
         if total is not None:
             self.seeds.setdefault(key, {})[node] = plain(total)
         if self.first[key] is not node or key not in self.seeds:
             return []
-        found = loop_vjp(node["loop"], node.args, self.seeds[key], reverse)
+        if node.op is loop_:
+            found = loop_vjp(node["loop"], node.args, self.seeds[key], reverse)
+        else:
+            seeds = {n["which"]: g for n, g in self.seeds[key].items()}
+            found = branch_vjp(node["branch"], node.args, seeds, reverse)
         return [(a, (None, p)) for a, p in zip(node.args, found, strict=True) if p is not None and a in active]
 
 

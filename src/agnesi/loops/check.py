@@ -106,6 +106,7 @@ class NestVerifier:
     mutable: set[Node] = field(default_factory=set)
     given: set[Node] = field(default_factory=set)
     levels: tuple[Node, ...] = ()
+    sides: int = 0  # how many of these loops are sides of branches
 
     def run(self) -> None:
         """Verifies all statements."""
@@ -153,9 +154,9 @@ class NestVerifier:
             self.lanes(stmt)
         if is_shared(stmt):
             self.shared(stmt)
-        self.levels = (*self.levels, stmt.index)
+        self.levels, self.sides = (*self.levels, stmt.index), self.sides + (stmt.kind == "once")
         self.block(stmt.body)
-        self.levels = self.levels[:-1]
+        self.levels, self.sides = self.levels[:-1], self.sides - (stmt.kind == "once")
 
     def lanes(self, stmt: For) -> None:
         """Lanes of a simd loop are independent but for accumulators, which they may only add to."""
@@ -175,7 +176,7 @@ class NestVerifier:
 
     def shared(self, stmt: For) -> None:
         """Iterations that threads share touch different elements, or add to copies of the same ones."""
-        if self.levels:
+        if len(self.levels) > self.sides:
             raise self.fail("a loop inside another one is shared among threads")
         self.sizes((stmt.work,))
         found = sharing(stmt, self.program)

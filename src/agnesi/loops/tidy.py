@@ -39,7 +39,7 @@ def sunk(body: tuple[Stmt, ...], mutable: set[Node]) -> tuple[Stmt, ...]:
         assert isinstance(let, Let)
         users = [k for k in range(place + 1, len(result)) if let.var in mentioned(result[k])]
         read = {n["buffer"] for n in topological([let.value]) if n.op is LOAD}
-        if not users or not all(isinstance(result[k], For) for k in users):
+        if not users or not all(isinstance(s := result[k], For) and let.var not in names_of(s) for k in users):
             continue
         if read & written_buffers(result[place : users[-1] + 1]):
             continue
@@ -60,7 +60,12 @@ def is_risky(node: Node) -> bool:
 
 def mentioned(stmt: Stmt) -> set[Node]:
     """The names in a statement and in those inside it."""
-    return {n for s in walk([stmt]) for value in values(s) for n in topological([value]) if n.op is TEMP}
+    return {n for s in walk([stmt]) for n in names_of(s)}
+
+
+def names_of(stmt: Stmt) -> set[Node]:
+    """The names in a statement itself."""
+    return {n for value in values(stmt) for n in topological([value]) if n.op is TEMP}
 
 
 def names_in(value: Node) -> list[Node]:

@@ -15,7 +15,6 @@ from agnesi.loops.stmt import (
     Check,
     For,
     Moments,
-    Nest,
     Program,
     Set,
     Stmt,
@@ -37,14 +36,15 @@ def mark(program: Program) -> Program:
         nest.body = [mark_loop(s) if isinstance(s, For) else s for s in nest.body]
         for place, stmt in enumerate(nest.body):
             if isinstance(stmt, For):
-                nest.body[place], reason = share(stmt, nest, program, when)
+                others: list[Stmt] = [s for s in nest.body if s is not stmt]
+                nest.body[place], reason = share(stmt, others, program, when)
                 nest.threads.append(reason)
     return program
 
 
 def mark_loop(loop: For) -> For:
     """The loop with its kind and those of the loops inside."""
-    if any(isinstance(s, For) for s in loop.body):
+    if loop.kind == "once" or any(isinstance(s, For) for s in loop.body):
         return replace(loop, body=tuple(mark_loop(s) if isinstance(s, For) else s for s in loop.body))
     plain = not any(isinstance(s, (Break, Check, Call)) for s in loop.body)
     return replace(loop, kind="simd" if plain and independent(loop) else "seq")
@@ -67,8 +67,17 @@ def independent(loop: For) -> bool:
 # -- threads ----------------------------------------------------------------------------------------------
 
 
-def share(loop: For, nest: Nest, program: Program, when: Moments) -> tuple[For, str]:
-    """An outermost loop, shared among threads if it can be; and how, or why not."""
+def share(loop: For, others: list[Stmt], program: Program, when: Moments) -> tuple[For, str]:
+    """An outermost loop, or the loops in one side of a branch, shared among threads if they can be; and how, or why
+    not. others: what else is in the nest."""
+    if loop.kind == "once":
+        body, reasons = list(loop.body), []
+        for place, stmt in enumerate(loop.body):
+            if isinstance(stmt, For):
+                around = [*others, *(s for s in body if s is not stmt)]
+                body[place], reason = share(stmt, around, program, when)
+                reasons.append(reason)
+        return replace(loop, body=tuple(body)), f"a side of a branch: {'; '.join(reasons) or 'no loops'}"
     if all(isinstance(s, For) or isinstance(s, Store) and s.value.op is CONST for s in walk([loop])):
         return loop, "not shared: it only fills memory"
     found = sharing(loop, program)
@@ -78,7 +87,6 @@ def share(loop: For, nest: Nest, program: Program, when: Moments) -> tuple[For, 
     whole = dims.mul(loop.extent, amount)
     if isinstance(whole, int) and whole < LITTLE:
         return loop, "not shared: too short"
-    others: list[Stmt] = [s for s in nest.body if s is not loop]
     if set(found.rows) & {program.storage(n) for n in read_buffers(others) | written_buffers(others)}:
         return loop, "not shared: another loop uses its scratch"
     if found.added and not all(known_at_entry(d, when, program) for d in sizes_for(found, loop, amount, program)):

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from agnesi.control.branch import Branch, branch_
+from agnesi.control.closed import is_late
 from agnesi.control.loop import Loop, loop_, stepped
 from agnesi.errors import ShapeError
 from agnesi.ir import dims
 from agnesi.ir.graph import Graph, reachable
-from agnesi.ir.node import INPUT, SYMBOL, Node, as_dim, dim_node, make, substitute, temp, topological
+from agnesi.ir.node import INPUT, SYMBOL, Node, as_dim, dim_node, make, substitute, temp
 from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import EntryCheck
 from agnesi.ops import elementwise as ew
 from agnesi.ops.index import iota
-
-LOCAL = ("leaf", "elementwise", "index", "gather")  # kinds of ops that are computed element by element
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,6 @@ def collect(
     return numbered, sites, equal, checks
 
 
-def is_late(dim: Dim) -> bool:
-    """Whether a size takes loops to compute, so that it is known only when some nests have run."""
-    return isinstance(dim, Node) and any(n.op.kind not in LOCAL for n in topological([dim]))
-
-
 def plain(graph: Graph) -> Graph:
     """The graph with functions whose derivatives are given by hand replaced by what they compute."""
     return graph.expanded(lambda node: node.op.name == "custom")
@@ -85,6 +80,7 @@ def _number(graph: Graph, sites: list[Site], step: bool) -> Graph:
     """The graph with numbers, after those in `sites`; step: whether it is that of a loop's step."""
     done: dict[Node, Node] = {}
     loops: dict[Loop, Loop] = {}
+    branches: dict[Branch, Branch] = {}
     for position, node in enumerate(graph.order):
         args = tuple(done.get(a, a) for a in node.args)
         changed: dict[str, Any] = {}
@@ -96,6 +92,12 @@ def _number(graph: Graph, sites: list[Site], step: bool) -> Graph:
             if loop not in loops:
                 loops[loop] = loop.with_body(_number(loop.body, sites, True))
             changed["loop"] = loops[loop]
+        if node.op is branch_:
+            branch: Branch = node["branch"]
+            if branch not in branches:
+                then, otherwise = (_number(side, sites, True) for side in branch.sides)
+                branches[branch] = Branch((then, otherwise), branch.name)
+            changed["branch"] = branches[branch]
         if changed or args != node.args:
             done[node] = make(node.op, args, tuple((k, changed.get(k, v)) for k, v in node.attrs))
     return graph.replace([done.get(o, o) for o in graph.outputs]) if done else graph
@@ -111,7 +113,11 @@ def equations_of(order: Sequence[Node]) -> list[Equation]:
     found: list[Equation] = []
     seen: set[Dim] = set()
     loops: set[tuple[Loop, tuple[Node, ...]]] = set()
+    outer = set(order)
     for position, node in enumerate(order):
+        if node.op is branch_ and node["which"] == 0:
+            inner = [n for n in reachable(sum(node["branch"].results(node.args), [])) if n not in outer]
+            found += [replace(e, position=position) for e in equations_of(inner)]
         if node.op is loop_ and (node["loop"], node.args) not in loops:
             loops.add((node["loop"], node.args))
             found += [replace(e, position=position) for e in equations_of(steady(node))]

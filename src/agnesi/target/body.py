@@ -165,6 +165,11 @@ class BodyPrinter(Printer):
         if stmt.kind == "simd" and sums and not small:
             self.lanes(stmt, sums, tab)
             return
+        if stmt.kind == "once":
+            self.lines.append(f"{tab}if ({self.strip(self.dim(stmt.extent))}) {{")
+            self.block(stmt.body, tab + "  ")
+            self.lines.append(f"{tab}}}")
+            return
         i, (lo, n) = self.expression(stmt.index), self.bounds(stmt)
         if not guarded(stmt):
             self.lines.append(f"{tab}for (int64_t {i} = {lo}; {i} < {n}; {i}++) {{")

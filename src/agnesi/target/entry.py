@@ -5,7 +5,7 @@ from __future__ import annotations
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import TEMP, Node
 from agnesi.ir.type import Dim
-from agnesi.loops.stmt import Buffer, Check, For, Let, Program, Set, moments
+from agnesi.loops.stmt import Buffer, Check, For, Let, Program, Set, moments, walk
 from agnesi.target.cfamily import CTYPE, STORED, Printer
 
 BLOCK = 8192  # elements added up before partial results are joined: keeps float32 sums accurate
@@ -131,7 +131,7 @@ class Entry(Printer):
     def copies(self) -> dict[str, str]:
         """The bytes of copies that parts of loops have of buffers to which they add; the first part has the buffer."""
         found = {}
-        for loop in (s for nest in self.program.nests for s in nest.body if isinstance(s, For)):
+        for loop in (s for nest in self.program.nests for s in walk(nest.body) if isinstance(s, For)):
             for name, copies in loop.copies:
                 buffer = self.program.buffers[name]
                 others = f"(ag_max({self.dim(loop.extent)}, 1) - 1) / {grain(loop, self.program, self)}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from agnesi.ir import dims
 from agnesi.ir.node import Node
 from agnesi.loops.parallel import Sharing, sharing
-from agnesi.loops.stmt import For, Nest, Program, Stmt, is_shared
+from agnesi.loops.stmt import For, Nest, Program, Stmt, is_shared, walk
 from agnesi.target.body import BodyPrinter, neutral
 from agnesi.target.cfamily import CTYPE, STORED, Printer, loaded, stored
 from agnesi.target.entry import grain, step
@@ -81,7 +81,7 @@ class NestPrinter(BodyPrinter):
     def __init__(self, entry: Printer, body: list[Stmt], functions: Functions) -> None:
         super().__init__(entry, body)
         self.functions = functions
-        self.shares = any(isinstance(s, For) and is_shared(s) for s in body)
+        self.shares = any(isinstance(s, For) and is_shared(s) for s in walk(body))
         self.fails, self.calls = self.fails or self.shares, self.calls or self.shares
 
     def emit(self) -> list[str]:
