@@ -309,3 +309,50 @@ def test_functions_with_loops_are_pickled():
     h, _ = ag.scan(lambda v, h: h + v, sequences=x, outputs_info=at.zeros(()))
     f = pickle.loads(pickle.dumps(ag.function([x], h)))
     assert f([1.0, 2.0]).tolist() == [1, 3]
+
+
+class TestTruncatedGradients:
+    """Cotangents flow back through the last steps only: as if those before were constants."""
+
+    @pytest.mark.parametrize("n", [0, 2, 3, 7])
+    def test_as_constants_before(self, n):
+        v, a, h0 = at.vector("v"), at.scalar("a"), at.scalar("h0")
+
+        def step(x, h):
+            return at.tanh(a * h + x)
+
+        h, _ = ag.scan(step, v, outputs_info=h0, truncate_gradient=3)
+        first, _ = ag.scan(step, v[: at.maximum(v.shape[0] - 3, 0)], outputs_info=h0)
+        before = at.concatenate([at.stack([h0]), first])[-1]
+        begin = at.where(v.shape[0] > 3, ag.zero_grad(before), before)
+        after, _ = ag.scan(step, v[at.maximum(v.shape[0] - 3, 0) :], outputs_info=begin)
+        values = np.linspace(-1, 1, n), 0.7, 0.2
+        outputs = ag.grad((h[-3:] ** 2).sum(), [a, h0, v])
+        wanted = ag.grad((after**2).sum(), [a, h0, v])
+        found = ag.function([v, a, h0], [*outputs, *wanted])(*values)
+        for k in range(3):
+            np.testing.assert_allclose(found[k], found[k + 3], rtol=1e-12)
+
+    def test_outputs_of_earlier_steps_have_no_part(self):
+        v = at.vector("v")
+        h, _ = ag.scan(lambda x: x * x, v, truncate_gradient=2)
+        assert ag.function([v], ag.grad(h.sum(), v))(np.arange(4.0)).tolist() == [0, 0, 4, 6]
+
+    def test_with_until_and_taps(self):
+        v, n = at.vector("v"), at.lscalar("n")
+
+        def step(x, k, before, last):
+            return before + last * x, ag.until(k >= n)
+
+        info = {"initial": at.ones(2), "taps": [-2, -1]}
+        outputs = []
+        for truncate in (-1, 100, 2):
+            h, _ = ag.scan(step, [v, at.arange(v.shape[0])], info, truncate_gradient=truncate)
+            outputs.append(ag.grad(h[-1], v))
+        full, long, short = ag.function([v, n], outputs)(np.arange(1.0, 7.0), 3)
+        np.testing.assert_allclose(full, long)
+        np.testing.assert_allclose(short, [0, 0, *full[2:]])
+
+    def test_wrong_number(self):
+        with pytest.raises(ValueError, match="truncate_gradient is a number of steps, or -1 for all, not 0"):
+            ag.scan(lambda x: x, at.vector("v"), truncate_gradient=0)

@@ -33,8 +33,10 @@ from agnesi.ops.passing import (
 )
 from agnesi.ops.python import as_op as as_op
 from agnesi.scan import (
+    associative_scan as associative_scan,
     foldl as foldl,
     foldr as foldr,
+    fori as fori,
     map as map,
     reduce as reduce,
     scan as scan,
@@ -42,3 +44,4 @@ from agnesi.scan import (
     while_loop as while_loop,
 )
 from agnesi.shared import SharedVariable as SharedVariable, shared as shared
+from agnesi.vectorize import vectorize_graph as vectorize_graph, vmap as vmap

@@ -10,11 +10,14 @@ from agnesi.control.loop import make_loop
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import INPUT, Node, as_dim, cast, dim_node, input_node, substitute, topological
+from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, Type, same
 from agnesi.ir.variable import Variable, as_node
 from agnesi.ops.elementwise import where
 from agnesi.ops.getitem import part_of, rebuilt
-from agnesi.ops.index import expand_dims, section, size_of, slice_
+from agnesi.ops.index import expand_dims, iota, section, size_of, slice_
+from agnesi.ops.join import flip
+from agnesi.ops.shape import moveaxis
 from agnesi.shared import counters, is_shared
 
 ENDLESS = 2**62  # steps
@@ -63,6 +66,7 @@ class Sequence_:
 def scan(
     fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None, non_sequences: Any = None,
     n_steps: Any = None, go_backwards: bool = False, name: str = "", strict: bool = False, return_list: bool = False,
+    truncate_gradient: int = -1,
 ) -> tuple[Any, dict[Variable, Variable]]:  # fmt: skip
     """Applies `fn` step after step: a loop of native code, whose derivatives are loops too.
 
@@ -73,6 +77,7 @@ def scan(
     that is not fed back, or a dict with `initial` and `taps` (negative): then `initial` has as many values along its
     first axis as the earliest tap goes back. n_steps: int or int64 scalar; without it the shortest sequence decides.
     go_backwards: from the last elements to the first. strict: whether `fn` may use only what it is given.
+    truncate_gradient: in reverse mode, how many steps, the last ones, cotangents flow back through; -1 for all.
 
     Returns the outputs, each with a new first axis for the steps, and the updates for `function`. Of an
     output that is fed back `[-1]` is the last value alone, the initial one if there are no steps.
@@ -93,7 +98,10 @@ def scan(
     steps = size_of(n_steps, "n_steps") if n_steps is not None else arrays[0].steps()
     for a in arrays if n_steps is None else ():
         steps = dims.minimum(steps, a.steps())
-    return _Scan(fn, arrays, infos, others, steps, name or getattr(fn, "__name__", "scan"), strict).run(return_list)
+    if truncate_gradient < 1 and truncate_gradient != -1:
+        raise ValueError(f"truncate_gradient is a number of steps, or -1 for all, not {truncate_gradient}")
+    name = name or getattr(fn, "__name__", "scan")
+    return _Scan(fn, arrays, infos, others, steps, name, strict, max(truncate_gradient, 0)).run(return_list)
 
 
 def map(
@@ -174,6 +182,62 @@ def while_loop(cond: Callable[..., Any], body: Callable[..., Any], init: Any, na
     return ends if many else ends[0]
 
 
+def fori(n: Any, body: Callable[..., Any], init: Any, name: str = "") -> Any:
+    """Applies `body` n times, and gives the last values.
+
+    n: int or int64 scalar. init: a variable or a list of them; body takes the number of the step, from 0 on, and the
+    values, and returns the next ones, of the same types.
+
+    >>> import agnesi as ag, agnesi.tensor as at
+    >>> n = at.lscalar("n")
+    >>> factorial = ag.fori(n, lambda k, product: product * (k + 1), at.constant(1))
+    >>> int(factorial.eval({n: 5}))
+    120
+    """
+    many = isinstance(init, (list, tuple))
+    numbers = Variable(iota(dim_node(size_of(n, "n"))))
+    firsts = list(init) if many else [init]
+    states, _ = scan(body, numbers, firsts, name=name or getattr(body, "__name__", "fori"), return_list=True)
+    ends = [s[-1] for s in states]
+    return ends if many else ends[0]
+
+
+def associative_scan(fn: Callable[..., Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
+    """All running results of an associative function along an axis, as in JAX: element k joins the first k + 1.
+
+    fn: takes two elements, each an array with an axis of size 1 in place of `axis`, or two lists of them, and returns
+    one. elems: an array or a list of arrays of equal size along the axis, which is not empty. reverse: from the last
+    element on. The loop is sequential, which on processors with few threads is faster than a tree.
+
+    >>> import agnesi as ag, agnesi.tensor as at
+    >>> x = at.vector("x")
+    >>> ag.associative_scan(at.maximum, x).eval({x: [1.0, 3.0, 2.0]}).tolist()
+    [1.0, 3.0, 3.0]
+    """
+    many = isinstance(elems, (list, tuple))
+    arrays = [moveaxis(as_node(e), axis, 0) for e in (elems if many else [elems])]
+    if reverse:
+        arrays = [flip(a, 0) for a in arrays]
+
+    def whole(parts: Sequence[Any]) -> Any:
+        """Elements as `fn` takes them."""
+        rows = [Variable(moveaxis(expand_dims(as_node(p), (0,)), 0, axis)) for p in parts]
+        return rows if many else rows[0]
+
+    def step(*parts: Any) -> list[Node]:
+        new, before = parts[: len(arrays)], parts[len(arrays) :]
+        found = fn(whole(new), whole(before)) if reverse else fn(whole(before), whole(new))
+        return [as_node(Variable(moveaxis(as_node(f), axis, 0))[0]) for f in (found if many else [found])]
+
+    rest = [Variable(a)[1:] for a in arrays]
+    states, _ = scan(step, rest, [Variable(a)[0] for a in arrays], name="associative_scan", return_list=True)
+    results = []
+    for a, s in zip(arrays, states, strict=True):
+        joined = OPS["concatenate"](as_node(Variable(a)[:1]), as_node(s), axis=0)
+        results.append(Variable(moveaxis(flip(joined, 0) if reverse else joined, 0, axis)))
+    return results if many else results[0]
+
+
 def _list(value: Any) -> list[Any]:
     return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
@@ -219,6 +283,7 @@ class _Scan:
     steps: Dim
     name: str
     strict: bool
+    truncate: int
 
     def run(self, return_list: bool) -> tuple[Any, dict[Variable, Variable]]:
         for _ in range(ROUNDS):
@@ -253,7 +318,7 @@ class _Scan:
             made = substitute(made, inside)
             end = end if end is None else substitute([end], inside)[0]
         local = [number, *elements, *flat, *inside.values()]
-        found = make_loop(self.steps, sequences, firsts, taps, local, made, end, self.name)
+        found = make_loop(self.steps, sequences, firsts, taps, local, made, end, self.name, truncate=self.truncate)
         steps = self.steps if end is None else as_dim(found.pop())
         outputs: list[Node | None] = [None] * len(results)
         for k, history, back in zip(states, found, taps, strict=False):

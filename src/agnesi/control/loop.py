@@ -27,18 +27,19 @@ class Loop:
     sequences: their number. taps: for each state how many steps back the earlier values lie that the body takes, the
     earliest first. until: whether the last output of the body says that this step is the last one; in its place the
     loop gives the number of steps that were taken, and what it has for later steps is anything. free: whether nothing
-    else bounds the number of steps, so that there is no memory for all of them.
+    else bounds the number of steps, so that there is no memory for all of them. truncate: through how many steps, the
+    last ones, cotangents flow back; 0 for all.
     """
 
-    __slots__ = ("body", "sequences", "taps", "until", "free", "name", "_rows", "_hash")
+    __slots__ = ("body", "sequences", "taps", "until", "free", "truncate", "name", "_rows", "_hash")
 
     def __init__(
         self, body: Graph, sequences: int, taps: tuple[tuple[int, ...], ...], until: bool = False, name: str = "",
-        free: bool = False,
+        free: bool = False, truncate: int = 0,
     ) -> None:  # fmt: skip
         self.body, self.sequences, self.taps, self.until, self.name = body, sequences, taps, until, name
-        self.free = free
-        self._rows = (body.rows(), sequences, taps, until, free)
+        self.free, self.truncate = free, truncate
+        self._rows = (body.rows(), sequences, taps, until, free, truncate)
         self._hash = hash(repr(self._rows))
 
     def __eq__(self, other: object) -> bool:
@@ -51,11 +52,13 @@ class Loop:
         return f"<loop {self.body.digest()} {self.sequences} {self.taps} {self.until}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Loop, (self.body, self.sequences, self.taps, self.until, self.name, self.free)
+        return Loop, (self.body, self.sequences, self.taps, self.until, self.name, self.free, self.truncate)
 
     def with_body(self, body: Graph) -> Loop:
         """The same with another body of the same inputs and outputs."""
-        return self if body is self.body else Loop(body, self.sequences, self.taps, self.until, self.name, self.free)
+        if body is self.body:
+            return self
+        return Loop(body, self.sequences, self.taps, self.until, self.name, self.free, self.truncate)
 
     def giving(self, values: Sequence[Node]) -> Loop:
         """The same with further values of the body that each step gives."""
@@ -187,7 +190,8 @@ loop_: Op = register(
 
 def make_loop(
     steps: Dim, sequences: Sequence[Node], firsts: Sequence[Node], taps: Sequence[tuple[int, ...]],
-    local: Sequence[Node], outputs: Sequence[Node], until: Node | None = None, name: str = "", free: bool = False
+    local: Sequence[Node], outputs: Sequence[Node], until: Node | None = None, name: str = "", free: bool = False,
+    truncate: int = 0,
 ) -> list[Node]:  # fmt: skip
     """All outputs of a loop, from stand-ins for what the body takes and what it makes of them.
 
@@ -201,5 +205,5 @@ def make_loop(
                 f"back as {result.type}"
             )
     body, captured = closed(local, outputs if until is None else [*outputs, until])
-    loop = Loop(body, len(sequences), tuple(taps), until is not None, name, free)
+    loop = Loop(body, len(sequences), tuple(taps), until is not None, name, free, truncate)
     return loop([dim_node(steps), *sequences, *firsts, *captured])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from agnesi.control.loop import make_loop
 from agnesi.errors import GradientError
 from agnesi.grad.branch import branch_batch
-from agnesi.grad.loop import loop_batch
+from agnesi.grad.loop import loop_batch, stand_in
 from agnesi.ir import dims
-from agnesi.ir.node import Node, dim_node, make, topological
-from agnesi.ir.op import OPS
-from agnesi.ir.type import Dim
+from agnesi.ir.node import Node, dim_node, input_node, make, topological
+from agnesi.ir.op import OF_USERS, OPS
+from agnesi.ir.type import Dim, Type
 from agnesi.ops.gather import take
 from agnesi.ops.index import broadcast_dims, insert, iota, merge, reshape_dims, transpose_
 from agnesi.ops.products import LABELS
@@ -41,10 +42,25 @@ Rule = Callable[[Node, Args, Flags, Dim], Node]
 
 
 def _rule(node: Node) -> Rule:
-    rule = RULES.get(node.op.name) or RULES.get(node.op.kind)
-    if rule is None:
-        raise GradientError(f"the operation {node.op.name} cannot be batched")
-    return rule
+    return RULES.get(node.op.name) or RULES.get(node.op.kind) or _by_rows
+
+
+def _by_rows(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    """A loop over the rows, for what has no form of more axes; sizes must not differ from row to row."""
+    given = [stand_in(a) if f else a for a, f in zip(args, flags, strict=True)]
+    moving = [a for a, f in zip(args, flags, strict=True) if f]
+    local = [input_node("step", Type("int64")), *(g for g, f in zip(given, flags, strict=True) if f)]
+    return make_loop(size, moving, [], [], local, [make(node.op, tuple(given), node.attrs)], None, node.op.name)[0]
+
+
+def _composite(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    """Ours name axes and keep them; of others it is known only what they stand for."""
+    if node.op.name != "custom" and node.op not in OF_USERS:
+        return _shifted_axes(node, args, flags, size)
+    assert node.op.expand is not None
+    stand_ins = tuple(input_node("", a.type) for a in node.args)
+    inside = {s: a if f else spread_rows(a, size) for s, a, f in zip(stand_ins, args, flags, strict=True)}
+    return batch([node.op.expand(make(node.op, stand_ins, node.attrs))], inside)[0]
 
 
 def _elementwise(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
@@ -62,7 +78,7 @@ def _shifted_axes(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     first = {"slice": 1, "slice_set": 2, "slice_add": 2}.get(node.op.name)
     bounds = slice(first, None) if first else slice(0, 0)
     if any(flags[bounds]):
-        raise GradientError(f"the bounds of {node.op.name} cannot differ from row to row")
+        return _by_rows(node, args, flags, size)
     full = [a if f or a in args[bounds] else spread_rows(a, size) for a, f in zip(args, flags, strict=True)]
     attrs = {k: tuple(a + 1 for a in v) if k == "axes" else v + 1 if k == "axis" else v for k, v in node.attrs}
     return node.op(*full, **attrs)
@@ -125,7 +141,7 @@ def _contract(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
 def _solve(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     """Rows of right-hand sides become columns of one."""
     if flags[0]:
-        raise GradientError("solve cannot be batched over its matrix")
+        return _by_rows(node, args, flags, size)
     n, m = node.shape
     columns = reshape_dims(transpose_(args[1], perm=(1, 0, 2)), (n, dims.mul(size, m)))
     x = reshape_dims(OPS["solve"](args[0], columns, site=0), (n, size, m))
@@ -147,9 +163,14 @@ def _branch(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
 
 def _searchsorted(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     if flags[0]:
-        raise GradientError("searchsorted cannot be batched over its vector")
+        return _by_rows(node, args, flags, size)
     result: Node = node.op(*args, **dict(node.attrs))
     return result
+
+
+def _python(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    name = node["function"].name
+    raise GradientError(f"{name}() is a Python function, which is not batched; ag.map calls it row by row")
 
 
 RULES: dict[str, Rule] = {
@@ -158,7 +179,7 @@ RULES: dict[str, Rule] = {
     "argsort": _last_axis,
     "elementwise": _elementwise,
     "reduce": _shifted_axes,
-    "composite": _shifted_axes,
+    "composite": _composite,
     "insert": _shifted_axes,
     "drop": _shifted_axes,
     "slice": _shifted_axes,
@@ -180,4 +201,5 @@ RULES: dict[str, Rule] = {
     "contract": _contract,
     "searchsorted": _searchsorted,
     "solve": _solve,
+    "python_call": _python,
 }

@@ -8,10 +8,12 @@ from agnesi.control.closed import inline
 from agnesi.control.loop import Loop, make_loop, output
 from agnesi.errors import GradientError
 from agnesi.ir import dims, dtype as dt
-from agnesi.ir.node import Node, as_dim, const, dim_node, input_node, substitute, topological
+from agnesi.ir.node import Node, as_dim, cast, const, dim_node, input_node, substitute, topological
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, Type
-from agnesi.ops.index import broadcast_dims, expand_dims, section, slice_, transpose_
+from agnesi.ops import elementwise as ew
+from agnesi.ops.index import broadcast_dims, expand_dims, insert, section, slice_, transpose_
+from agnesi.ops.reduce import all_, max_
 
 Reverse = Callable[[Sequence[Node], Sequence[Node], Sequence[Node]], list[Node | None]]
 Forward = Callable[[Sequence[Node], Sequence[Node], Sequence[Node]], list[Node | None]]
@@ -59,7 +61,9 @@ class Backwards:
         self.loop, self.args = loop, args
         self.sequences, self.firsts, self.others = args[1:first], args[first : loop.others], args[loop.others :]
         self.outputs = loop(args)
-        self.steps = as_dim(self.outputs.pop() if loop.until else args[0])
+        taken = as_dim(self.outputs.pop() if loop.until else args[0])
+        self.steps = dims.minimum(taken, loop.truncate) if loop.truncate else taken
+        self.skipped = dims.sub(taken, self.steps)  # the first ones, if the gradient is truncated
         self.seeds = [given.get(o) for o in self.outputs]
         self.finals = {k: given.get(output(loop, args, k, last=True)) for k in range(loop.states)}
         self.number = input_node("step", Type("int64"))
@@ -72,7 +76,7 @@ class Backwards:
         ]
         self.same = [input_node("", o.type) for o in self.others]  # one of these may be computed from another
         flat = [e for group in self.earlier for e in group]
-        number = dim_node(dims.sub(dims.sub(self.steps, 1), as_dim(self.number)))
+        number = dim_node(dims.sub(dims.sub(taken, 1), as_dim(self.number)))
         step = loop.body.replace(loop.body.order)
         self.images = dict(zip(inline(step, [number, *self.elements, *flat, *self.same]), step.outputs, strict=True))
         place = {own: image for image, own in self.images.items()}
@@ -82,7 +86,7 @@ class Backwards:
 
     def along(self, x: Node, start: Dim) -> Node:
         """The element, at the place of the step from a start on, of an array that the new loop reads backwards."""
-        self.read.append(backwards(x, start, self.steps))
+        self.read.append(backwards(x, dims.add(start, self.skipped), self.steps))
         self.local.append(stand_in(x))
         return self.local[-1]
 
@@ -113,6 +117,8 @@ class Backwards:
             rows = [expand_dims(end, (0,)) for end in ends[: len(group)][::-1]]
             del ends[: len(group)]
             joined = rows[0] if len(rows) == 1 else OPS["concatenate"](*rows, axis=0)
+            if self.loop.truncate:
+                joined = ew.where(ew.eq(dim_node(self.skipped), 0), joined, 0)
             seed = self.seeds[k]
             cot[1 + len(self.sequences) + k] = joined if seed is None else joined + section(seed, 0, 0, len(group))
         for o, end in zip(sums, ends, strict=True):
@@ -173,9 +179,9 @@ class Backwards:
     def forwards(self, r: Node, x: Node) -> Node:
         """What the steps gave for the elements of a sequence, in their order; zeros where steps were not taken."""
         found = backwards(r, 0, self.steps)
-        if not self.loop.until:
+        if not self.loop.until and not self.loop.truncate:
             return found
-        bounds = dim_node(0), dim_node(self.steps)
+        bounds = dim_node(self.skipped), dim_node(self.steps)
         return OPS["slice_set"](zeros(x.dtype, x.shape), found, *bounds, axes=(0,), steps=(1,))
 
 
@@ -242,8 +248,6 @@ def loop_batch(
     behind that of the steps. spread: gives a value such an axis."""
     loop: Loop = node["loop"]
     first = 1 + loop.sequences
-    if flags[0] or loop.until:
-        raise GradientError(f"{loop.name or 'a loop'} cannot be batched: its number of steps would differ")
     number = input_node("step", Type("int64"))
     leaves = {k: [stand_in(node.args[k])] for k in range(1, first)}
     leaves |= {first + k: [stand_in(node.args[first + k]) for _ in taps] for k, taps in enumerate(loop.taps)}
@@ -254,7 +258,8 @@ def loop_batch(
     while True:  # a state that depends on something batched is batched too
         batched = [leaf for k in moving for leaf in ([same[k]] if k in same else leaves[k])]
         reached = depending(batched, results)
-        more = {first + k for k in range(loop.states) if results[k] in reached} - moving
+        apart = flags[0] or (loop.until and results[-1] in reached)  # rows end at steps of their own
+        more = {first + k for k in range(loop.states) if results[k] in reached or apart} - moving
         if not more:
             break
         moving |= more
@@ -266,12 +271,52 @@ def loop_batch(
     made = substitute(made, {leaf: given[k] for k, leaf in same.items() if k not in moving})
     local = [number, *(inside.get(leaf, leaf) for k in range(1, loop.others) for leaf in leaves[k])]
     sequences, firsts = ([given[k] for k in part] for part in (range(1, first), range(first, loop.others)))
-    result = make_loop(as_dim(args[0]), sequences, firsts, loop.taps, local, made, None, loop.name)[node["which"]]
+    until = made.pop() if loop.until else None
+    if apart:
+        steps = args[0] if flags[0] else spread(args[0])
+        ends = ew.ge(number + 1, steps) if until is None else until | ew.ge(number + 1, steps)
+        earlier = [[inside[leaf] for leaf in leaves[first + k]] for k in range(loop.states)]
+        return freezing(node, steps, sequences, firsts, local, earlier, made, ends)
+    result = make_loop(as_dim(args[0]), sequences, firsts, loop.taps, local, made, until, loop.name, loop.free)
+    which = result[node["which"]]
     if node["last"]:
-        result = last(result)
-    if results[node["which"]] not in reached:
-        return spread(result)
-    return result if node["last"] else swapped(result)
+        which = last(which)
+    if node["which"] == loop.count or results[node["which"]] not in reached:
+        return spread(which)
+    return which if node["last"] else swapped(which)
+
+
+def freezing(
+    node: Node, steps: Node, sequences: Sequence[Node], firsts: Sequence[Node], local: Sequence[Node],
+    earlier: Sequence[Sequence[Node]], made: Sequence[Node], until: Node
+) -> Node:  # fmt: skip
+    """An output of a loop whose rows end at steps of their own: states of rows that have ended stay, and the loop goes
+    on until all rows have. Two more states say whether a row has ended, and after how many steps.
+
+    steps: how many there are at most, for each row. until: whether a step is the last one, for each row.
+    """
+    loop: Loop = node["loop"]
+    if any(taps[-1] != 1 for taps in loop.taps):
+        raise GradientError(f"{loop.name or 'a loop'} cannot be batched: it may end, and looks at no last values")
+    (rows,) = until.shape
+    ended, taken = input_node("", Type("bool", (rows,))), input_node("", Type("int64", (rows,)))
+    states = []
+    for new, before in zip(made, earlier, strict=False):
+        keep = insert(ended, axes=tuple(range(1, new.ndim)))
+        states.append(ew.where(keep, before[-1], new))
+    states += [ended | until, taken + cast(~ended, "int64")]
+    firsts = [*firsts, expand_dims(ew.le(steps, 0), (0,)), zeros("int64", (1, rows))]
+    given = [*states, *made[loop.states :]]
+    most = as_dim(ew.maximum(max_(steps, axes=(0,)), 0))
+    result = make_loop(
+        most, sequences, firsts, [*loop.taps, (1,), (1,)], [*local, ended, taken], given, all_(states[-2], axes=(0,)),
+        loop.name, loop.free,
+    )  # fmt: skip
+    if node["which"] == loop.count:
+        return last(result[loop.states + 1])
+    if node["last"]:
+        return last(result[node["which"]])
+    return swapped(result[node["which"] + (2 if node["which"] >= loop.states else 0)])
 
 
 def depending(leaves: Sequence[Node], roots: Sequence[Node]) -> set[Node]:

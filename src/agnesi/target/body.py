@@ -348,8 +348,10 @@ class BodyPrinter(Printer):
             n, m = (self.dim(d) for d in stmt.writes.sizes)
             places = [self.base(v) for v in (*stmt.reads, stmt.writes)]
             args = [n, m, *places, self.pointer(stmt.workspace)]
-            self.lines.append(f"{tab}const int pivot = call->library->solve_{suffix}({', '.join(args)});")
-            self.lines.append(f"{tab}if (pivot) return ag_fail(call, {stmt.site}, pivot - 1, {n});")
+            self.lines.append(f"{tab}{{")
+            self.lines.append(f"{tab}  const int pivot = call->library->solve_{suffix}({', '.join(args)});")
+            self.lines.append(f"{tab}  if (pivot) return ag_fail(call, {stmt.site}, pivot - 1, {n});")
+            self.lines.append(f"{tab}}}")
         else:
             raise VerificationError(f"no library routine {stmt.name}")
 
