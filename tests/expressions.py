@@ -325,6 +325,11 @@ EXPRESSIONS = [
       for name in ("argmax", "argmin")),
     *(row(name, "empty", lambda x, name=name: getattr(at, name)(x, axis=0), np.zeros((2, 0)), smooth=False)
       for name in ("argmax", "argmin")),
+    row("branch", "then", lambda x, y: ag.ifelse(x.sum() < 1e9, at.tanh(x) * y.sum(), y), array(3, 4), array(3, 4)),
+    row("branch", "otherwise", lambda x, y: ag.ifelse(x.sum() > 1e9, x, x @ y.T @ y / 9), array(3, 4), array(3, 4)),
+    row("branch", "several", lambda x: ag.ifelse(x[0] < 1e9, [x * 2, x.sum()], [x, x.max()]), array(5)),
+    row("branch", "nested", lambda x, y: ag.ifelse(x[0] < 1e9, ag.ifelse(x[1] < -1e9, x, at.sin(x) * y), y), array(5),
+        array(5)),
     row("loop", "numbers", lambda x: ag.scan(lambda v, h: at.tanh(v + h / 2), x, at.zeros(()))[0], array(6)),
     row("loop", "last", lambda x: ag.scan(lambda v, h: at.tanh(v + h / 2), x, at.zeros(()))[0][-1], array(6)),
     row("loop", "rows", lambda x, w, h: ag.scan(lambda v, h: at.tanh(v + h @ w), x, h)[0], array(4, 3), array(3, 3) / 5,

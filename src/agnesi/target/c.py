@@ -9,12 +9,15 @@ from agnesi.target.entry import Entry
 from agnesi.target.nest import Function, Functions
 
 UNIT_COST = 1000  # scalar work, in additions, from which it pays to start one more compiler
+DRAWS = {"gamma_draw", "poisson_draw", "binomial_draw"}
 FAMILIES = {
     "AG_NO_MOD": {"fmod", "mod", "floordiv"},
-    "AG_NO_TRIG": {"sin", "cos", "tan", "asin", "acos", "atan", "atan2"},
+    "AG_NO_TRIG": {"sin", "cos", "tan", "asin", "acos", "atan", "atan2", *DRAWS},
     "AG_NO_HYP": {"exp2", "log2", "log10", "cbrt", "hypot", "sinh", "cosh", "asinh", "acosh", "atanh", "logaddexp",
                   "log1mexp", "logit", "xlogy", "xlog1py"},
-    "AG_NO_GAMMA": {"lgamma", "gamma", "digamma", "trigamma", "zeta", "erfcx", "erfinv", "erfcinv"},
+    "AG_NO_GAMMA": {"lgamma", "gamma", "digamma", "trigamma", "zeta", "erfcx", "erfinv", "erfcinv",
+                    *DRAWS},
+    "AG_NO_DRAW": DRAWS,
 }  # fmt: skip
 
 

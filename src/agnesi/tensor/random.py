@@ -1,3 +1,3 @@
 """Random numbers."""
 
-from agnesi.random import RandomStream as RandomStream
+from agnesi.random import Key as Key, RandomStream as RandomStream
