@@ -1,6 +1,18 @@
 """The workloads, one module per family."""
 
-from . import cross_entropy, density, elementwise, formulas, layer_norm, logsumexp, overhead, reductions, train
+from . import (
+    cross_entropy,
+    density,
+    elementwise,
+    formulas,
+    layer_norm,
+    logsumexp,
+    loops,
+    overhead,
+    recurrent,
+    reductions,
+    train,
+)
 
 WORKLOADS = [
     *elementwise.WORKLOADS,
@@ -11,5 +23,7 @@ WORKLOADS = [
     *formulas.WORKLOADS,
     *reductions.WORKLOADS,
     *density.WORKLOADS,
+    *loops.WORKLOADS,
+    *recurrent.WORKLOADS,
     *overhead.WORKLOADS,
 ]

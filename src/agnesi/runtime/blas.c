@@ -10,6 +10,9 @@
 /* BLAS counts in int: longer axes are cut. */
 enum { LONGEST = 1 << 30, MOST = 2147483647 };
 
+/* Rows of systems that are solved before LAPACK has looked at its arguments. */
+enum { FEW = 8 };
+
 static int64_t at_least_1(int64_t n) { return n > 1 ? n : 1; }
 
 /* How a product is computed. */

@@ -285,7 +285,7 @@ static int NAME(solve)(int64_t n, int64_t m, const ELEMENT *a, const ELEMENT *b,
   NAME(pack)(matrix, n, n, a, 1, n); /* column-major copies: LAPACK overwrites them */
   NAME(pack)(right, m, n, b, 1, m);
   int info = 0;
-  if (NAME(fortran).gesv != NULL && n <= MOST && m <= MOST) {
+  if (NAME(fortran).gesv != NULL && n > FEW && n <= MOST && m <= MOST) {
     int rows = (int)n, columns = (int)m, *pivots = (int *)(right + n * m);
     NAME(fortran).gesv(&rows, &columns, matrix, &rows, pivots, right, &rows, &info);
   } else {

@@ -70,30 +70,26 @@ AG_SLOW double ag_trig_reduce_far(double x, double *tail, uint64_t *n) {
   return r;
 }
 
-/* sin(r + tail) = r + result. */
+/* sin(r + tail) = r + result.  Polynomials by Estrin's scheme, since loops that feed a value back wait for them. */
 AG_FN double ag_sin_rest(double r, double tail) {
   double z = r * r;
-  double q = 0x1.5d76427861e31p-33;
-  q = AG_FMA(q, z, -0x1.ae5e4576d4598p-26);
-  q = AG_FMA(q, z, 0x1.71de35b66f56p-19);
-  q = AG_FMA(q, z, -0x1.a01a019ce809ep-13);
-  q = AG_FMA(q, z, 0x1.11111111103fep-7);
-  q = AG_FMA(q, z, -0x1.5555555555553p-3);
+  double square = z * z;
+  double high = AG_FMA(AG_FMA(0x1.5d76427861e31p-33, z, -0x1.ae5e4576d4598p-26), square,
+                       AG_FMA(0x1.71de35b66f56p-19, z, -0x1.a01a019ce809ep-13));
+  double q = AG_FMA(high, square, AG_FMA(0x1.11111111103fep-7, z, -0x1.5555555555553p-3));
   return AG_FMA(q * z, r, AG_FMA(tail, -0.5 * z, tail));
 }
 
 /* cos(r + tail) = result + rest. */
 AG_FN double ag_cos_parts(double r, double tail, double *rest) {
   double z = r * r;
-  double q = -0x1.8fef9920d5e19p-37;
-  q = AG_FMA(q, z, 0x1.1eea93e69d37bp-29);
-  q = AG_FMA(q, z, -0x1.27e4f93c096b9p-22);
-  q = AG_FMA(q, z, 0x1.a01a019e9ae44p-16);
-  q = AG_FMA(q, z, -0x1.6c16c16c16667p-10);
-  q = AG_FMA(q, z, 0x1.5555555555555p-5);
+  double square = z * z;
+  double high = AG_FMA(AG_FMA(-0x1.8fef9920d5e19p-37, z, 0x1.1eea93e69d37bp-29), square,
+                       AG_FMA(-0x1.27e4f93c096b9p-22, z, 0x1.a01a019e9ae44p-16));
+  double q = AG_FMA(high, square, AG_FMA(-0x1.6c16c16c16667p-10, z, 0x1.5555555555555p-5));
   double h = 0.5 * z;
   double w = 1.0 - h;
-  *rest = ((1.0 - w) - h) + AG_FMA(z * z, q, -r * tail);
+  *rest = ((1.0 - w) - h) + AG_FMA(square, q, -r * tail);
   return w;
 }
 
@@ -175,11 +171,20 @@ AG_FN double v_tan_near(double x) {
   return x == 0.0 ? x : value;
 }
 
+/* Up to pi/4 there is nothing to take off, and nothing to wait for. */
 AG_FN double v_sin(double x) {
+  if (AG_ABS(x) < 0.785) {
+    return x == 0.0 ? x : x + ag_sin_rest(x, 0.0);
+  }
   return v_sin_far(x) >> 63 ? ag_sin_far(x) : v_sin_near(x);
 }
 
 AG_FN double v_cos(double x) {
+  if (AG_ABS(x) < 0.785) {
+    double rest;
+    double c = ag_cos_parts(x, 0.0, &rest);
+    return c + rest;
+  }
   return v_sin_far(x) >> 63 ? ag_cos_far(x) : v_cos_near(x);
 }
 
