@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -356,3 +358,69 @@ class TestTruncatedGradients:
     def test_wrong_number(self):
         with pytest.raises(ValueError, match="truncate_gradient is a number of steps, or -1 for all, not 0"):
             ag.scan(lambda x: x, at.vector("v"), truncate_gradient=0)
+
+
+class TestCheckpoints:
+    """The same values and derivatives with less memory."""
+
+    @pytest.mark.parametrize("checkpoint", ["auto", 1, 3, 100])
+    @pytest.mark.parametrize("n", [0, 1, 7, 12])
+    def test_same(self, n, checkpoint):
+        x, w, h0 = at.matrix("x"), at.matrix("w"), at.matrix("h0")
+
+        def step(row, before, last):
+            h = at.tanh(last @ w + row * before)
+            return h, (h * h).sum()
+
+        results = []
+        for option in (None, checkpoint):
+            info = [{"initial": h0, "taps": [-2, -1]}, None]
+            (h, norms), _ = ag.scan(step, x, info, checkpoint=option)
+            cost = (h[-1] ** 3).sum() + (norms * at.arange(x.shape[0])).sum() + at.sin(h).sum()
+            results += [h, norms, h[-1] if n else cost, *ag.grad(cost, [x, w, h0])]
+            results += [ag.jvp(cost, w, at.sin(w)), ag.grad((ag.grad(cost, w) ** 2).sum(), h0)]
+        rng = np.random.default_rng(0)
+        arrays = (rng.normal(size=shape) for shape in ((n, 3), (3, 3), (2, 3)))
+        found = ag.function([x, w, h0], results)(*arrays)
+        for k in range(len(results) // 2):
+            np.testing.assert_allclose(found[k], found[k + len(results) // 2], rtol=1e-10, atol=1e-12)
+
+    def test_memory(self):
+        """Ten thousand steps of a thousand numbers: 80 MB of states, of which some hundred are kept at a time."""
+        program = """
+import resource, sys
+import agnesi as ag, agnesi.tensor as at, numpy as np
+w, n, option = at.dvector("w"), at.lscalar("n"), sys.argv[1]
+h, _ = ag.scan(lambda h: at.tanh(h * w), outputs_info=at.ones_like(w), n_steps=n, checkpoint=option or None)
+f = ag.function([w, n], ag.grad(h[-1].sum(), w))
+f(np.ones(1000), 100)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+total = f(np.linspace(0.5, 1.5, 1000), 10_000).sum()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, total)
+"""
+        peaks, totals = [], []
+        for option in ("", "auto"):
+            run = subprocess.run([sys.executable, "-c", program, option], capture_output=True, text=True, check=True)
+            peak, total = map(float, run.stdout.split())
+            peaks.append(peak)
+            totals.append(total)
+        np.testing.assert_allclose(*totals, rtol=1e-10)
+        if sys.platform == "linux":  # elsewhere the unit is another one
+            assert peaks[0] > 30
+            assert peaks[1] < 10
+
+    def test_updates(self):
+        total, x = ag.shared(0.0, "total"), at.vector("x")
+        h, updates = ag.scan(lambda v, h: (h + v, {total: total + v}), x, at.zeros(()), checkpoint=2)
+        f = ag.function([x], h[-1], updates=updates)
+        assert f(np.arange(5.0)) == 10
+        assert total.get_value() == 10
+
+    def test_errors(self):
+        v = at.vector("v")
+        with pytest.raises(ValueError, match="checkpoint is a number of steps or 'auto', not 0"):
+            ag.scan(lambda x: x, v, checkpoint=0)
+        with pytest.raises(ValueError, match="a truncated gradient needs no checkpoints"):
+            ag.scan(lambda x: x, v, checkpoint=3, truncate_gradient=2)
+        with pytest.raises(TypeMismatch, match="may end early, which does not go with checkpoints"):
+            ag.scan(lambda x: (x, ag.until(x > 0)), v, checkpoint=3)

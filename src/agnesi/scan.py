@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from agnesi.control.loop import make_loop
+from agnesi.control.segments import make_segments, root_of
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import INPUT, Node, as_dim, cast, dim_node, input_node, substitute, topological
@@ -14,7 +15,7 @@ from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, Type, same
 from agnesi.ir.variable import Variable, as_node
 from agnesi.ops.elementwise import where
-from agnesi.ops.getitem import part_of, rebuilt
+from agnesi.ops.getitem import LAST, part_of, rebuilt
 from agnesi.ops.index import expand_dims, iota, section, size_of, slice_
 from agnesi.ops.join import flip
 from agnesi.ops.shape import moveaxis
@@ -66,7 +67,7 @@ class Sequence_:
 def scan(
     fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None, non_sequences: Any = None,
     n_steps: Any = None, go_backwards: bool = False, name: str = "", strict: bool = False, return_list: bool = False,
-    truncate_gradient: int = -1,
+    truncate_gradient: int = -1, checkpoint: int | Literal["auto"] | None = None,
 ) -> tuple[Any, dict[Variable, Variable]]:  # fmt: skip
     """Applies `fn` step after step: a loop of native code, whose derivatives are loops too.
 
@@ -78,6 +79,8 @@ def scan(
     first axis as the earliest tap goes back. n_steps: int or int64 scalar; without it the shortest sequence decides.
     go_backwards: from the last elements to the first. strict: whether `fn` may use only what it is given.
     truncate_gradient: in reverse mode, how many steps, the last ones, cotangents flow back through; -1 for all.
+    checkpoint: in reverse mode, after how many steps states are kept, "auto" for the root of the number of steps; the
+    steps between are done once more. By default all states are kept. It goes with neither of `until` and truncation.
 
     Returns the outputs, each with a new first axis for the steps, and the updates for `function`. Of an
     output that is fed back `[-1]` is the last value alone, the initial one if there are no steps.
@@ -101,7 +104,12 @@ def scan(
     if truncate_gradient < 1 and truncate_gradient != -1:
         raise ValueError(f"truncate_gradient is a number of steps, or -1 for all, not {truncate_gradient}")
     name = name or getattr(fn, "__name__", "scan")
-    return _Scan(fn, arrays, infos, others, steps, name, strict, max(truncate_gradient, 0)).run(return_list)
+    if checkpoint is not None and checkpoint != "auto" and (isinstance(checkpoint, str) or checkpoint < 1):
+        raise ValueError(f"checkpoint is a number of steps or 'auto', not {checkpoint!r}")
+    if checkpoint is not None and truncate_gradient != -1:
+        raise ValueError("a truncated gradient needs no checkpoints")
+    length = root_of(steps) if checkpoint == "auto" else checkpoint or 0
+    return _Scan(fn, arrays, infos, others, steps, name, strict, max(truncate_gradient, 0), length).run(return_list)
 
 
 def map(
@@ -284,6 +292,7 @@ class _Scan:
     name: str
     strict: bool
     truncate: int
+    segment: Dim  # the steps between checkpoints, 0 for none
 
     def run(self, return_list: bool) -> tuple[Any, dict[Variable, Variable]]:
         for _ in range(ROUNDS):
@@ -318,15 +327,24 @@ class _Scan:
             made = substitute(made, inside)
             end = end if end is None else substitute([end], inside)[0]
         local = [number, *elements, *flat, *inside.values()]
-        found = make_loop(self.steps, sequences, firsts, taps, local, made, end, self.name, truncate=self.truncate)
+        lasts: list[Node] = []
+        if self.segment == 0:
+            found = make_loop(self.steps, sequences, firsts, taps, local, made, end, self.name, truncate=self.truncate)
+        elif end is not None:
+            raise TypeMismatch(f"{self.name} may end early, which does not go with checkpoints")
+        else:
+            found, lasts = make_segments(self.steps, self.segment, sequences, firsts, taps, local, made, self.name)
         steps = self.steps if end is None else as_dim(found.pop())
         outputs: list[Node | None] = [None] * len(results)
-        for k, history, back in zip(states, found, taps, strict=False):
-            outputs[k] = section(history, 0, max(back), steps)
+        for place, (k, history, back) in enumerate(zip(states, found, taps, strict=False)):
+            values = outputs[k] = section(history, 0, max(back), steps)
+            if lasts:
+                LAST[values] = lasts[place]
         for k, kept in zip(each, found[len(firsts) :], strict=True):
             outputs[k] = section(kept, 0, 0, steps)
-        ends = [Variable(rebuilt(f, last=True)) for f in found[len(states) : len(firsts)]]
-        return [o for o in outputs if o is not None], {Variable(s): e for s, e in zip(shared, ends, strict=True)}
+        ends = lasts[len(states) :] or [rebuilt(f, last=True) for f in found[len(states) : len(firsts)]]
+        moved = {Variable(s): Variable(e) for s, e in zip(shared, ends, strict=True)}
+        return [o for o in outputs if o is not None], moved
 
     def call(self, args: Sequence[Node]) -> tuple[list[Node], dict[Node, Node], Node | None]:
         """The outputs of one step, the new values of shared variables, and whether it is the last step."""

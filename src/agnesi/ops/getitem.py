@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from agnesi.errors import IndexOutOfRange, TypeMismatch
@@ -38,8 +39,13 @@ def _plain(part: Any) -> Any:
     return as_node(part)
 
 
+LAST: weakref.WeakKeyDictionary[Node, Node] = weakref.WeakKeyDictionary()  # what x[-1] is, where a loop knows it
+
+
 def last_of_loop(x: Node) -> Node | None:
     """The last value of a state where x holds what all steps made of it: then the others need not be kept."""
+    if x in LAST:
+        return LAST[x]
     if x.op is not slice_ or x.args[0].op.name != "loop":
         return None
     history = x.args[0]
