@@ -363,9 +363,8 @@ class TestTruncatedGradients:
 class TestCheckpoints:
     """The same values and derivatives with less memory."""
 
-    @pytest.mark.parametrize("checkpoint", ["auto", 1, 3, 100])
-    @pytest.mark.parametrize("n", [0, 1, 7, 12])
-    def test_same(self, n, checkpoint):
+    @pytest.mark.parametrize(("checkpoint", "n"), [("auto", 0), ("auto", 12), (1, 1), (3, 7), (3, 12), (100, 7)])
+    def test_same(self, checkpoint, n):
         x, w, h0 = at.matrix("x"), at.matrix("w"), at.matrix("h0")
 
         def step(row, before, last):
@@ -385,18 +384,24 @@ class TestCheckpoints:
         for k in range(len(results) // 2):
             np.testing.assert_allclose(found[k], found[k + len(results) // 2], rtol=1e-10, atol=1e-12)
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="the resident size is read from /proc")
     def test_memory(self):
-        """Ten thousand steps of a thousand numbers: 80 MB of states, of which some hundred are kept at a time."""
+        """Ten thousand steps of a thousand numbers: 80 MB of states, of which some hundred are kept at a time.
+
+        Scratch memory stays with the function after a call, so the resident size shows it.
+        """
         program = """
-import resource, sys
+import sys
 import agnesi as ag, agnesi.tensor as at, numpy as np
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) / 256
 w, n, option = at.dvector("w"), at.lscalar("n"), sys.argv[1]
 h, _ = ag.scan(lambda h: at.tanh(h * w), outputs_info=at.ones_like(w), n_steps=n, checkpoint=option or None)
 f = ag.function([w, n], ag.grad(h[-1].sum(), w))
 f(np.ones(1000), 100)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = resident()
 total = f(np.linspace(0.5, 1.5, 1000), 10_000).sum()
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, total)
+print(resident() - before, total)
 """
         peaks, totals = [], []
         for option in ("", "auto"):
@@ -405,9 +410,8 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, tota
             peaks.append(peak)
             totals.append(total)
         np.testing.assert_allclose(*totals, rtol=1e-10)
-        if sys.platform == "linux":  # elsewhere the unit is another one
-            assert peaks[0] > 30
-            assert peaks[1] < 10
+        assert peaks[0] > 60
+        assert peaks[1] < 10
 
     def test_updates(self):
         total, x = ag.shared(0.0, "total"), at.vector("x")

@@ -147,20 +147,39 @@ def minimum(a: Dim, b: Dim) -> Dim:
     """min(a, b)"""
     if isinstance(a, int) and isinstance(b, int):
         return min(a, b)
-    return a if same(a, b) else _op("minimum", dim_node(a), dim_node(b))
+    if at_most(a, b):
+        return a
+    return b if at_most(b, a) else _op("minimum", dim_node(a), dim_node(b))
+
+
+def at_most(a: Dim, b: Dim) -> bool:
+    """Whether the forms of two expressions show that a <= b."""
+    if isinstance(a, Node) and a.op.name == "maximum":
+        return all(at_most(as_dim(x), b) for x in a.args)
+    return same(a, b) or nonnegative(sub(b, a))
 
 
 def floordiv(a: Dim, b: Dim) -> Dim:
     """a // b, rounding down; 0 when b is 0"""
     if isinstance(a, int) and isinstance(b, int):
         return a // b if b else 0
+    if isinstance(b, int) and b > 1 and divides(b, a):
+        terms, total = linear(a)
+        return from_linear({t: f // b for t, f in terms.items()}, total // b)
     return a if same(b, 1) else _op("floordiv", dim_node(a), dim_node(b))
+
+
+def divides(b: int, a: Dim) -> bool:
+    """Whether a is a number more than a multiple of b."""
+    return all(factor % b == 0 for factor in linear(a)[0].values())
 
 
 def mod(a: Dim, b: Dim) -> Dim:
     """a mod b, with the sign of b; 0 when b is 0"""
     if isinstance(a, int) and isinstance(b, int):
         return a % b if b else 0
+    if isinstance(b, int) and b > 1 and divides(b, a):
+        return linear(a)[1] % b
     return 0 if same(b, 1) else _op("mod", dim_node(a), dim_node(b))
 
 

@@ -200,7 +200,7 @@ def _steps(length: Dim, step: int) -> Dim:
 
 def _clamp(bound: Dim, size: Dim, low: Dim, high: Dim) -> Dim:
     """A bound from the start, within [low, high]; negative ones count from the end."""
-    if isinstance(bound, int) and bound >= 0:
+    if dims.nonnegative(bound):
         return dims.minimum(bound, high)
     from_start = dims.add(bound, size)
     wrapped = from_start if isinstance(bound, int) else ew.where(bound < 0, dim_node(from_start), bound)
