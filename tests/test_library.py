@@ -109,7 +109,8 @@ def test_products(kernels, library, dtype, suffix):
             c = np.full((m, n), np.nan, dtype)
         result = f(a, b, c, alpha, beta)
         expected = alpha * (precise(a) @ precise(b)) + (beta * precise(c) if beta else 0)
-        np.testing.assert_allclose(result[:, :n], expected, rtol=0, atol=300 * np.finfo(dtype).eps)
+        terms = 4 if dtype.kind == "c" else 1  # real products in one
+        np.testing.assert_allclose(result[:, :n], expected, rtol=0, atol=300 * terms**0.5 * np.finfo(dtype).eps)
         np.testing.assert_array_equal(result[:, n:], -7)  # nothing beyond the columns is written
 
 
