@@ -428,3 +428,35 @@ print(resident() - before, total)
             ag.scan(lambda x: x, v, checkpoint=3, truncate_gradient=2)
         with pytest.raises(TypeMismatch, match="may end early, which does not go with checkpoints"):
             ag.scan(lambda x: (x, ag.until(x > 0)), v, checkpoint=3)
+
+
+INTERRUPTED = """
+import os, signal, threading, time
+import numpy as np
+import agnesi as ag, agnesi.tensor as at
+signal.signal(signal.SIGINT, signal.default_int_handler)
+n, x = at.lscalar("n"), at.dvector("x")
+STEP
+f = ag.function([n, x], h[-1])
+expected = f(1000, np.ones(5))
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()  # it needs the GIL
+start = time.monotonic()
+try:
+    f(10**12, np.ones(5))
+except KeyboardInterrupt:
+    assert time.monotonic() - start < 5
+    assert (f(1000, np.ones(5)) == expected).all()
+    print("ended")
+"""
+
+
+@pytest.mark.parametrize("step", [
+    "h, _ = ag.scan(lambda h: h * 0.999 + x[0], outputs_info=at.zeros(()), n_steps=n)",
+    "h, _ = ag.scan(lambda h: at.tanh(h * x), outputs_info=x, n_steps=n)",
+    "h, _ = ag.scan(lambda h: ag.fori(n, lambda k, g: g * 0.5 + 1, h), outputs_info=x, n_steps=n)",
+])  # fmt: skip
+def test_interrupts(step):
+    """Ctrl-C ends a loop of many steps, other threads go on beside it, and the function works afterwards."""
+    program = INTERRUPTED.replace("STEP", step).replace("f(1000", "f(30" if "fori" in step else "f(1000")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "ended\n", done.stderr

@@ -124,7 +124,7 @@ class LoopLowering(Lowering):
         """Stand-ins for what has memory."""
         return {input_node("", r.type): r for r in self.home if r.op.kind != "leaf"}
 
-    def _append(self, body: list[Stmt], counter: Node, steps: Dim, scope: Scope, kind: Kind = "seq") -> None:
+    def _append(self, body: list[Stmt], counter: Node, steps: Dim, scope: Scope, kind: Kind = "steps") -> None:
         """A loop around statements whose own loops begin at level 0."""
         shift = {n: index(n["level"] + 1) for n in indices(body)} | {counter: index(0)}
         scope.body.append(For(index(0), steps, moved(tidy(body), shift), kind))

@@ -139,18 +139,29 @@ static int on_python(struct ag_call *call, int32_t site, int32_t result, int32_t
   return status;
 }
 
-/* A loop long enough to be split is long enough for Ctrl-C.  Where shared values are written in place it goes on to
- * its end: they must not be left half written. */
+/* A call that turns out to be long listens for Ctrl-C.  Where shared values are written in place it goes on to its end:
+ * they must not be left half written. */
+static void arm(struct frame *frame) {
+  if (frame->armed || frame->self->long_loops) return;
+  bool in_place = false;
+  for (int i = 0; i < frame->self->updates; i++) in_place = in_place || frame->variant->donated[i];
+  if (!in_place) frame->call.cancel = ag_await_interrupt();
+  frame->armed = true;
+}
+
+/* A loop long enough to be split is long enough for Ctrl-C. */
 static int on_run(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain) {
-  struct frame *frame = (struct frame *)call;
   if (n <= grain) return part(call, args, 0, n, 0);
-  if (!frame->armed && !frame->self->long_loops) {
-    bool in_place = false;
-    for (int i = 0; i < frame->self->updates; i++) in_place = in_place || frame->variant->donated[i];
-    if (!in_place) call->cancel = ag_await_interrupt();
-    frame->armed = true;
-  }
+  arm((struct frame *)call);
   return ag_pool_run(call, part, args, n, grain);
+}
+
+/* So is one of many steps, during which other Python threads go on. */
+static int on_poll(struct ag_call *call) {
+  struct frame *frame = (struct frame *)call;
+  arm(frame);
+  if (frame->thread == NULL) frame->thread = PyEval_SaveThread();
+  return *call->cancel ? AG_CANCEL : AG_OK;
 }
 
 /* Undoes `on_enter` and `on_more`. */
@@ -455,6 +466,7 @@ static void open_frame(struct frame *frame, Dispatcher *self, char *memory) {
   frame->call.alloc = on_alloc;
   frame->call.enter = on_enter;
   frame->call.more = on_more;
+  frame->call.poll = on_poll;
   frame->call.python = on_python;
   frame->call.cancel = ag_cancel_flag(self);
 }

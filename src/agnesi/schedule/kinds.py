@@ -47,7 +47,7 @@ def mark_loop(loop: For) -> For:
     if loop.kind == "once" or any(isinstance(s, For) for s in loop.body):
         return replace(loop, body=tuple(mark_loop(s) if isinstance(s, For) else s for s in loop.body))
     plain = not any(isinstance(s, (Break, Check, Call)) for s in loop.body)
-    return replace(loop, kind="simd" if plain and independent(loop) else "seq")
+    return replace(loop, kind="simd") if plain and independent(loop) else loop
 
 
 def independent(loop: For) -> bool:
@@ -94,7 +94,13 @@ def share(loop: For, others: list[Stmt], program: Program, when: Moments) -> tup
     copies = tuple((name, copies_of(name, program)) for name in found.added)
     joined = [*(["accumulators"] if found.totals else []), *found.added]
     how = f"shared, with {' and '.join(joined)} of each part joined afterwards" if joined else "shared"
-    return replace(loop, work=amount, copies=copies), how
+    return replace(quiet(loop), work=amount, copies=copies), how
+
+
+def quiet(loop: For) -> For:
+    """The loop without steps that ask whether they are to end: that is for the thread of the call."""
+    body = tuple(quiet(s) if isinstance(s, For) else s for s in loop.body)
+    return replace(loop, body=body, kind="seq" if loop.kind == "steps" else loop.kind)
 
 
 def copies_of(name: str, program: Program) -> str:

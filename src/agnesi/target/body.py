@@ -32,6 +32,7 @@ from agnesi.target.ordinary import C_BITS, FAR, guarded, light, slice_of, wide
 LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
 FEW_LANES = 16  # where the body is long
 SHORT_LANES = 8  # for what is left of an inner loop, which may be all of it
+QUICK_STEPS, SLOW_STEPS = 4096, 16  # after how many steps a loop asks whether it is to end
 LIGHT_COST = 20  # scalar work, in additions, of a body without elementary functions
 SHORT = 32  # elements for which it is not asked whether they are ordinary if that saves little
 LONG_COST = 100  # scalar work, in additions, from which the compiler's time for a nest counts
@@ -65,7 +66,7 @@ class BodyPrinter(Printer):
         self.scalars: dict[str, str] = {}
         self.dtypes: dict[str, str] = {}
         self.cost = sum(cost(s) for s in walk(body))
-        self.fails = any(isinstance(s, Check) or (isinstance(s, Call) and s.site > 0) for s in walk(body))
+        self.fails = any(may_end(s) for s in walk(body))
         self.calls = self.fails or any(isinstance(s, Call) for s in walk(body))
         self.lines: list[str] = []
         self.asked: list[Node] = []  # calls that are printed for ordinary arguments and for any
@@ -173,6 +174,9 @@ class BodyPrinter(Printer):
         i, (lo, n) = self.expression(stmt.index), self.bounds(stmt)
         if not guarded(stmt):
             self.lines.append(f"{tab}for (int64_t {i} = {lo}; {i} < {n}; {i}++) {{")
+            if stmt.kind == "steps":
+                rate = SLOW_STEPS if any(isinstance(s, (For, Call)) for s in stmt.body) else QUICK_STEPS
+                self.lines.append(f"{tab}  if (({i} & {rate - 1}) == {rate - 1}) AG_TRY(call->poll(call));")
             self.block(stmt.body, tab + "  ")
             self.lines.append(f"{tab}}}")
             return
@@ -361,6 +365,13 @@ class BodyPrinter(Printer):
 
     def matrix(self, view: View) -> tuple[str, str, str]:
         return self.base(view), self.dim(view.strides[0]), self.dim(view.strides[1])
+
+
+def may_end(stmt: Stmt) -> bool:
+    """Whether a statement may leave the function."""
+    return isinstance(stmt, Check) or (
+        stmt.site > 0 if isinstance(stmt, Call) else isinstance(stmt, For) and stmt.kind == "steps"
+    )
 
 
 def clears(stmt: For) -> bool:
