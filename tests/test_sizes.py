@@ -268,6 +268,22 @@ def test_lookups_in_axes_of_one(tmp_path):
         np.testing.assert_allclose(case.run(arrays)[0], wanted, rtol=1e-13, atol=1e-13)
 
 
+def test_sizes_that_compare():
+    """The smaller of two sizes where their forms tell, and quotients and rests of multiples."""
+    n, m = at.matrix("x").type.shape
+    less = dims.maximum(dims.sub(n, 1), 0)
+    assert dims.minimum(n, n) is n
+    assert dims.minimum(less, less) is less
+    assert dims.minimum(less, n) is less
+    assert dims.minimum(dims.add(n, 2), n) is n
+    assert not isinstance(dims.minimum(n, m), int)
+    assert dims.minimum(n, m) not in (n, m)
+    assert dims.floordiv(dims.mul(n, 6), 3) is dims.mul(n, 2)
+    assert dims.floordiv(dims.add(dims.mul(n, 6), 4), 3) is dims.add(dims.mul(n, 2), 1)
+    assert dims.mod(dims.add(dims.mul(n, 6), 4), 3) == 1
+    assert dims.floordiv(dims.sub(dims.mul(n, 6), 1), 3) is dims.sub(dims.mul(n, 2), 1)
+
+
 def test_sizes_that_cannot_be_negative_stay_plain():
     """arange(n) has n elements, so that it meets other axes of that size without a choice at run time."""
     x, k = at.tensor("x", shape=("n", "m")), at.lscalar("k")

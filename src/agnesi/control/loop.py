@@ -11,11 +11,11 @@ from agnesi.control.closed import closed, inline
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dims
 from agnesi.ir.graph import Graph
-from agnesi.ir.node import Node, as_dim, dim_node, input_node, make
+from agnesi.ir.node import Node, as_dim, dim_node, input_node, make, substitute
 from agnesi.ir.op import Op, register
 from agnesi.ir.type import Dim, Type
 from agnesi.ops.declare import Array
-from agnesi.ops.index import drop, section
+from agnesi.ops.index import drop, iota, section
 from agnesi.reference import evaluate
 
 
@@ -204,6 +204,12 @@ def make_loop(
                 f"state {k} of {name or 'the loop'} enters a step as {Type(first.dtype, first.shape[1:])} and comes "
                 f"back as {result.type}"
             )
-    body, captured = closed(local, outputs if until is None else [*outputs, until])
+    wanted = [*outputs] if until is None else [*outputs, until]
+    counted = [k for k, x in enumerate(sequences) if x.op is iota]
+    if counted:  # the numbers from 0 on are those of the steps, and need no memory
+        wanted = substitute(wanted, {local[1 + k]: local[0] for k in counted})
+        local = [n for k, n in enumerate(local) if k - 1 not in counted]
+        sequences = [x for k, x in enumerate(sequences) if k not in counted]
+    body, captured = closed(local, wanted)
     loop = Loop(body, len(sequences), tuple(taps), until is not None, name, free, truncate)
     return loop([dim_node(steps), *sequences, *firsts, *captured])

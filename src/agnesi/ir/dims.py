@@ -154,9 +154,9 @@ def minimum(a: Dim, b: Dim) -> Dim:
 
 def at_most(a: Dim, b: Dim) -> bool:
     """Whether the forms of two expressions show that a <= b."""
-    if isinstance(a, Node) and a.op.name == "maximum":
-        return all(at_most(as_dim(x), b) for x in a.args)
-    return same(a, b) or nonnegative(sub(b, a))
+    if same(a, b) or nonnegative(sub(b, a)):
+        return True
+    return isinstance(a, Node) and a.op.name == "maximum" and all(at_most(as_dim(x), b) for x in a.args)
 
 
 def floordiv(a: Dim, b: Dim) -> Dim:
