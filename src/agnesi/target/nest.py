@@ -14,6 +14,9 @@ from agnesi.target.body import BodyPrinter, neutral
 from agnesi.target.cfamily import CTYPE, STORED, Printer, loaded, stored
 from agnesi.target.entry import grain, step
 
+# Calls of functions that take more than an instruction or two: a loop with them computes, others wait for memory.
+LONG = re.compile(r"\bv_(?!(?:sqrt|floor|ceil|trunc|rint|abs|sign|maximum|minimum|fmax|fmin|copysign)f?\(|[iu])\w+\(")
+
 PART = """struct NAME_args {
 FIELDS
 };
@@ -39,7 +42,7 @@ class Function:
 
     def definition(self, qualifier: str) -> str:
         """The function; elementary functions want the widest vectors."""
-        wide = "AG_WIDE " if re.search(r"\bv_\w+\(", self.text) else ""
+        wide = "AG_WIDE " if LONG.search(self.text) else ""
         return f"{qualifier} {wide}{self.returns} {self.name}{self.text}"
 
 
