@@ -229,3 +229,6 @@ def test_sizes_must_agree():
     assert f(V, V, 1.0).shape == (3,)
     with pytest.raises(ValueError, match="3.*2|2.*3"):
         f(V, V[:2], 1.0)
+    _, second = ag.ifelse(c > 0, [x, at.dot(x, y) * x], [x, x + 1])  # asked of an output that is used alone too
+    with pytest.raises(ValueError, match="3.*2|2.*3"):
+        ag.function([x, y, c], second)(V, V[:2], 1.0)

@@ -67,7 +67,7 @@ def test_gradients(name):
 
 
 def test_loops_that_end():
-    """Histories and numbers of steps of rows that end apart cannot be given; last values can, and fixed numbers."""
+    """Last values of rows that end apart; their histories would have different lengths."""
 
     def step(v, h):
         return h + v, ag.until(h > 0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,7 @@ class Bits:
         return self.key, self.place, self.call
 
 
-class Draws:
+class Draws(ABC):
     """The distributions, in NumPy's names and parameters, on top of random bits.
 
     Parameters broadcast; size is a number, a tuple whose sizes may be symbolic, or None for the shape of the
@@ -64,9 +65,9 @@ class Draws:
     rejection (gamma numbers and those made of them, by their shape).
     """
 
+    @abstractmethod
     def _bits(self, shape: tuple[Dim, ...]) -> Bits:
         """Bits for each place that no other draw has."""
-        raise NotImplementedError
 
     def _uniform(self, shape: tuple[Dim, ...], dtype: str) -> Node:
         return unit(self._bits(shape).low(), dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from agnesi.control.closed import general, inline, is_late
+from agnesi.control.closed import ByRows, general, inline, is_late
 from agnesi.errors import TypeMismatch
 from agnesi.ir.graph import Graph
 from agnesi.ir.node import CONST, Node, make, substitute, topological
@@ -16,24 +16,17 @@ from agnesi.ops.declare import Array
 from agnesi.reference import evaluate
 
 
-class Branch:
-    """What is computed where a condition holds, and where it does not, compared by what it computes.
+class Branch(ByRows):
+    """What is computed where a condition holds, and where it does not.
 
     sides: two graphs with the same inputs, and outputs of the same types.
     """
 
-    __slots__ = ("sides", "name", "_rows", "_hash")
+    __slots__ = ("sides", "name")
 
     def __init__(self, sides: tuple[Graph, Graph], name: str = "") -> None:
+        super().__init__(*(side.rows() for side in sides))
         self.sides, self.name = sides, name
-        self._rows = tuple(side.rows() for side in sides)
-        self._hash = hash(repr(self._rows))
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Branch) and self._rows == other._rows)
-
-    def __hash__(self) -> int:
-        return self._hash
 
     def __repr__(self) -> str:
         return f"<branch {' '.join(side.digest() for side in self.sides)}>"

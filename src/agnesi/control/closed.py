@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from agnesi.ir.graph import Graph
 from agnesi.ir.node import CONST, Node, dim_node, input_node, substitute, symbol, topological
@@ -10,6 +11,21 @@ from agnesi.ir.type import Dim, Type
 from agnesi.ir.variable import keep_line
 
 LOCAL = ("leaf", "elementwise", "index", "gather")  # kinds of ops that are computed element by element
+
+
+class ByRows:
+    """What graphs make up, compared by what they compute."""
+
+    __slots__ = ("_rows", "_hash")
+
+    def __init__(self, *rows: Any) -> None:
+        self._rows, self._hash = rows, hash(repr(rows))
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (type(other) is type(self) and self._rows == other._rows)
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 def is_late(dim: Dim) -> bool:

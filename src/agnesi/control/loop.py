@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from agnesi.control.closed import closed, inline
+from agnesi.control.closed import ByRows, closed, inline
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dims
 from agnesi.ir.graph import Graph
@@ -19,8 +19,8 @@ from agnesi.ops.index import drop, iota, section
 from agnesi.reference import evaluate
 
 
-class Loop:
-    """What a loop does in a step, compared by what it computes.
+class Loop(ByRows):
+    """What a loop does in a step.
 
     body: its inputs are the number of the step, an element of each sequence, the earlier values of each state, and what
     is the same in every step; its outputs are the next value of each state, then what each step gives besides.
@@ -31,22 +31,15 @@ class Loop:
     last ones, cotangents flow back; 0 for all.
     """
 
-    __slots__ = ("body", "sequences", "taps", "until", "free", "truncate", "name", "_rows", "_hash")
+    __slots__ = ("body", "sequences", "taps", "until", "free", "truncate", "name")
 
     def __init__(
         self, body: Graph, sequences: int, taps: tuple[tuple[int, ...], ...], until: bool = False, name: str = "",
         free: bool = False, truncate: int = 0,
     ) -> None:  # fmt: skip
+        super().__init__(body.rows(), sequences, taps, until, free, truncate)
         self.body, self.sequences, self.taps, self.until, self.name = body, sequences, taps, until, name
         self.free, self.truncate = free, truncate
-        self._rows = (body.rows(), sequences, taps, until, free, truncate)
-        self._hash = hash(repr(self._rows))
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Loop) and self._rows == other._rows)
-
-    def __hash__(self) -> int:
-        return self._hash
 
     def __repr__(self) -> str:
         return f"<loop {self.body.digest()} {self.sequences} {self.taps} {self.until}>"

@@ -58,9 +58,9 @@ def _composite(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     if node.op.name != "custom" and node.op not in OF_USERS:
         return _shifted_axes(node, args, flags, size)
     assert node.op.expand is not None
-    stand_ins = tuple(input_node("", a.type) for a in node.args)
-    inside = {s: a if f else spread_rows(a, size) for s, a, f in zip(stand_ins, args, flags, strict=True)}
-    return batch([node.op.expand(make(node.op, stand_ins, node.attrs))], inside)[0]
+    given = [stand_in(a) if f else a for a, f in zip(args, flags, strict=True)]
+    inside = {g: a for g, a, f in zip(given, args, flags, strict=True) if f}
+    return batch([node.op.expand(make(node.op, tuple(given), node.attrs))], inside)[0]
 
 
 def _elementwise(node: Node, args: Args, flags: Flags, size: Dim) -> Node:

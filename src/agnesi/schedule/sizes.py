@@ -112,14 +112,15 @@ def equations_of(order: Sequence[Node]) -> list[Equation]:
     """The same of nodes in their order; what a loop's step asks is asked of the loop."""
     found: list[Equation] = []
     seen: set[Dim] = set()
-    loops: set[tuple[Loop, tuple[Node, ...]]] = set()
+    asked: set[tuple[Loop | Branch, tuple[Node, ...]]] = set()
     outer = set(order)
     for position, node in enumerate(order):
-        if node.op is branch_ and node["which"] == 0:
+        if node.op is branch_ and (node["branch"], node.args) not in asked:
+            asked.add((node["branch"], node.args))
             inner = [n for n in reachable(sum(node["branch"].results(node.args), [])) if n not in outer]
             found += [replace(e, position=position) for e in equations_of(inner)]
-        if node.op is loop_ and (node["loop"], node.args) not in loops:
-            loops.add((node["loop"], node.args))
+        if node.op is loop_ and (node["loop"], node.args) not in asked:
+            asked.add((node["loop"], node.args))
             found += [replace(e, position=position) for e in equations_of(steady(node))]
         if node.op.equal is not None:
             found += [Equation(a, b, position) for a, b in node.op.equal(node) if not same(a, b)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,12 +9,10 @@ from agnesi.ir import dims
 from agnesi.ir.node import Node
 from agnesi.loops.parallel import Sharing, sharing
 from agnesi.loops.stmt import For, Nest, Program, Stmt, is_shared, walk
+from agnesi.schedule.strips import has_functions
 from agnesi.target.body import BodyPrinter, neutral
 from agnesi.target.cfamily import CTYPE, STORED, Printer, loaded, stored
 from agnesi.target.entry import grain, step
-
-# Calls of functions that take more than an instruction or two: a loop with them computes, others wait for memory.
-LONG = re.compile(r"\bv_(?!(?:sqrt|floor|ceil|trunc|rint|abs|sign|maximum|minimum|fmax|fmin|copysign)f?\(|[iu])\w+\(")
 
 PART = """struct NAME_args {
 FIELDS
@@ -29,20 +26,22 @@ LINES
 
 @dataclass
 class Function:
-    """A C function without its name; alike ones are one. part: how threads call it, if they do."""
+    """A C function without its name; alike ones are one. wide: whether it wants the widest vectors, as loops with
+    elementary functions do, which compute rather than wait. part: how threads call it, if they do."""
 
     name: str
     returns: str
     text: str
     cost: int
+    wide: bool
     part: str = ""
 
     def head(self) -> str:
         return f"{self.returns} {self.name}{self.text[: self.text.index(') {') + 1]}"
 
     def definition(self, qualifier: str) -> str:
-        """The function; elementary functions want the widest vectors."""
-        wide = "AG_WIDE " if LONG.search(self.text) else ""
+        """The function."""
+        wide = "AG_WIDE " if self.wide else ""
         return f"{qualifier} {wide}{self.returns} {self.name}{self.text}"
 
 
@@ -61,7 +60,8 @@ class Functions:
         self.support |= printer.support
         table = self.wholes if whole else self.pure
         name = f"{'whole' if whole else 'nest'}{len(table)}"
-        made = Function(name, "int" if printer.fails else "void", text, printer.cost, part.replace("NAME", name))
+        wide = any(has_functions(s) for s in walk(printer.body))
+        made = Function(name, "int" if printer.fails else "void", text, printer.cost, wide, part.replace("NAME", name))
         return table.setdefault(text + part, made).name
 
     def emit(self, nest: Nest, entry: Printer) -> list[str]:

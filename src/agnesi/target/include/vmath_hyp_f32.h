@@ -53,7 +53,7 @@ AG_FN float v_log2_nearf(float x) {
   return ag_log2_poly_f(f, (float)k);
 }
 
-/* log2: max ULP 1.8, exact at powers of 2. */
+/* log2: max ULP 1.9, exact at powers of 2. */
 AG_FN float v_log2f(float x) {
   float k;
   float f = ag_log_split_any_f(x, &k);

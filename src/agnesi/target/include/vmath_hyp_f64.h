@@ -52,7 +52,7 @@ AG_FN double v_log2_near(double x) {
   return ag_log2_poly(f, k);
 }
 
-/* log2: max ULP 1.1, exact at powers of 2. */
+/* log2: max ULP 1.2, exact at powers of 2. */
 AG_FN double v_log2(double x) {
   double k;
   double f = ag_log_split_any(x, &k);

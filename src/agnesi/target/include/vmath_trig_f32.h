@@ -195,7 +195,7 @@ AG_FN float ag_asin_poly_f(float z) {
   return q * z;
 }
 
-/* asin = pi/2 - 2 arcsin(sqrt((1 - x) / 2)) above 1/2.  Max ULP 1.3; NaN beyond 1. */
+/* asin = pi/2 - 2 arcsin(sqrt((1 - x) / 2)) above 1/2.  Max ULP 1.6; NaN beyond 1. */
 AG_FN float v_asinf(float x) {
   float a = AG_ABSF(x);
   float half = AG_FMAF(a, -0.5f, 0.5f);
@@ -206,7 +206,7 @@ AG_FN float v_asinf(float x) {
   return AG_COPYSIGNF(value, x);
 }
 
-/* acos = 2 arcsin(sqrt((1 - x) / 2)) above 1/2, pi less that of -x below -1/2.  Max ULP 1.6; NaN beyond 1. */
+/* acos = 2 arcsin(sqrt((1 - x) / 2)) above 1/2, pi less that of -x below -1/2.  Max ULP 1.3; NaN beyond 1. */
 AG_FN float v_acosf(float x) {
   float a = AG_ABSF(x);
   float half = AG_FMAF(a, -0.5f, 0.5f);

@@ -292,7 +292,7 @@ AG_FN double ag_asin_poly(double z) {
   return q * z;
 }
 
-/* asin = pi/2 - 2 arcsin(sqrt((1 - x) / 2)) above 1/2.  Max ULP 1.3; NaN beyond 1. */
+/* asin = pi/2 - 2 arcsin(sqrt((1 - x) / 2)) above 1/2.  Max ULP 1.6; NaN beyond 1. */
 AG_FN double v_asin(double x) {
   double a = AG_ABS(x);
   double half = AG_FMA(a, -0.5, 0.5);
@@ -303,7 +303,7 @@ AG_FN double v_asin(double x) {
   return AG_COPYSIGN(value, x);
 }
 
-/* acos = 2 arcsin(sqrt((1 - x) / 2)) above 1/2, pi less that of -x below -1/2.  Max ULP 1.6; NaN beyond 1. */
+/* acos = 2 arcsin(sqrt((1 - x) / 2)) above 1/2, pi less that of -x below -1/2.  Max ULP 1.3; NaN beyond 1. */
 AG_FN double v_acos(double x) {
   double a = AG_ABS(x);
   double half = AG_FMA(a, -0.5, 0.5);
