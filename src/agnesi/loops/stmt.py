@@ -33,7 +33,7 @@ class For:
     """index runs from 0 to extent - 1.
 
     kind: "simd" if iterations are plain enough for vector lanes, "once" if there is one or none: a side of a branch,
-    "steps" if each waits for the one before: such a loop asks now and then whether it is to end.
+    "steps" if each waits for the one before: such a loop looks now and then whether it is to end.
     work: of one iteration, in additions, where threads may share the iterations; else 0. copies: then, pairs of a
     buffer to whose elements several iterations add, and the one of which each part of the loop has a copy to add to.
     whole: where a loop runs in strips, how many iterations all of them have together; 1 for the loop over the strips.

@@ -32,7 +32,7 @@ from agnesi.target.ordinary import C_BITS, FAR, guarded, light, slice_of, wide
 LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
 FEW_LANES = 16  # where the body is long
 SHORT_LANES = 8  # for what is left of an inner loop, which may be all of it
-QUICK_STEPS, SLOW_STEPS = 4096, 16  # after how many steps a loop asks whether it is to end
+QUICK_STEPS, SLOW_STEPS = 4096, 16  # after how many steps a loop looks whether it is to end
 LIGHT_COST = 20  # scalar work, in additions, of a body without elementary functions
 SHORT = 32  # elements for which it is not asked whether they are ordinary if that saves little
 LONG_COST = 100  # scalar work, in additions, from which the compiler's time for a nest counts
@@ -173,10 +173,10 @@ class BodyPrinter(Printer):
             return
         i, (lo, n) = self.expression(stmt.index), self.bounds(stmt)
         if not guarded(stmt):
-            self.lines.append(f"{tab}for (int64_t {i} = {lo}; {i} < {n}; {i}++) {{")
             if stmt.kind == "steps":
-                rate = SLOW_STEPS if any(isinstance(s, (For, Call)) for s in stmt.body) else QUICK_STEPS
-                self.lines.append(f"{tab}  if (({i} & {rate - 1}) == {rate - 1}) AG_TRY(call->poll(call));")
+                self.steps(stmt, tab)
+                return
+            self.lines.append(f"{tab}for (int64_t {i} = {lo}; {i} < {n}; {i}++) {{")
             self.block(stmt.body, tab + "  ")
             self.lines.append(f"{tab}}}")
             return
@@ -187,6 +187,21 @@ class BodyPrinter(Printer):
         self.block(stmt.body, tab + "    ")
         self.lines.append(f"{tab}  }}")
         self.guard(stmt, first, tab + "  ")
+        self.lines.append(f"{tab}}}")
+
+    def steps(self, stmt: For, tab: str) -> None:
+        """A loop that looks now and then at the flag that ends it."""
+        i, n = self.expression(stmt.index), self.dim(stmt.extent)
+        rate = QUICK_STEPS if is_quick(stmt) else SLOW_STEPS
+        self.lines.append(f"{tab}for (int64_t b = 0; b < {n}; b += {rate}) {{")
+        self.lines.append(f"{tab}  const int64_t e = b + {rate} < {n} ? b + {rate} : {n};")
+        self.lines.append(f"{tab}  if (*call->cancel) return AG_CANCEL;")
+        self.lines.append(f"{tab}  int64_t {i} = b;")
+        self.lines.append(f"{tab}  for (; {i} < e; {i}++) {{")
+        self.block(stmt.body, tab + "    ")
+        self.lines.append(f"{tab}  }}")
+        if any(isinstance(s, Break) for s in stmt.body):
+            self.lines.append(f"{tab}  if ({i} < e) break;")
         self.lines.append(f"{tab}}}")
 
     def bounds(self, stmt: For) -> tuple[str, str]:
@@ -372,6 +387,11 @@ def may_end(stmt: Stmt) -> bool:
     return isinstance(stmt, Check) or (
         stmt.site > 0 if isinstance(stmt, Call) else isinstance(stmt, For) and stmt.kind == "steps"
     )
+
+
+def is_quick(loop: For) -> bool:
+    """Whether a step has neither loops nor calls."""
+    return not any(isinstance(s, (For, Call)) for s in loop.body)
 
 
 def clears(stmt: For) -> bool:

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agnesi.ir import dims
-from agnesi.ir.node import Node
+from agnesi.ir.node import Node, topological
 from agnesi.loops.parallel import Sharing, sharing
-from agnesi.loops.stmt import For, Nest, Program, Stmt, is_shared, walk
+from agnesi.loops.stmt import For, Let, Nest, Program, Stmt, is_shared, walk
 from agnesi.schedule.strips import has_functions
-from agnesi.target.body import BodyPrinter, neutral
+from agnesi.target.body import BodyPrinter, is_quick, neutral
 from agnesi.target.cfamily import CTYPE, STORED, Printer, loaded, stored
 from agnesi.target.entry import grain, step
+
+LONG_LOOP = 65536  # steps of a few operations from which a loop can be interrupted
+SLOW = 256  # how many of these a step with loops and calls counts for
 
 PART = """struct NAME_args {
 FIELDS
@@ -90,10 +93,23 @@ class NestPrinter(BodyPrinter):
     def emit(self) -> list[str]:
         """Makes the function; the line that calls it."""
         self.block(self.body, "  ")
+        self.lines[:0] = self.listening()
         name = self.functions.add(self, self.function(self.head()), whole=self.shares)
         given = [*(["call"] if self.calls else []), *(p.argument for p in self.parameters())]
         call = f"{name}({', '.join(given)})"
         return [f"  AG_TRY({call});" if self.fails else f"  {call};"]
+
+    def listening(self) -> list[str]:
+        """Listens for what ends long loops of steps, at the start: names that live through a call would not stay in
+        registers of the processor's arithmetic."""
+        loops = [s for s in self.body if isinstance(s, For) and s.kind == "steps"]
+        inside = {s.var for s in walk(self.body) if isinstance(s, Let)}
+        conditions = []
+        for loop in loops:
+            known = isinstance(loop.extent, int) or not inside.intersection(topological([loop.extent]))
+            most = LONG_LOOP if is_quick(loop) else LONG_LOOP // SLOW
+            conditions.append(f"{self.dim(loop.extent)} > {most}" if known else "1")
+        return [f"  if ({' || '.join(conditions)}) AG_TRY(call->poll(call));"] if conditions else []
 
     def loop(self, stmt: For, tab: str) -> None:
         if is_shared(stmt):

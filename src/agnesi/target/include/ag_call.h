@@ -91,7 +91,7 @@ struct ag_call {
   /* Runs the Python function of a check number on arrays, the last of which gets the sizes of its results; with
    * result >= 0 it fills the last array with that result instead. */
   int (*python)(struct ag_call *, int32_t site, int32_t result, int32_t count, struct ag_array *arrays);
-  int (*poll)(struct ag_call *);                       /* now and then in a loop of steps; an ag_status */
+  int (*poll)(struct ag_call *);                       /* before a loop of many steps: `cancel` is heard; an ag_status */
   const volatile int32_t *cancel;
   int32_t check;                                       /* 1-based id of the check that failed first, 0: none */
   int64_t values[4];                                   /* what the failed check saw */
