@@ -22,6 +22,7 @@ from agnesi.loops.stmt import (
     Store,
     View,
     cost,
+    read_buffers,
     walk,
     written_buffers,
 )  # fmt: skip
@@ -172,7 +173,8 @@ class BodyPrinter(Printer):
             self.lines.append(f"{tab}}}")
             return
         i, (lo, n) = self.expression(stmt.index), self.bounds(stmt)
-        if not guarded(stmt):
+        again = self.repeatable(stmt)
+        if not guarded(stmt, again):
             if stmt.kind == "steps":
                 self.steps(stmt, tab)
                 return
@@ -180,14 +182,43 @@ class BodyPrinter(Printer):
             self.block(stmt.body, tab + "  ")
             self.lines.append(f"{tab}}}")
             return
-        self.lines.append(f"{tab}for (int64_t b = {lo}; b < {n}; b += {NEAR}) {{")
-        self.lines.append(f"{tab}  const int64_t e = b + {NEAR} < {n} ? b + {NEAR} : {n};")
+        if again:
+            self.tried(stmt, tab)
+            return
+        self.lines += blocks(lo, n, tab)
         first = self.ask(stmt)
         self.lines.append(f"{tab}  for (int64_t {i} = b; {i} < e; {i}++) {{")
         self.block(stmt.body, tab + "    ")
         self.lines.append(f"{tab}  }}")
         self.guard(stmt, first, tab + "  ")
         self.lines.append(f"{tab}}}")
+
+    def repeatable(self, stmt: For) -> bool:
+        """Whether a loop may run twice: it reads nothing that it writes."""
+        return not any(isinstance(s, Set) for s in stmt.body) and not (
+            {self.storage[name] for name in read_buffers(stmt.body)}
+            & {self.storage[name] for name in written_buffers(stmt.body)}
+        )
+
+    def tried(self, stmt: For, tab: str) -> None:
+        """Blocks as if all their arguments were ordinary, and once more where some were not.
+
+        Where that saves little, arguments that are not ordinary end the trials: more may follow.
+        """
+        self.asked = found = guarded(stmt, tried=True)
+        i, kinds = self.expression(stmt.index), sorted({wide(n) for n in found})
+        each, first = f"for (int64_t {i} = b; {i} < e; {i}++) {{", len(self.lines)
+        self.block(stmt.body, tab + "    ")
+        asking = list(dict.fromkeys(f"{tab}    {self.far(n)}" for n in found))
+        body, self.asked = self.lines[first:], []
+        del self.lines[first:]
+        start = [f"{C_BITS[kind]} far_{kind} = 0;" for kind in kinds]
+        lasting = all(light(n) for n in found)
+        self.lines += [tab + line for line in start] if lasting else []
+        self.lines += blocks(*self.bounds(stmt), tab)
+        self.lines += [f"{tab}  if (!({is_far(kinds)}))"] if lasting else [f"{tab}  {line}" for line in start]
+        self.lines += [f"{tab}  {each}", *(near(line) for line in [*body, *asking]), f"{tab}  }}"]
+        self.lines += [f"{tab}  if ({is_far(kinds)})", f"{tab}  {each}", *map(any_form, body), f"{tab}  }}", f"{tab}}}"]
 
     def steps(self, stmt: For, tab: str) -> None:
         """A loop that looks now and then at the flag that ends it."""
@@ -232,13 +263,10 @@ class BodyPrinter(Printer):
         self.block(slice_of(stmt.body, [a for n in found for a in n.args]), tab + "  ")
         self.lines += list(dict.fromkeys(f"{tab}  {self.far(n)}" for n in found))
         self.lines.append(f"{tab}}}")
-        asked = " | ".join(f"(far_{kind} >> {63 if kind == 'float64' else 31})" for kind in kinds)
-        self.lines += [
-            f"{tab}if ({asked}) {{",
-            *(line.replace("v_ASKED_", "v_") for line in lines if all_light or "AG_LANES" not in line),
-            f"{tab}}} else {{",
-        ]
-        self.lines += [re.sub(r"v_ASKED_(\w+?)(f?)\(", r"v_\1_near\2(", line) for line in lines]
+        self.lines.append(f"{tab}if ({is_far(kinds)}) {{")
+        self.lines += [any_form(line) for line in lines if all_light or "AG_LANES" not in line]
+        self.lines.append(f"{tab}}} else {{")
+        self.lines += [near(line) for line in lines]
         self.lines.append(f"{tab}}}")
 
     def far(self, n: Node) -> str:
@@ -387,6 +415,27 @@ def may_end(stmt: Stmt) -> bool:
     return isinstance(stmt, Check) or (
         stmt.site > 0 if isinstance(stmt, Call) else isinstance(stmt, For) and stmt.kind == "steps"
     )
+
+
+def blocks(lo: str, n: str, tab: str) -> list[str]:
+    """The head of a loop over blocks from b to e, for each of which it is asked whether arguments are ordinary."""
+    head = f"{tab}for (int64_t b = {lo}; b < {n}; b += {NEAR}) {{"
+    return [head, f"{tab}  const int64_t e = b + {NEAR} < {n} ? b + {NEAR} : {n};"]
+
+
+def near(line: str) -> str:
+    """A line with the forms for ordinary arguments."""
+    return re.sub(r"v_ASKED_(\w+?)(f?)\(", r"v_\1_near\2(", line)
+
+
+def any_form(line: str) -> str:
+    """A line with the forms for any arguments."""
+    return line.replace("v_ASKED_", "v_")
+
+
+def is_far(kinds: list[str]) -> str:
+    """Whether some argument was not ordinary."""
+    return " | ".join(f"(far_{kind} >> {63 if kind == 'float64' else 31})" for kind in kinds)
 
 
 def is_quick(loop: For) -> bool:

@@ -21,12 +21,15 @@ def wide(n: Node) -> str:
     return dt.wide(n.args[0].dtype)
 
 
-def guarded(stmt: For) -> list[Node]:
-    """The calls in a loop of functions with a form for ordinary arguments, for which it can be asked beforehand."""
+def guarded(stmt: For, tried: bool = False) -> list[Node]:
+    """The calls in a loop of functions with a form for ordinary arguments, for which it can be asked beforehand; with
+    `tried`, on the way, which is for loops that may run twice."""
     if stmt.kind != "simd" or any(isinstance(s, (For, Check, Call)) for s in stmt.body):
         return []
     called = topological(v for s in stmt.body for v in values(s))
     found = [n for n in called if n.op.name in FAR and wide(n) in C_BITS]
+    if tried:
+        return found
     heavy = {FAR[n.op.name] for n in found if light(n) and cost_of(stmt.body, n) > LIGHT_COST}
     found = [n for n in found if FAR[n.op.name] not in heavy]
     wanted = arguments(stmt.body, found)

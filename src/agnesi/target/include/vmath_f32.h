@@ -238,7 +238,7 @@ AG_FN float ag_log1p_f(float u) {
   int32_t k;
   float f = ag_log_split_f(sum, &k);
   f = AG_FMAF(0.5f * lost, ag_float_f((uint32_t)(128 - k) << 23), f);
-  return ag_log_poly_f(k == 0 ? u : f, (float)k);
+  return ag_log_poly_f(f, (float)k);
 }
 
 /* log(1 + x): max ULP 1.6. */

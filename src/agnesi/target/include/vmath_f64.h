@@ -252,7 +252,7 @@ AG_FN double ag_log1p(double u) {
   uint64_t biased;
   double f = ag_log_split(sum, &k, &biased);
   f = AG_FMA(0.5 * lost, ag_float((2048 - biased) << 52), f);
-  return ag_log_poly(biased == 1024 ? u : f, k);
+  return ag_log_poly(f, k);
 }
 
 /* log(1 + x): max ULP 1.3. */

@@ -124,44 +124,65 @@ AG_FN float v_hypotf(float x, float y) {
   return ((a == AG_INFF) | (b == AG_INFF)) ? AG_INFF : value;
 }
 
-/* exp(a) / 4 for 0 <= a; beyond 89.7, where 4 times it is infinite, that of 89.7. */
-AG_FN float ag_exp_quarter_f(float a) {
-  int32_t k;
-  float tail;
-  float e = ag_exp_parts_f(a > 89.7f ? 89.7f : a, -0.0f, &k, &tail);
-  return e * ag_float_f((uint32_t)(k + 125) << 23);
-}
-
-/* sinh: (exp(a) - exp(-a)) / 2, x P(x^2) below 1.  Max ULP 2. */
-AG_FN float v_sinhf(float x) {
+/* cosh(a) / 2 = sum + sum even + difference odd and sinh(a) / 2 = sum odd + difference even + difference for a = |x| < 89.7,
+ * where sum and difference are (2^k + 2^-k) / 4 and (2^k - 2^-k) / 4 for a = k ln 2 + r, even = cosh(r) - 1 and
+ * odd = sinh(r) (relative errors 2^-33 and 2^-26).  Beyond, where both functions are infinite, those of 89.7. */
+AG_FN void ag_sinh_parts_f(float x, float *sum, float *difference, float *even, float *odd) {
   float a = AG_ABSF(x);
-  float e = ag_exp_quarter_f(a);
-  float large = 2.0f * (e - 0.0625f / e);
-  float z = a * a;
-  float q = 0x1.78a70ep-19f;
-  q = AG_FMAF(q, z, 0x1.a009p-13f);
-  q = AG_FMAF(q, z, 0x1.11111ep-7f);
-  q = AG_FMAF(q, z, 0x1.555556p-3f);
-  float small = AG_FMAF(q * z, a, a);
-  return AG_COPYSIGNF(a < 1.0f ? small : large, x);
+  float b = a > 89.7f ? 89.7f : a;
+  float m = AG_FMAF(b, 0x1.715476p0f, AG_MAGICF);
+  uint32_t shifted = ag_bits_f(m) << 23;
+  m -= AG_MAGICF;
+  float r = AG_FMAF(m, -0x1.62e4p-1f, b);
+  r = AG_FMAF(m, -0x1.7f7d1cp-20f, r);
+  float z = r * r;
+  float q = AG_FMAF(0x1.6d4dcp-10f, z, 0x1.5554e8p-5f);
+  q = AG_FMAF(q, z, 0.5f);
+  float p = AG_FMAF(0x1.1227e8p-7f, z, 0x1.5554bp-3f);
+  float grown = ag_float_f((125u << 23) + shifted);
+  int32_t less = (int32_t)((125u << 23) - shifted);
+  float shrunk = ag_float_f((uint32_t)(less > 0 ? less : 0));
+  *sum = grown + shrunk;
+  *difference = grown - shrunk;
+  *even = q * z;
+  *odd = AG_FMAF(p * z, r, r);
 }
 
-/* cosh = (exp(a) + exp(-a)) / 2.  Max ULP 2. */
+/* sinh: max ULP 2. */
+AG_FN float v_sinhf(float x) {
+  float sum;
+  float difference;
+  float even;
+  float odd;
+  ag_sinh_parts_f(x, &sum, &difference, &even, &odd);
+  float half = difference + AG_FMAF(difference, even, sum * odd);
+  return AG_COPYSIGNF(2.0f * half, x);
+}
+
+/* cosh: max ULP 2.1. */
 AG_FN float v_coshf(float x) {
-  float e = ag_exp_quarter_f(AG_ABSF(x));
-  return 2.0f * (e + 0.0625f / e);
+  float sum;
+  float difference;
+  float even;
+  float odd;
+  ag_sinh_parts_f(x, &sum, &difference, &even, &odd);
+  return 2.0f * (sum + AG_FMAF(difference, odd, sum * even));
 }
 
-/* asinh(a) = log1p(a + a^2 / (1 + sqrt(1 + a^2))), log(2a) for large a.  Max ULP 2.5. */
+/* asinh(a) = log1p(a + (sqrt(1 + a^2) - 1)), the errors of the sum and of its root carried along up to 1; log(2a) for
+ * large a.  Max ULP 2.5. */
 AG_FN float v_asinhf(float x) {
   float a = AG_ABSF(x);
   int large = a > 0x1p26f;
   float b = large ? 1.0f : a;
   float square = b * b;
-  float u = b + square / (1.0f + AG_SQRTF(1.0f + square));
+  float sum = 1.0f + square;
+  float sum_tail = (square - (sum - 1.0f)) + AG_FMAF(b, b, -square);
+  float root = AG_SQRTF(sum);
+  float root_tail = 0.5f * (AG_FMAF(-root, root, sum) + sum_tail);
+  float u = (b + (root - 1.0f)) + (b > 1.0f ? 0.0f : root_tail);
   float value = ag_log1p_f(large ? a : u);
   value = large ? value + 0x1.62e43p-1f : value;
-  value = a < 0x1p-13f ? a : value;
   return AG_COPYSIGNF(a < AG_INFF ? value : a, x);
 }
 
@@ -176,11 +197,25 @@ AG_FN float v_acoshf(float x) {
   return x < 1.0f ? AG_NANF : value;
 }
 
-/* atanh(a) = log1p(2a / (1 - a)) / 2.  Max ULP 2.5; NaN beyond 1. */
+/* atanh(a) = log((1 + a) / (1 - a)) / 2 = k log(2) / 2 + atanh(s), where the power 2^k next to the quotient is seen from
+ * the bits, and atanh(s) = s + s z P(z) with s = (quotient / 2^k - 1) / (quotient / 2^k + 1), |s| < 0.2004, z = s^2
+ * (relative error 2^-28).  Max ULP 2.3; NaN beyond 1. */
 AG_FN float v_atanhf(float x) {
   float a = AG_ABSF(x);
-  float value = 0.5f * ag_log1p_f(2.0f * a / (1.0f - a));
-  value = a < 0x1p-13f ? a : value;
+  float above = 1.0f + a;
+  float below = 1.0f - a;
+  uint32_t rounded = ag_bits_f(above) - ag_bits_f(below) + 0x400000;
+  int32_t k = (int32_t)rounded >> 23;
+  float power = ag_float_f((rounded & 0xff800000) + 0x3f800000);
+  float scaled = below * power;
+  float distance = k > 20 ? above - scaled : AG_FMAF(a, 1.0f + power, 1.0f - power);
+  float s = distance / (above + scaled);
+  float z = s * s;
+  float q = 0x1.36f3d4p-3f;
+  q = AG_FMAF(q, z, 0x1.992a5ap-3f);
+  q = AG_FMAF(q, z, 0x1.5555b4p-2f);
+  float rest = AG_FMAF(q * z, s, (float)k * 0x1.7f7d1cp-21f);
+  float value = AG_FMAF((float)k, 0x1.62e4p-2f, s + rest);
   value = a == 1.0f ? AG_INFF : value;
   value = a > 1.0f ? AG_NANF : value;
   return AG_COPYSIGNF(value, x);

@@ -120,47 +120,71 @@ AG_FN double v_hypot(double x, double y) {
   return ((a == AG_INF) | (b == AG_INF)) ? AG_INF : value;
 }
 
-/* exp(a) / 4 for 0 <= a; beyond 710.7, where 4 times it is infinite, that of 710.7. */
-AG_FN double ag_exp_quarter(double a) {
-  int64_t k;
-  double tail;
-  double e = ag_exp_parts(a > 710.7 ? 710.7 : a, -0.0, &k, &tail);
-  return e * ag_float((uint64_t)(k + 1021) << 52);
-}
-
-/* sinh: (exp(a) - exp(-a)) / 2, x P(x^2) below 1.  Max ULP 2. */
-AG_FN double v_sinh(double x) {
+/* As ag_sinh_parts_f, for |x| < 710.7 (relative errors 2^-70 and 2^-62). */
+AG_FN void ag_sinh_parts(double x, double *sum, double *difference, double *even, double *odd) {
   double a = AG_ABS(x);
-  double e = ag_exp_quarter(a);
-  double large = 2.0 * (e - 0.0625 / e);
-  double z = a * a;
-  double q = 0x1.b41232cf9950fp-41;
-  q = AG_FMA(q, z, 0x1.611cb330c1fe8p-33);
-  q = AG_FMA(q, z, 0x1.ae6460fae3728p-26);
-  q = AG_FMA(q, z, 0x1.71de3a4e14f4p-19);
-  q = AG_FMA(q, z, 0x1.a01a01a01ee7p-13);
-  q = AG_FMA(q, z, 0x1.11111111110fdp-7);
-  q = AG_FMA(q, z, 0x1.5555555555555p-3);
-  double small = AG_FMA(q * z, a, a);
-  return AG_COPYSIGN(a < 1.0 ? small : large, x);
+  double b = a > 710.7 ? 710.7 : a;
+  double m = AG_FMA(b, 0x1.71547652b82fep0, AG_MAGIC);
+  uint64_t shifted = ag_bits(m) << 52;
+  m -= AG_MAGIC;
+  double r = AG_FMA(m, -0x1.62e42fefa38p-1, b);
+  r = AG_FMA(m, -0x1.ef35793c7673p-45, r);
+  double z = r * r;
+  double q = 0x1.1f8b261337477p-29;
+  q = AG_FMA(q, z, 0x1.27e4cc85a76d5p-22);
+  q = AG_FMA(q, z, 0x1.a01a01ad4a0cap-16);
+  q = AG_FMA(q, z, 0x1.6c16c16c1509bp-10);
+  q = AG_FMA(q, z, 0x1.5555555555558p-5);
+  q = AG_FMA(q, z, 0.5);
+  double p = 0x1.af5e8891a95cdp-26;
+  p = AG_FMA(p, z, 0x1.71ddf8734fb9fp-19);
+  p = AG_FMA(p, z, 0x1.a01a01afd8779p-13);
+  p = AG_FMA(p, z, 0x1.111111110f6cep-7);
+  p = AG_FMA(p, z, 0x1.5555555555559p-3);
+  double grown = ag_float(((uint64_t)1021 << 52) + shifted);
+  int64_t less = (int64_t)(((uint64_t)1021 << 52) - shifted);
+  double shrunk = ag_float((uint64_t)(less > 0 ? less : 0));
+  *sum = grown + shrunk;
+  *difference = grown - shrunk;
+  *even = q * z;
+  *odd = AG_FMA(p * z, r, r);
 }
 
-/* cosh = (exp(a) + exp(-a)) / 2.  Max ULP 2. */
+/* sinh: max ULP 2.1. */
+AG_FN double v_sinh(double x) {
+  double sum;
+  double difference;
+  double even;
+  double odd;
+  ag_sinh_parts(x, &sum, &difference, &even, &odd);
+  double half = difference + AG_FMA(difference, even, sum * odd);
+  return AG_COPYSIGN(2.0 * half, x);
+}
+
+/* cosh: max ULP 1.6. */
 AG_FN double v_cosh(double x) {
-  double e = ag_exp_quarter(AG_ABS(x));
-  return 2.0 * (e + 0.0625 / e);
+  double sum;
+  double difference;
+  double even;
+  double odd;
+  ag_sinh_parts(x, &sum, &difference, &even, &odd);
+  return 2.0 * (sum + AG_FMA(difference, odd, sum * even));
 }
 
-/* asinh(a) = log1p(a + a^2 / (1 + sqrt(1 + a^2))), log(2a) for large a.  Max ULP 2.5. */
+/* asinh(a) = log1p(a + (sqrt(1 + a^2) - 1)), the errors of the sum and of its root carried along up to 1; log(2a) for
+ * large a.  Max ULP 2. */
 AG_FN double v_asinh(double x) {
   double a = AG_ABS(x);
   int large = a > 0x1p55;
   double b = large ? 1.0 : a;
   double square = b * b;
-  double u = b + square / (1.0 + AG_SQRT(1.0 + square));
+  double sum = 1.0 + square;
+  double sum_tail = (square - (sum - 1.0)) + AG_FMA(b, b, -square);
+  double root = AG_SQRT(sum);
+  double root_tail = 0.5 * (AG_FMA(-root, root, sum) + sum_tail);
+  double u = (b + (root - 1.0)) + (b > 1.0 ? 0.0 : root_tail);
   double value = ag_log1p(large ? a : u);
   value = large ? value + 0x1.62e42fefa39efp-1 : value;
-  value = a < 0x1p-28 ? a : value;
   return AG_COPYSIGN(a < AG_INF ? value : a, x);
 }
 
@@ -175,11 +199,28 @@ AG_FN double v_acosh(double x) {
   return x < 1.0 ? AG_NAN : value;
 }
 
-/* atanh(a) = log1p(2a / (1 - a)) / 2.  Max ULP 2.5; NaN beyond 1. */
+/* As v_atanhf (relative error 2^-62).  Max ULP 2.1. */
 AG_FN double v_atanh(double x) {
   double a = AG_ABS(x);
-  double value = 0.5 * ag_log1p(2.0 * a / (1.0 - a));
-  value = a < 0x1p-28 ? a : value;
+  double above = 1.0 + a;
+  double below = 1.0 - a;
+  uint64_t rounded = ag_bits(above) - ag_bits(below) + 0x8000000000000;
+  double k = ag_float((rounded + ((uint64_t)1024 << 52)) >> 52 | 0x4330000000000000u) - (0x1p52 + 1024.0);
+  double power = ag_float((rounded & 0xfff0000000000000u) + 0x3ff0000000000000u);
+  double scaled = below * power;
+  double distance = k > 48.0 ? above - scaled : AG_FMA(a, 1.0 + power, 1.0 - power);
+  double s = distance / (above + scaled);
+  double z = s * s;
+  double q = 0x1.1b9553d0e0b72p-4;
+  q = AG_FMA(q, z, 0x1.0dc8a886e8f49p-4);
+  q = AG_FMA(q, z, 0x1.3b35ed941ae8p-4);
+  q = AG_FMA(q, z, 0x1.745c4979e4b09p-4);
+  q = AG_FMA(q, z, 0x1.c71c7495b8eedp-4);
+  q = AG_FMA(q, z, 0x1.24924921dd6bdp-3);
+  q = AG_FMA(q, z, 0x1.999999999c1f1p-3);
+  q = AG_FMA(q, z, 0x1.555555555554fp-2);
+  double rest = AG_FMA(q * z, s, k * 0x1.ef35793c7673p-46);
+  double value = AG_FMA(k, 0x1.62e42fefa38p-2, s + rest);
   value = a == 1.0 ? AG_INF : value;
   value = a > 1.0 ? AG_NAN : value;
   return AG_COPYSIGN(value, x);

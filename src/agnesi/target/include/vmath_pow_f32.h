@@ -7,11 +7,9 @@ AG_FN float ag_log2_wide_f(float a, float shift, float *tail) {
   int32_t k;
   float f = ag_log_split_f(a, &k);
   float exponent = (float)k + shift;
-  float d = 2.0f + f;
-  float d_tail = f - (d - 2.0f);
-  float inverse = 1.0f / d;
+  float inverse = 1.0f / (2.0f + f);
   float s = f * inverse;
-  float s_tail = AG_FMAF(-s, d_tail, AG_FMAF(-s, d, f)) * inverse;
+  float s_tail = AG_FMAF(-s, f, AG_FMAF(-2.0f, s, f)) * inverse;
   float z = s * s;
   float q = 0x1.559bep-2f;
   q = AG_FMAF(q, z, 0x1.a5f254p-2f);
@@ -55,7 +53,7 @@ AG_FN float v_pow_nearf(float x, float y) {
   float t = y * high;
   int32_t k;
   float value = ag_exp2_parts_f(t, AG_FMAF(y, low, AG_FMAF(y, high, -t)), &k);
-  return value * ag_float_f((uint32_t)(k + 127) << 23);
+  return ag_scale_near_f(value, k);
 }
 
 /* x to the power y = 2^(y log2 |x|), the logarithm as a sum of two floats.  Max ULP 2.  The lines at the end are C99's

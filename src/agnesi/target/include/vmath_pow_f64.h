@@ -9,11 +9,9 @@ AG_FN double ag_log_wide(double a, double shift, double *tail) {
   uint64_t biased;
   double f = ag_log_split(a, &power, &biased);
   power += shift;
-  double d = 2.0 + f;
-  double d_tail = f - (d - 2.0);
-  double inverse = 1.0 / d;
+  double inverse = 1.0 / (2.0 + f);
   double s = f * inverse;
-  double s_tail = (AG_FMA(-s, d, f) - s * d_tail) * inverse;
+  double s_tail = AG_FMA(-s, f, AG_FMA(-2.0, s, f)) * inverse;
   double z = s * s;
   double z_tail = AG_FMA(s, s, -z) + 2.0 * s * s_tail;
   double q = 0x1.db156dec3600ep-5;
@@ -56,7 +54,7 @@ AG_FN double v_pow_near(double x, double y) {
   int64_t k;
   double tail;
   double value = ag_exp_parts(t, AG_FMA(y, low, AG_FMA(y, high, -t)), &k, &tail);
-  return value * ag_float((uint64_t)(k + 1023) << 52);
+  return ag_scale_near(value, k);
 }
 
 /* x to the power y = exp(y log |x|) with the logarithm as a sum of two doubles.  Max ULP 1.2.  Where none of the special

@@ -158,30 +158,22 @@ AG_FN float v_atanf(float x) {
   return AG_COPYSIGNF(ag_atan_poly_f(t, tail, above ? 1.0f : 0.0f), x);
 }
 
-/* The angle of the point (x, y) by the ratio of the smaller coordinate to the larger, both scaled where the inverse or
- * the rounding error would leave the normal range.  Max ULP 1.8. */
+/* The angle of the point (x, y) by the ratio of the smaller coordinate to the larger, which is 1 where both are infinite
+ * and 0 where both are 0.  Max ULP 1.8. */
 AG_FN float v_atan2f(float y, float x) {
   float a = AG_ABSF(y);
   float b = AG_ABSF(x);
   int above = a > b;
   float larger = above ? a : b;
   float smaller = above ? b : a;
-  float scale = larger > 0x1p100f ? 0x1p-60f : 1.0f;
-  scale = larger < 0x1p-60f ? 0x1p80f : scale;
-  smaller = larger == AG_INFF ? (smaller == AG_INFF ? 1.0f : 0.0f) : smaller * scale;
-  larger = larger == AG_INFF ? 1.0f : larger * scale;
-  larger = larger == 0.0f ? 1.0f : larger;
-  float inverse = 1.0f / larger;
-  float t = smaller * inverse;
-  float tail = AG_FMAF(-t, larger, smaller) * inverse;
+  float t = smaller / larger;
+  float equal = larger == 0.0f ? 0.0f : 1.0f;
+  t = smaller == larger ? equal : t;
   int left = (int)(ag_bits_f(x) >> 31);
-  int minus = above ^ left;
-  float quarters = above ? 1.0f : (left ? 2.0f : 0.0f);
-  t = minus ? -t : t;
-  tail = minus ? -tail : tail;
-  float value = ag_atan_poly_f(t, tail, quarters);
-  value = ((x != x) | (y != y)) ? AG_NANF : value;
-  return AG_COPYSIGNF(value, y);
+  float quarters = left ? 2.0f : 0.0f;
+  quarters = above ? 1.0f : quarters;
+  t = above ^ left ? -t : t;
+  return AG_COPYSIGNF(ag_atan_poly_f(t, 0.0f, quarters), y);
 }
 
 /* (arcsin(s) - s) / s for s^2 = z <= 1/4. */

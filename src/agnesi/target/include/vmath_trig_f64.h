@@ -9,12 +9,13 @@ AG_FN double ag_two_difference(double x, double y, double *difference) {
   return (x - (*difference - back)) - (y + back);
 }
 
-/* Not below 2^63 for |x| > 2^50, infinity and NaN: where the reduction below is wrong. */
+/* Not below 2^63 for |x| > 2^30, infinity and NaN: where the reduction below is wrong. */
 AG_FN uint64_t v_sin_far(double x) {
-  return 0x4310000000000000u - (ag_bits(x) & 0x7fffffffffffffffu);
+  return 0x41d0000000000000u - (ag_bits(x) & 0x7fffffffffffffffu);
 }
 
-/* Reduction for sin and cos: x = n pi/2 + result + tail, pi/2 in three parts, right for |x| <= 2^50. */
+/* Reduction for sin and cos: x = n pi/2 + result + tail, pi/2 in three parts, right for |x| <= 2^30.  The first
+ * difference is exact; the tail is small beside the result, but not always below its last bit. */
 AG_FN double ag_trig_reduce(double x, double *tail, uint64_t *n) {
   double m = AG_FMA(x, 0x1.45f306dc9c883p-1, AG_MAGIC);
   *n = ag_bits(m);
@@ -22,15 +23,13 @@ AG_FN double ag_trig_reduce(double x, double *tail, uint64_t *n) {
   double t = AG_FMA(m, -0x1.921fb54442d18p0, x);
   double w = m * 0x1.1a62633145c07p-54;
   double w_tail = AG_FMA(m, 0x1.1a62633145c07p-54, -w);
-  double high;
-  double low;
-  double high_tail = ag_two_difference(t, w, &high);
-  double low_tail = ag_two_difference(high, w_tail, &low);
-  *tail = AG_FMA(m, 0x1.f1976b7ed8fbcp-110, high_tail + low_tail);
-  return low;
+  double r;
+  double r_tail = ag_two_difference(t, w, &r);
+  *tail = AG_FMA(m, 0x1.f1976b7ed8fbcp-110, r_tail - w_tail);
+  return r;
 }
 
-/* The same for 2^50 < |x| < infinity by 192 bits of 2/pi, from the one on that makes up two quarters with the last bit
+/* The same for 2^30 < |x| < infinity by 192 bits of 2/pi, from the one on that makes up two quarters with the last bit
  * of x (Payne and Hanek 1983); NaN for infinity and NaN. */
 AG_SLOW double ag_trig_reduce_far(double x, double *tail, uint64_t *n) {
   static const uint64_t two_over_pi[] = {
@@ -102,29 +101,19 @@ AG_FN double ag_sin_sum(double r, double tail, uint64_t n) {
   return ag_float(ag_bits(value) ^ (n & 2) << 62);
 }
 
-/* tan(n pi/2 + r + tail) = sin / cos of the rest, the parts of both that their sums lose carried to a correction of the
- * quotient; -cos / sin in odd quadrants. */
+/* tan(n pi/2 + r + tail) = r (1 + z P(z) / Q(z)) with z = r^2 (relative error 2^-55); -1 / that in odd quadrants. */
 AG_FN double ag_tan_sum(double r, double tail, uint64_t n) {
-  double s_tail = ag_sin_rest(r, tail);
-  double c_tail;
-  double c = ag_cos_parts(r, tail, &c_tail);
-  double s = r + s_tail;
-  s_tail = (r - s) + s_tail;
-  double cosine = c + c_tail;
-  c_tail = (c - cosine) + c_tail;
-  int odd = (int)(n & 1);
-  double above = odd ? -cosine : s;
-  double above_tail = odd ? -c_tail : s_tail;
-  double below = odd ? s : cosine;
-  double below_tail = odd ? s_tail : c_tail;
-  double inverse = 1.0 / below;
-  double t = above * inverse;
-  double rest = AG_FMA(-t, below, above) + AG_FMA(-t, below_tail, above_tail);
-  t = AG_FMA(rest, inverse, t);
-  return t;
+  double z = r * r;
+  double p = AG_FMA(0x1.a56c17240843p-13, z, -0x1.50812a20b7ec8p-6);
+  p = AG_FMA(p, z, 0x1.5555555555532p-2);
+  double q = AG_FMA(-0x1.b51d4489e1cb8p-13, z, 0x1.7e79949365626p-6);
+  q = AG_FMA(q, z, -0x1.d8b1d17fbcdc4p-2);
+  q = AG_FMA(q, z, 1.0);
+  double s = AG_FMA(q, r, AG_FMA(z * p, r, tail * q));
+  return ((n & 1) ? -q : s) / ((n & 1) ? s : q);
 }
 
-/* sin, cos, tan for every finite x: max ULP 1.0, 1.0 and 1.2. Calls keep a loop scalar; in a block of arguments none
+/* sin, cos, tan for every finite x: max ULP 1.0, 1.0 and 2.2. Calls keep a loop scalar; in a block of arguments none
  * of which is far, v_sin_near and its kin give the same bits inline.  (A reduction without a branch, with gathers
  * from a table of 2/pi, would take 3.3 times as long for ordinary arguments, 2.3 times with AVX2.) */
 AG_SLOW double ag_sin_far(double x) {
@@ -248,30 +237,22 @@ AG_FN double v_atan(double x) {
   return AG_COPYSIGN(AG_FMA(h, 0x1.921fb54442d18p0, t + rest), x);
 }
 
-/* The angle of the point (x, y) by the ratio of the smaller coordinate to the larger, both scaled where the inverse or
- * the rounding error would leave the normal range.  Max ULP 1.8. */
+/* The angle of the point (x, y) by the ratio of the smaller coordinate to the larger, which is 1 where both are infinite
+ * and 0 where both are 0.  Max ULP 1.8. */
 AG_FN double v_atan2(double y, double x) {
   double a = AG_ABS(y);
   double b = AG_ABS(x);
   int above = a > b;
   double larger = above ? a : b;
   double smaller = above ? b : a;
-  double scale = larger > 0x1p1000 ? 0x1p-500 : 1.0;
-  scale = larger < 0x1p-500 ? 0x1p600 : scale;
-  smaller = larger == AG_INF ? (smaller == AG_INF ? 1.0 : 0.0) : smaller * scale;
-  larger = larger == AG_INF ? 1.0 : larger * scale;
-  larger = larger == 0.0 ? 1.0 : larger;
-  double inverse = 1.0 / larger;
-  double t = smaller * inverse;
-  double tail = AG_FMA(-t, larger, smaller) * inverse;
+  double t = smaller / larger;
+  double equal = larger == 0.0 ? 0.0 : 1.0;
+  t = smaller == larger ? equal : t;
   int left = (int)(ag_bits(x) >> 63);
-  int minus = above ^ left;
-  double quarters = above ? 1.0 : (left ? 2.0 : 0.0);
-  t = minus ? -t : t;
-  tail = minus ? -tail : tail;
-  double value = ag_atan_poly(t, tail, quarters);
-  value = ((x != x) | (y != y)) ? AG_NAN : value;
-  return AG_COPYSIGN(value, y);
+  double quarters = left ? 2.0 : 0.0;
+  quarters = above ? 1.0 : quarters;
+  t = above ^ left ? -t : t;
+  return AG_COPYSIGN(ag_atan_poly(t, 0.0, quarters), y);
 }
 
 /* (arcsin(s) - s) / s for s^2 = z <= 1/4. */
