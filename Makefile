@@ -10,6 +10,8 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # Folders too: they change when a file goes.
 SOURCES := pyproject.toml meson.build $(shell find src ! -path '*/__pycache__*' ! -name '*.so')
 PYTEST := $(BIN)/python -m pytest -q
+# The files of tests side by side: compilers keep one core busy, Python another.
+SPREAD := -n auto --dist loadfile
 
 .PHONY: help demo test test-all lint examples docs-check pages format clean
 .DELETE_ON_ERROR:
@@ -28,11 +30,11 @@ demo: $(VENV)/installed-demo
 
 test: lint examples
 	@echo "-- tests"
-	@$(PYTEST) -m "not slow" tests
+	@$(PYTEST) $(SPREAD) -m "not slow" tests
 
 test-all: lint examples
 	@echo "-- tests, the long ones too"
-	@AGNESI_SLOW=1 $(PYTEST) tests
+	@AGNESI_SLOW=1 $(PYTEST) $(SPREAD) tests
 
 lint: $(VENV)/installed-test
 	@echo "-- style"
