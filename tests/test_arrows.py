@@ -17,7 +17,7 @@ if not SOURCE.is_dir():
 FILES = sorted(SOURCE.rglob("*.py"))
 LINES = 500
 # What is imported where it is needed: optional packages, and those that are slow to load.
-OPTIONAL = {"scipy", "sklearn", "matplotlib", "cupy", "ziglang", "importlib", "multiprocessing", "PIL"}
+OPTIONAL = {"scipy", "sklearn", "threadpoolctl", "matplotlib", "cupy", "ziglang", "importlib", "multiprocessing", "PIL"}
 
 
 def table() -> dict[str, int]:

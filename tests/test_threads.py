@@ -302,6 +302,47 @@ class TestThreads:
         assert ag.function([x], x + 1).threads == available()
         assert pickle.loads(pickle.dumps(f)).threads == 3
 
+    def test_of_one_call(self):
+        program = (
+            "import numpy as np, agnesi as ag, agnesi.tensor as at\n"
+            "from agnesi import _runtime\n"
+            "x = at.vector('x'); f = ag.function([x], at.exp(x), threads=1); V = np.ones(10**6)\n"
+            "one = f(V); assert _runtime.started_threads() == 0\n"
+            "assert (f(V, threads=3) == one).all() and _runtime.started_threads() == 2 and f.threads == 1\n"
+            "f(threads=4, x=V); assert _runtime.started_threads() == 3\n"
+        )
+        run(program)
+
+    @pytest.mark.parametrize("mode", ["fast_run", "reference"])
+    def test_of_one_call_that_make_no_sense(self, mode):
+        f = ag.function([x], x + 1, mode=mode)
+        assert f(V, threads=0).tobytes() == f(V, threads=2**70).tobytes() == f(V).tobytes()
+        with pytest.raises(ValueError, match="not -1"):
+            f(V, threads=-1)
+        for wrong in (1.5, "two", None):
+            with pytest.raises(TypeError, match="integer"):
+                f(V, threads=wrong)
+        threads = at.scalar("threads")
+        assert ag.function([threads], threads + 1, mode=mode)(threads=-1.5) == -0.5
+
+    def test_threadpoolctl_limits_them(self):
+        program = (
+            "import numpy as np, agnesi as ag, agnesi.tensor as at\n"
+            "from threadpoolctl import threadpool_info, threadpool_limits\n"
+            "from agnesi import _runtime\n"
+            "from agnesi.runtime.threads import available\n"
+            "ours = lambda: [i['num_threads'] for i in threadpool_info() if i['user_api'] == 'agnesi']\n"
+            "assert ours() == [available()]\n"
+            "x = at.vector('x'); f = ag.function([x], at.exp(x), threads=3); V = np.ones(10**6)\n"
+            "with threadpool_limits(1):\n"
+            "    f(V); f(V, threads=4); assert ours() == [1] and _runtime.started_threads() == 0\n"
+            "f(V); assert ours() == [available()] and _runtime.started_threads() == 2\n"
+            "with threadpool_limits(1, user_api='agnesi'):\n"
+            "    f(V, threads=5)\n"
+            "assert _runtime.started_threads() == 2\n"
+        )
+        run(program)
+
     def test_control_groups(self, tmp_path):
         member = tmp_path / "cgroup"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import tempfile
 import time
 import warnings
@@ -24,7 +25,7 @@ from agnesi.ir.variable import Variable, as_node, method
 from agnesi.keys import cache_key
 from agnesi.pipeline import Compilation, compile_graph
 from agnesi.reference import evaluate
-from agnesi.runtime import blas
+from agnesi.runtime import blas, limits
 from agnesi.runtime.threads import count
 from agnesi.schedule.sizes import Site, collect, plain
 from agnesi.shared import SharedVariable, counters, is_shared, storage_of
@@ -42,12 +43,15 @@ from agnesi.signature import (
 from agnesi.target import toolchain
 from agnesi.target.cache import Cache, Hit, Miss
 
+limits.register()
+
 
 class Function(_runtime.Dispatcher):
     """A compiled function: call it with arrays.
 
     Attributes: name, graph (as it was given), updates (pairs of output and input positions), mode; threads: how many a
-    call may use, which may be set, and does not change results.
+    call may use, which may be set, and does not change results. A call takes `threads=` too, for itself alone, unless
+    an input has that name.
     """
 
     _unasked = "not asked yet: this variant is compiled when a call first needs it"
@@ -113,6 +117,10 @@ class Function(_runtime.Dispatcher):
         if exact and not given.allow_downcast and not np.array_equal(result, array):
             raise TypeMismatch(f"{self._what(index)} needs dtype {wanted}; values of the argument do not fit it")
         return result
+
+    def _count(self, threads: Any) -> int:
+        """The number of threads that `threads=` of a call stands for."""
+        return count(operator.index(threads))
 
     def _what(self, index: int) -> str:
         given = self.inputs[index]
@@ -238,6 +246,9 @@ class Interpreted(Function):
             raise TypeError(f"{self.name or 'the function'} takes {len(names)} arguments, not {len(args)}")
         given = dict(zip(range(len(args)), args, strict=True))
         for key, value in kwargs.items():
+            if key == "threads" and key not in names:
+                self._count(value)
+                continue
             if key not in names or names.index(key) in given:
                 raise TypeError(f"{self.name or 'the function'} has no free argument {key!r}")
             given[names.index(key)] = value

@@ -1,4 +1,5 @@
 /* The inputs of a call: from Python arguments to buffers. */
+#include "pool.h"
 #include "runtime.h"
 
 PyObject *ag_function_name(Dispatcher *self) {
@@ -63,6 +64,18 @@ static int find_input(Dispatcher *self, PyObject *name) {
   return -1;
 }
 
+/* `threads=` of a call, unless an input has that name. */
+static int read_threads(struct frame *frame, PyObject *value) {
+  PyObject *number = PyObject_CallMethod((PyObject *)frame->self, "_count", "O", value);
+  if (number == NULL) return -1;
+  int overflow;
+  const long threads = PyLong_AsLongAndOverflow(number, &overflow);
+  Py_DECREF(number);
+  if (threads == -1 && PyErr_Occurred()) return -1;
+  frame->pool.threads = ag_pool_allowed(overflow ? LONG_MAX : threads);
+  return 0;
+}
+
 /* Puts positional and keyword arguments and defaults in the order of the inputs. */
 static int sort_arguments(struct frame *frame, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
   Dispatcher *self = frame->self;
@@ -72,6 +85,10 @@ static int sort_arguments(struct frame *frame, PyObject *const *args, Py_ssize_t
   for (Py_ssize_t j = 0; j < named; j++) {
     PyObject *name = PyTuple_GET_ITEM(keywords, j);
     int i = find_input(self, name);
+    if (i < 0 && PyUnicode_CompareWithASCIIString(name, "threads") == 0) {
+      if (read_threads(frame, args[count + j]) < 0) return -1;
+      continue;
+    }
     if (i < 0) return wrong_arguments(self, "has no input named '%S'", name);
     if (frame->given[i] != NULL) return wrong_arguments(self, "got input '%S' twice", name);
     frame->given[i] = args[count + j];

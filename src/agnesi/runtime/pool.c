@@ -30,7 +30,7 @@ static _Alignas(64) _Atomic uint64_t announced; /* (loop number, participants) *
 static _Alignas(64) _Atomic int64_t pending;    /* parts that are not done */
 static _Atomic int sleepers, waiting;
 static atomic_bool busy; /* whether the threads serve a loop */
-static _Atomic int started;
+static _Atomic int started, limit = AG_MOST_THREADS;
 static bool watches_forks;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t news = PTHREAD_COND_INITIALIZER, finished = PTHREAD_COND_INITIALIZER;
@@ -185,6 +185,17 @@ static int start(int count) {
 }
 
 int ag_pool_started(void) { return atomic_load(&started); }
+
+int ag_pool_allowed(long threads) {
+  const int most = atomic_load_explicit(&limit, memory_order_relaxed);
+  return threads < most ? (int)threads : most;
+}
+
+int agnesi_get_num_threads(void) { return atomic_load(&limit); }
+
+void agnesi_set_num_threads(int threads) {
+  atomic_store(&limit, threads < 1 ? 1 : threads < AG_MOST_THREADS ? threads : AG_MOST_THREADS);
+}
 
 /* Loops ----------------------------------------------------------------------------------------- */
 

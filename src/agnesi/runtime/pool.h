@@ -5,6 +5,9 @@
 
 enum { AG_MOST_THREADS = 256 };
 
+/* For other programs, who find it by name. */
+#define AG_EXPORT __attribute__((visibility("default")))
+
 /* `run` of struct ag_pool for as many threads as the call's pool says.
  *
  * There is one set of threads in a process.  They are started when first needed, and sleep when there is nothing to
@@ -13,5 +16,12 @@ int ag_pool_run(struct ag_call *call, ag_part part, const void *args, int64_t n,
 
 /* How many threads have been started, besides those that call. */
 int ag_pool_started(void);
+
+/* As many threads as a call may use that wants `threads`: no more than the process allows. */
+int ag_pool_allowed(long threads);
+
+/* How many threads the process allows any call; AG_MOST_THREADS at first. */
+AG_EXPORT int agnesi_get_num_threads(void);
+AG_EXPORT void agnesi_set_num_threads(int threads);
 
 #endif
