@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # Folders too: they change when a file goes.
 SOURCES := pyproject.toml meson.build $(shell find src ! -path '*/__pycache__*' ! -name '*.so')
 PYTEST := $(BIN)/python -m pytest -q
-# The files of tests side by side: compilers keep one core busy, Python another.
+# The files of tests side by side, one on each processor.
 SPREAD := -n auto --dist loadfile
 
 .PHONY: help demo test test-all lint examples docs-check pages format clean

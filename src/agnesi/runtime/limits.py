@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 
-from agnesi.runtime.threads import available
-
 
 def register() -> None:
     """Makes threadpoolctl, where it is installed, know agnesi's threads; they are listed as "agnesi".
@@ -23,11 +21,10 @@ def register() -> None:
         check_symbols = ("agnesi_get_num_threads", "agnesi_set_num_threads")
 
         def get_num_threads(self) -> int:
-            return min(available(), self.dynlib.agnesi_get_num_threads())
+            return self.dynlib.agnesi_get_num_threads()
 
         def set_num_threads(self, num_threads: int) -> None:
-            # As many as there are processors is no limit: a call may ask for more.
-            self.dynlib.agnesi_set_num_threads(num_threads if num_threads < available() else 2**30)
+            self.dynlib.agnesi_set_num_threads(num_threads)
 
         def get_version(self) -> str:
             return importlib.metadata.version("agnesi")
