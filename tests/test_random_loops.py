@@ -96,9 +96,10 @@ def test_loops_agree(batch):
         check(seed, "debug" if seed % 5 == 0 else "fast_run")
 
 
-@pytest.mark.parametrize("seed", [2, 224, 248])
+@pytest.mark.parametrize("seed", [2, 220, 224, 248])
 def test_loops_that_once_failed(seed):
-    """A call's result taken for free memory; sizes named in a step; scalars of the graph around as sizes."""
+    """A call's result taken for free memory; sizes with many readers kept in a buffer, too late for a loop that needs
+    them; sizes named in a step; scalars of the graph around as sizes."""
     check(seed, "debug")
 
 

@@ -164,7 +164,9 @@ class Placer:
         self.levels: dict[Node, frozenset[int]] = {}
         self.result.late.update(self.checked)
         dimensions = (d for n in self.graph.order for d in n.shape if isinstance(d, Node))
-        self.sizes = set(topological(dimensions))
+        calls = (a for n in self.graph.order if n.op.kind == "call" for a in n.args)
+        given = {a for a in calls if a.ndim == 0 and a.dtype == "int64"}  # what a step may have for sizes of its own
+        self.sizes = set(topological([*dimensions, *filter(is_pure, given)]))
 
     def run(self) -> Placement:
         for node in reversed(self.graph.order):
