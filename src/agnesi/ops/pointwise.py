@@ -12,7 +12,7 @@ from agnesi.errors import TypeMismatch
 from agnesi.ir import dtype as dt
 from agnesi.ir.node import Node, as_nodes, cast
 from agnesi.ir.variable import NUMPY, as_node, lift, method
-from agnesi.ops import elementwise as ew, special
+from agnesi.ops import elementwise as ew, integrals, special
 from agnesi.ops.reduce import all_
 
 
@@ -238,6 +238,13 @@ def polygamma(n: int, x: Node) -> Node:
     if n < 2:
         return special.trigamma(x) if n else special.digamma(x)
     return special.zeta(n + 1, x) * float((-1) ** (n + 1) * math.factorial(n))
+
+
+@lift
+def chi2sf(x: Node, k: Node) -> Node:
+    """The probability that a chi-squared number of k degrees of freedom is greater than x."""
+    x, k = floats(x, k)
+    return integrals.gammaincc(0.5 * k, 0.5 * x)
 
 
 NUMPY |= {

@@ -12,7 +12,7 @@ from agnesi.ir import dtype as dt
 from agnesi.ir.node import Node, cast as cast_node
 from agnesi.ir.op import Op
 from agnesi.ir.variable import NUMPY, as_node, lift, method
-from agnesi.ops import elementwise as ew, functions, special
+from agnesi.ops import elementwise as ew, functions, integrals, special
 from agnesi.ops.pointwise import deg2rad, rad2deg, reciprocal, round, square
 from agnesi.ops.reduce import cast_bool
 
@@ -104,6 +104,15 @@ gamma = public(special.gamma)
 digamma = public(special.digamma)
 trigamma = public(special.trigamma)
 zeta = public(special.zeta)
+gammainc = public(integrals.gammainc)
+gammaincc = public(integrals.gammaincc)
+gammainc_shape = public(integrals.gammainc_shape)
+j0 = public(integrals.j0)
+j1 = public(integrals.j1)
+i0 = public(integrals.i0, np.i0)
+i1 = public(integrals.i1)
+jv = public(integrals.jv)
+iv = public(integrals.iv)
 erfcx = public(special.erfcx)
 erfinv = public(special.erfinv)
 erfcinv = public(special.erfcinv)

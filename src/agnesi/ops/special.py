@@ -16,14 +16,14 @@ from agnesi.ops.functions import above_one, inside
 
 
 def scipy_special(name: str) -> Any:
-    """A function of scipy.special, in the dtype of its argument."""
+    """A function of scipy.special, computed in double precision."""
 
-    def call(x: Array) -> Array:
+    def call(*args: Array) -> Array:
         import scipy.special  # slow to import, and only the NumPy interpreter needs it
 
-        return getattr(scipy.special, name)(np.asarray(x, np.float64)).astype(np.asarray(x).dtype)
+        return getattr(scipy.special, name)(*args)
 
-    return call
+    return reference.in_double(call)
 
 
 def between(low: float, high: float) -> Any:

@@ -10,13 +10,17 @@ from agnesi.target.nest import Function, Functions
 
 UNIT_COST = 1000  # scalar work, in additions, from which it pays to start one more compiler
 DRAWS = {"gamma_draw", "poisson_draw", "binomial_draw"}
+BESSEL = {"j0", "j1", "jv", "i0", "i1", "iv"}
+INCOMPLETE = {"gammainc", "gammaincc", "gammainc_shape"}
 FAMILIES = {
     "AG_NO_MOD": {"fmod", "mod", "floordiv"},
-    "AG_NO_TRIG": {"sin", "cos", "tan", "asin", "acos", "atan", "atan2", *DRAWS},
+    "AG_NO_TRIG": {"sin", "cos", "tan", "asin", "acos", "atan", "atan2", *DRAWS, *BESSEL},
     "AG_NO_HYP": {"exp2", "log2", "log10", "cbrt", "hypot", "sinh", "cosh", "asinh", "acosh", "atanh", "logaddexp",
-                  "log1mexp", "logit", "xlogy", "xlog1py"},
+                  "log1mexp", "logit", "xlogy", "xlog1py", *BESSEL},
     "AG_NO_GAMMA": {"lgamma", "gamma", "digamma", "trigamma", "zeta", "erfcx", "erfinv", "erfcinv",
-                    *DRAWS},
+                    *DRAWS, *BESSEL, *INCOMPLETE},
+    "AG_NO_GAMMAINC": INCOMPLETE,
+    "AG_NO_BESSEL": BESSEL,
     "AG_NO_DRAW": DRAWS,
 }  # fmt: skip
 

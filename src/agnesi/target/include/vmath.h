@@ -47,8 +47,8 @@
 
 /* A file may leave out what it does not call, which saves compile time: a precision (AG_NO_F32, AG_NO_F64), remainders
  * (AG_NO_MOD), the trigonometric functions and their inverses (AG_NO_TRIG), exp2, log2, log10, cbrt, hypot, sinh and
- * its kin, logaddexp (AG_NO_HYP), the gamma functions and what belongs to erf except itself (AG_NO_GAMMA), random numbers
- * by rejection (AG_NO_DRAW). */
+ * its kin, logaddexp (AG_NO_HYP), the gamma functions and what belongs to erf except itself (AG_NO_GAMMA), incomplete
+ * ones (AG_NO_GAMMAINC), Bessel functions (AG_NO_BESSEL), random numbers by rejection (AG_NO_DRAW). */
 #ifndef AG_NO_F32
 #include "vmath_f32.h"
 #ifndef AG_NO_MOD
@@ -82,8 +82,16 @@
 #endif
 #endif
 #include "vmath_int.h"
-#if !defined(AG_NO_F64) && !defined(AG_NO_TRIG) && !defined(AG_NO_GAMMA) && !defined(AG_NO_DRAW)
+#ifndef AG_NO_F64
+#if !defined(AG_NO_GAMMA) && !defined(AG_NO_GAMMAINC)
+#include "vmath_gammainc.h"
+#endif
+#if !defined(AG_NO_TRIG) && !defined(AG_NO_HYP) && !defined(AG_NO_GAMMA) && !defined(AG_NO_BESSEL)
+#include "vmath_bessel.h"
+#endif
+#if !defined(AG_NO_TRIG) && !defined(AG_NO_GAMMA) && !defined(AG_NO_DRAW)
 #include "vmath_draw.h"
+#endif
 #endif
 
 #endif
