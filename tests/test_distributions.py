@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.special
 from scipy import stats
 
 import agnesi as ag
@@ -279,14 +280,38 @@ def test_reparameterised_gradients(name, parameters):
         np.testing.assert_allclose(slope, (ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-6)
 
 
-def test_no_gradient_by_rejection():
+def test_gradients_of_gamma_numbers():
+    """By the scale, and by the shape: along the inverse of the distribution function."""
     a, scale = at.scalars("a", "scale")
-    x = at.random.RandomStream(1).gamma(a, scale, size=(10,))
-    f = ag.function([a, scale], [x.sum(), ag.grad(x.sum(), scale)])
-    total, slope = f(2.0, 3.0)
-    np.testing.assert_allclose(slope, total / 3)
-    with pytest.raises(GradientError, match="gamma_draw has no derivative"):
-        ag.grad(x.sum(), a)
+    x = at.random.RandomStream(1).gamma(a, scale, size=(40,))
+    f = ag.function([a, scale], [x, *[ag.jvp(x, v, at.ones_like(v)) for v in (a, scale)]])
+    for shape in (1.2, 2.5, 300.0):
+        numbers, by_shape, by_scale = f(shape, 3.0)
+        np.testing.assert_allclose(by_scale, numbers / 3)
+        share = scipy.special.gammainc(shape, numbers / 3)
+        h = 1e-4 * shape
+        ends = [3 * scipy.special.gammaincinv(shape + s * h, share) for s in (1, -1)]
+        np.testing.assert_allclose(by_shape, (ends[0] - ends[1]) / (2 * h), rtol=1e-5)
+
+
+def test_gradients_of_what_is_made_of_gamma_numbers():
+    """Means of derivatives against derivatives of means."""
+    a, b = at.scalars("a", "b")
+    stream = at.random.RandomStream(5)
+    n = 40000
+    small, share, t = stream.gamma(a, size=(n,)), stream.beta(a, b, size=(n,)), stream.student_t(8 * b, size=(n,))
+    slopes = [ag.grad(small.mean(), a), ag.grad((small**2).mean(), a), *ag.grad(share.mean(), [a, b]),
+              ag.grad((t**2).mean(), b)]  # fmt: skip
+    found = ag.function([a, b], slopes)(0.6, 1.7)
+    df = 8 * 1.7
+    wanted = [1, 2 * 0.6 + 1, 1.7 / 2.3**2, -0.6 / 2.3**2, 8 * (1 / (df - 2) - df / (df - 2) ** 2)]
+    np.testing.assert_allclose(found, wanted, rtol=0.06)
+
+
+def test_counts_have_no_gradient():
+    rate = at.scalar("rate")
+    with pytest.raises(GradientError, match="does not depend on rate"):
+        ag.grad(at.random.RandomStream(1).poisson(rate, size=(3,)).sum() * 1.0, rate)
 
 
 @pytest.mark.parametrize(("make", "message"), [

@@ -61,8 +61,7 @@ class Draws(ABC):
 
     Parameters broadcast; size is a number, a tuple whose sizes may be symbolic, or None for the shape of the
     parameters. dtype: float32 or float64, config.floatX by default; counts are int64. Numbers are differentiable by
-    parameters where they are transforms of numbers that do not depend on these: not where they are counts, or come by
-    rejection (gamma numbers and those made of them, by their shape).
+    parameters, once by the shape of gamma numbers and of those made of them; counts are not.
     """
 
     @abstractmethod
@@ -181,7 +180,7 @@ class Draws(ABC):
         return abs(self.cauchy(0.0, scale, size, dtype))
 
     def gamma(self, shape: Any, scale: Any = 1.0, size: Size = None, dtype: str | None = None) -> Variable:
-        """Gamma numbers (Marsaglia and Tsang 2000); differentiable by the scale, not by the shape."""
+        """Gamma numbers (Marsaglia and Tsang 2000); differentiable by both."""
         (a, scale), place, dtype = _given(size, dtype, shape, scale)
         return Variable(scale * cast(self._gamma(place, a), dtype))
 

@@ -11,6 +11,7 @@ from agnesi.errors import TypeMismatch
 from agnesi.ir import dtype as dt
 from agnesi.ops.bits import HALF, LOW, philox
 from agnesi.ops.declare import Array, Signature, elementwise
+from agnesi.ops.integrals import gamma_density, gammainc_shape
 from agnesi.ops.special import scipy_special
 
 ATTEMPTS = 100  # more than are ever needed
@@ -152,7 +153,9 @@ def binomial_numbers(key: Array, low: Array, high: Array, n: Array, p: Array) ->
 gamma_draw = elementwise(
     "gamma_draw", flat(gamma_numbers), of_words(1), cost=250,
     c={"uint": "v_gamma_draw({0}, {1}, {2}, {3})"},
-    doc="A gamma number of shape at least 1, by key and counter of two words (Marsaglia and Tsang 2000).")  # fmt: skip
+    d=lambda key, low, high, a, y: (None, None, None, -gammainc_shape(a, y) / gamma_density(a, y)),
+    doc="A gamma number of shape at least 1, by key and counter of two words (Marsaglia and Tsang 2000); its "
+    "derivative keeps the probability of less (Figurnov, Mohamed and Mnih 2018).")  # fmt: skip
 poisson_draw = elementwise(
     "poisson_draw", flat(poisson_numbers), of_words(1), cost=250,
     c={"uint": "v_poisson_draw({0}, {1}, {2}, {3})"},

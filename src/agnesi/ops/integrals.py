@@ -44,8 +44,8 @@ def bessel_reference(name: str) -> Any:
     return reference.in_double(call)
 
 
-def _density(a: Node, x: Node) -> Node:
-    """That of the gamma distribution, the derivative of gammainc by x."""
+def gamma_density(a: Node, x: Node) -> Node:
+    """The density of the gamma distribution, the derivative of gammainc by x."""
     return exp(xlogy(a - 1, x) - x - lgamma(a))
 
 
@@ -59,15 +59,15 @@ def _recurrence(v: Node, x: Node, y: Node, next_order: Node) -> Node:
 
 gammainc: Op = elementwise(
     "gammainc", scipy_special("gammainc"), floating, c="v_gammainc{f}({0}, {1})", cost=500, sample=positive,
-    d=lambda a, x, y: (gammainc_shape(a, x), _density(a, x)),
+    d=lambda a, x, y: (gammainc_shape(a, x), gamma_density(a, x)),
     doc="The lower incomplete gamma function over gamma(a): the distribution function of gamma numbers.")  # fmt: skip
 gammaincc: Op = elementwise(
     "gammaincc", scipy_special("gammaincc"), floating, c="v_gammaincc{f}({0}, {1})", cost=500, sample=positive,
-    d=lambda a, x, y: (-gammainc_shape(a, x), -_density(a, x)),
+    d=lambda a, x, y: (-gammainc_shape(a, x), -gamma_density(a, x)),
     doc="1 - gammainc(a, x) without cancellation.")  # fmt: skip
 gammainc_shape: Op = elementwise(
     "gammainc_shape", gammainc_shape_reference, floating, c="v_gammainc_shape{f}({0}, {1})", cost=1500, sample=positive,
-    d=lambda a, x, y: (None, _density(a, x) * (log(x) - digamma(a))),
+    d=lambda a, x, y: (None, gamma_density(a, x) * (log(x) - digamma(a))),
     doc="The derivative of gammainc by its first argument.")  # fmt: skip
 
 # -- Bessel functions ---------------------------------------------------------------------------------------

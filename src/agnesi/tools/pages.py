@@ -61,7 +61,7 @@ def signatures(op: Op) -> list[str]:
 
 def stand_ins(op: Op) -> list[Node]:
     """float64 scalars named a, b, c."""
-    return [make(INPUT, (), (("tag", Tag("abc"[k])),), Type("float64")) for k in range(op.arity)]
+    return [make(INPUT, (), (("tag", Tag("abcde"[k])),), Type("float64")) for k in range(op.arity)]
 
 
 def derivatives(op: Op) -> str:
