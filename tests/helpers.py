@@ -20,7 +20,7 @@ from agnesi.target import toolchain
 
 PER_FILE = 60
 COMMON, GENERAL = 0, 1
-INCLUDES = "".join(f'#include "{name}.h"\n' for name in ("ag_support", "ag_sort", "vmath", "complex_math", "half_math"))
+INCLUDES = "".join(f'#include "{name}.h"\n' for name in ("ag_support", "ag_sort", "vmath", "complex_math", "half_math", "ag_kernel"))
 
 
 class CheckFailed(Exception):
@@ -31,7 +31,7 @@ class CheckFailed(Exception):
 class Case:
     """A graph to compile. updates: pairs (output, input); the updated inputs are the last ones.
 
-    threads: how many a call uses, for loops of so much work.
+    threads: how many a call uses, for loops of so much work. device: what it is compiled for.
     """
 
     graph: Graph
@@ -39,13 +39,14 @@ class Case:
     optimize: bool = True
     threads: int = 1
     worth: int = 2**62
+    device: str = "cpu"
     jobs: dict[int, Compilation] = field(default_factory=dict)
     addresses: dict[int, int] = field(default_factory=dict)
 
     def compiled(self, variant: int) -> Compilation:
         """The result of the passes."""
         if variant not in self.jobs:
-            self.jobs[variant] = compile_graph(self.graph, self.updates, variant == COMMON, self.optimize)
+            self.jobs[variant] = compile_graph(self.graph, self.updates, variant == COMMON, self.optimize, self.device)
         return self.jobs[variant]
 
     def run(self, arrays: Sequence[np.ndarray], variant: int = COMMON) -> list[np.ndarray]:
@@ -100,7 +101,7 @@ class Runner(_runtime.Dispatcher):
 def module_text(job: Compilation, name: str) -> str:
     """The C text of a function with its global names made unlike all others; without its includes."""
     body = "\n".join(line for line in job.text.splitlines() if not line.startswith("#include"))
-    return re.sub(r"\b(ag_main|(?:nest|whole)\d+|join_\w+)(_args|_part)?\b", rf"\1_{name}\2", body)
+    return re.sub(r"\b(ag_main|(?:nest|whole|kernel)\d+|join_\w+)(_args|_part)?\b", rf"\1_{name}\2", body)
 
 
 def compile_cases(

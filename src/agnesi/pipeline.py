@@ -42,7 +42,7 @@ from agnesi.schedule.hoist import hoist
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, place
 from agnesi.schedule.sizes import Equation, Site, assume, collect, equations
-from agnesi.target import c
+from agnesi.target import c, cuda
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Compilation:
     """A function on its way from values to text.
 
     updates: pairs (output, input): the output becomes the next value of that input.
-    common: which of the two variants this is. guess: whether it takes sizes that meet to be equal while it works.
+    common: which of the two variants this is. device: "cpu" or "cuda-emulated". guess: whether it takes sizes that meet to be equal while it works.
     late: sizes that are checked and known only when nests have run; in the graph they are further outputs.
     """
 
@@ -59,6 +59,7 @@ class Compilation:
     common: bool
     optimize: bool = True
     guess: bool = True
+    device: str = "cpu"
     sites: list[Site] = field(default_factory=list)
     equal: list[Equation] = field(default_factory=list)
     checks: list[EntryCheck] = field(default_factory=list)
@@ -194,19 +195,20 @@ def plan_memory(job: Compilation) -> None:
 def split_rows(job: Compilation) -> None:
     """Puts loops over rows into strips, so that elementary functions of many rows are computed at once."""
     assert job.program is not None
-    strips.split(job.program)
+    if job.device == "cpu":
+        strips.split(job.program)
 
 
 def mark_loops(job: Compilation) -> None:
     """Decides the kinds of loops."""
     assert job.program is not None
-    kinds.mark(job.program)
+    kinds.mark(job.program) if job.device == "cpu" else kinds.mark_grids(job.program)
 
 
 def print_c(job: Compilation) -> None:
     """Makes the C text."""
     assert job.program is not None
-    job.units = c.units(job.program, os.cpu_count() or 1)
+    job.units = c.units(job.program, os.cpu_count() or 1) if job.device == "cpu" else cuda.emulated(job.program)
 
 
 # -- the list ---------------------------------------------------------------------------------------------
@@ -274,16 +276,17 @@ def collector_paused() -> Iterator[None]:
 
 @collector_paused()
 def compile_graph(
-    graph: Graph, updates: Sequence[tuple[int, int]] = (), common: bool = True, optimize: bool = True
-) -> Compilation:
+    graph: Graph, updates: Sequence[tuple[int, int]] = (), common: bool = True, optimize: bool = True,
+    device: str = "cpu",
+) -> Compilation:  # fmt: skip
     """Runs all passes (only the required ones without `optimize`); config.check and config.dump watch them."""
     try:
-        return run_passes(Compilation(graph, updates, common, optimize))
+        return run_passes(Compilation(graph, updates, common, optimize, device=device))
     except ShapeError:
         if not common:
             raise
         # What was assumed contradicts itself, so the checks at entry will always turn to the general variant.
-        return run_passes(Compilation(graph, updates, common, optimize, guess=False))
+        return run_passes(Compilation(graph, updates, common, optimize, guess=False, device=device))
 
 
 def run_passes(job: Compilation) -> Compilation:

@@ -42,6 +42,27 @@ def mark(program: Program) -> Program:
     return program
 
 
+def mark_grids(program: Program) -> Program:
+    """The same for a device: outermost loops whose iterations touch different elements, or add up, become grids."""
+    for nest in program.nests:
+        nest.body = [mark_loop(s) if isinstance(s, For) else s for s in nest.body]
+        for place, stmt in enumerate(nest.body):
+            if isinstance(stmt, For):
+                nest.body[place], reason = grid(stmt, program)
+                nest.threads.append(reason)
+    return program
+
+
+def grid(loop: For, program: Program) -> tuple[For, str]:
+    """An outermost loop, marked where a grid can carry it out; and why not, where it cannot."""
+    found = "it is a side of a branch" if loop.kind == "once" else sharing(loop, program)
+    if isinstance(found, str):
+        return loop, f"one block: {found}"
+    if found.added:
+        return loop, f"one block: iterations add to the same elements of {', '.join(found.added)}"
+    return replace(quiet(loop), work=work_of(loop, program)), "a grid"
+
+
 def mark_loop(loop: For) -> For:
     """The loop with its kind and those of the loops inside."""
     if loop.kind == "once" or any(isinstance(s, For) for s in loop.body):

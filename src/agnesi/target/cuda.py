@@ -1,0 +1,147 @@
+"""Programs as kernels and the C text that starts them.
+
+The entry is that of a C program; a nest becomes kernels, one for each outermost loop that a grid carries out and for what
+stands between two of them. Scalars of a nest live in memory from one kernel to the next. What the blocks of a grid add up
+is left in parts, and joined by the kernel after it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from agnesi.ir import dtype as dt
+from agnesi.ir.node import Node, topological
+from agnesi.loops.parallel import Sharing, sharing
+from agnesi.loops.stmt import Buffer, Call, For, Let, Nest, Program, Set, Stmt, is_shared, values, walk
+from agnesi.target.c import headers
+from agnesi.target.entry import Entry, step
+from agnesi.target.kernel import SLOT, KernelPrinter, blocks_of, scalars_of
+from agnesi.target.nest import Functions, NestPrinter
+
+ON_HOST = ("gemm", "solve", "python")  # what a library or Python does on whole arrays
+
+
+@dataclass
+class Stage:
+    """What one kernel, or a call of a library, does of a nest. totals: what the grid before it has left in parts."""
+
+    body: list[Stmt]
+    grid: For | None = None
+    on_host: bool = False
+    totals: dict[Node, str] = field(default_factory=dict)
+
+
+def stages(nest: Nest, program: Program) -> list[Stage]:
+    """A nest in stages: grids, calls of libraries, and what stands between them."""
+    made = scalars_of(nest.body)
+    found: list[Stage] = []
+    fresh = True  # whether a new stage begins
+    for stmt in nest.body:
+        if isinstance(stmt, For) and is_shared(stmt):
+            sharer = sharing(stmt, program)
+            assert isinstance(sharer, Sharing)
+            found.append(Stage([stmt], stmt))
+            if sharer.totals:
+                found.append(Stage([], totals=dict(sharer.totals)))
+            fresh = not sharer.totals
+        elif isinstance(stmt, Call) and stmt.name in ON_HOST and not made.intersection(topological(values(stmt))):
+            found.append(Stage([stmt], on_host=True))
+            fresh = True
+        else:
+            if fresh or not found:
+                found.append(Stage([]))
+            found[-1].body.append(stmt)
+            fresh = False
+    return found
+
+
+def kept_scalars(parts: list[Stage]) -> list[Node]:
+    """The scalars that live from one kernel of a nest to another."""
+    places: dict[Node, set[int]] = {}
+    for k, stage in enumerate(parts):
+        used = set(topological(v for s in walk(stage.body) for v in values(s))) | set(stage.totals)
+        for var in used | {s.var for s in walk(stage.body) if isinstance(s, (Let, Set))}:
+            places.setdefault(var, set()).add(k)
+    outside = {s.var for stage in parts for s in stage.body if isinstance(s, Let)}
+    return [var for var, where in places.items() if len(where) > 1 and var in outside]
+
+
+@dataclass
+class Kernels:
+    """The kernels of a program; alike ones are one."""
+
+    program: Program
+    texts: dict[str, str] = field(default_factory=dict)
+    support: dict[str, None] = field(default_factory=dict)
+    kept: int = 0
+    fails: bool = False
+
+    def add(self, printer: KernelPrinter) -> str:
+        """The name of a kernel."""
+        text = printer.kernel()
+        self.support |= printer.support
+        self.fails |= printer.fails
+        return self.texts.setdefault(text, f"kernel{len(self.texts)}")
+
+    def emit(self, nest: Nest, entry: Entry, functions: Functions) -> list[str]:
+        """The lines that carry out a nest."""
+        parts = stages(nest, self.program)
+        kept = {var: k for k, var in enumerate(kept_scalars(parts))}
+        self.kept = max(self.kept, len(kept))
+        made = scalars_of(nest.body)
+        lines: list[str] = []
+        for stage in parts:
+            if stage.on_host:
+                lines += NestPrinter(entry, stage.body, functions).emit()
+                continue
+            partial: dict[Node, str] = {}
+            if stage.grid is not None:
+                found = sharing(stage.grid, self.program)
+                assert isinstance(found, Sharing)
+                partial = found.totals
+            printer = KernelPrinter(entry, stage.body, kept, stage.totals, stage.grid, partial)
+            name = self.add(printer)
+            count = "1" if stage.grid is None else blocks_of(stage.grid, entry, printer.serial, made)
+            if partial:
+                lines.append(f"  count = {count};")
+            threads = "AG_MOST_THREADS" if printer.wide else "1"
+            given = f"(const struct {name}_args){{{', '.join(printer.given())}}}"
+            lines.append(f"  AG_LAUNCH({name}, {count}, {threads}, {int(printer.barriers)}, {given});")
+            if printer.fails:
+                lines.append("  if (record.check) return ag_fail(call, record.check, record.values[0], record.values[1]);")
+        return lines
+
+
+class DeviceEntry(Entry):
+    """The entry of a function on a device: its scratch has a row for each block, and what kernels leave each other."""
+
+    def bytes_of(self, buffer: Buffer) -> str:
+        if buffer.space == "row":
+            return f"ag_times({step(buffer, self)}, AG_MOST_BLOCKS * {dt.SIZES[buffer.dtype]})"
+        return super().bytes_of(buffer)
+
+    def arena(self, moment: int) -> list[str]:
+        lines = super().arena(moment)
+        if moment:
+            return lines
+        size = f"KEPT * {SLOT} * (1 + AG_MOST_BLOCKS)"
+        lines[1:1] = [f"  bytes = {size};"]
+        return [*lines, "  char *const scalars = call->arena, *const parts = scalars + KEPT * 16;"]
+
+
+def emulated(program: Program) -> list[str]:
+    """The C text of a program whose kernels are emulated."""
+    entry, functions, kernels = DeviceEntry(program), Functions(program), Kernels(program)
+    lines = [*entry.inputs(), *entry.stage(0)]
+    for number, nest in enumerate(program.nests):
+        lines += kernels.emit(nest, entry, functions)
+        lines += entry.stage(number + 1)
+    lines = [line.replace("KEPT", str(kernels.kept)) for line in lines]
+    start = ["  struct ag_record record = {0};"] if kernels.fails else []
+    main = ["int ag_main(struct ag_call *call) {", *start, "  int64_t count = 0;", *lines, "  return AG_OK;", "}"]
+    bodies = [f.definition("AG_NEST") for f in [*functions.pure.values(), *functions.wholes.values()]]
+    bodies += [re.sub(r"\bNAME(_args)?\b", rf"{name}\1", text) for text, name in kernels.texts.items()]
+    texts = [*(entry.support | functions.support | kernels.support), *bodies, "\n".join(main)]
+    whole = "\n\n".join(texts) + "\n"
+    return [f'{headers(whole)}\n#include "ag_kernel.h"\n\n{whole}']

@@ -1,0 +1,88 @@
+/* What kernels are written in: the names of CUDA and of C that stand for the same.
+ *
+ * A kernel is `AG_KERNEL(name) { ... }` with one argument `a`, a `struct name_args`.  Its threads form blocks; those of one
+ * block share memory and wait for each other at AG_SYNC, which all of them reach or none.  Generated kernels are of two
+ * kinds.  Either each thread does iterations of a loop by itself, or the threads of a block go through the same statements
+ * together: each computes the scalars, the first one stores them, and the iterations of inner loops are dealt out.
+ */
+#ifndef AG_KERNEL_H
+#define AG_KERNEL_H
+#include "ag_call.h"
+
+#ifdef __CUDACC__
+enum { AG_MOST_THREADS = 256, AG_MOST_BLOCKS = 1024 };
+#else
+enum { AG_MOST_THREADS = 16, AG_MOST_BLOCKS = 3 };
+#endif
+
+/* The first check that failed in a kernel, and what it saw. */
+struct ag_record {
+  int32_t check;
+  int64_t values[2];
+};
+
+#ifdef __CUDACC__
+#define AG_DEVICE static __device__
+#define AG_SHARED __shared__
+#define AG_RESTRICT __restrict__
+#define AG_THREAD ((int64_t)threadIdx.x)
+#define AG_THREADS ((int64_t)blockDim.x)
+#define AG_BLOCK ((int64_t)blockIdx.x)
+#define AG_BLOCKS ((int64_t)gridDim.x)
+#define AG_SYNC() __syncthreads()
+#define AG_KERNEL(name) extern "C" __global__ void __launch_bounds__(AG_MOST_THREADS) name(const struct name##_args a)
+#define AG_FIRST(place) (atomicCAS(place, 0, -1) == 0)
+#else
+#include "ag_emulation.h"
+#endif
+
+/* Records a failed check; the first one stays. */
+AG_DEVICE inline void ag_stop(struct ag_record *record, int32_t check, int64_t a, int64_t b) {
+  if (AG_FIRST(&record->check)) {
+    record->values[0] = a;
+    record->values[1] = b;
+    record->check = check;
+  }
+}
+
+/* Defines a function that joins a value of each thread of a block, pairwise, and gives the result to all of them; `joined`
+ * is an expression of x and y. */
+#define AG_BLOCK_JOIN(name, type, joined) \
+  AG_DEVICE type name(type own) { \
+    AG_SHARED type values[AG_MOST_THREADS]; \
+    values[AG_THREAD] = own; \
+    AG_SYNC(); \
+    for (int64_t half = AG_THREADS / 2; half > 0; half /= 2) { \
+      if (AG_THREAD < half) { \
+        const type x = values[AG_THREAD], y = values[AG_THREAD + half]; \
+        values[AG_THREAD] = joined; \
+      } \
+      AG_SYNC(); \
+    } \
+    const type whole = values[0]; \
+    AG_SYNC(); \
+    return whole; \
+  }
+
+/* The number of blocks for n iterations, `each` at a time. */
+static inline __attribute__((unused)) int64_t ag_blocks(int64_t n, int64_t each) {
+  const int64_t wanted = n / each + (n % each > 0);
+  return wanted < 1 ? 1 : wanted < AG_MOST_BLOCKS ? wanted : AG_MOST_BLOCKS;
+}
+
+/* Defines c[m,n] = alpha * a[m,k] b[k,n] + beta * c by the threads of a block, for products inside of loops. */
+#define AG_BLOCK_GEMM(name, type) \
+  AG_DEVICE void name(int64_t m, int64_t n, int64_t k, type alpha, const type *a, int64_t a_row, int64_t a_col, \
+                      const type *b, int64_t b_row, int64_t b_col, type beta, type *c, int64_t c_row) { \
+    AG_SYNC(); \
+    for (int64_t place = AG_THREAD; place < m * n; place += AG_THREADS) { \
+      const int64_t row = place / n, col = place % n; \
+      type sum = 0; \
+      for (int64_t j = 0; j < k; j++) sum += a[row * a_row + j * a_col] * b[j * b_row + col * b_col]; \
+      type *const to = c + row * c_row + col; \
+      *to = alpha * sum + (beta == 0 ? 0 : beta * *to); \
+    } \
+    AG_SYNC(); \
+  }
+
+#endif

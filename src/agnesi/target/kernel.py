@@ -1,0 +1,256 @@
+"""Statements as CUDA kernels, in words that C has too: include/ag_kernel.h says which, and how threads work together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agnesi.errors import VerificationError
+from agnesi.ir import dtype as dt
+from agnesi.ir.node import Node, topological
+from agnesi.loops.stmt import (
+    Call,
+    Check,
+    For,
+    Let,
+    Set,
+    Stmt,
+    Store,
+    loads,
+    read_buffers,
+    values,
+    walk,
+    written_buffers,
+)  # fmt: skip
+from agnesi.target.body import BodyPrinter, neutral
+from agnesi.target.cfamily import CTYPE, Printer
+from agnesi.target.entry import step
+
+SLOT = 16  # bytes for a scalar that one kernel leaves to another
+
+
+class KernelPrinter(BodyPrinter):
+    """Statements as the body of a kernel.
+
+    kept: scalars of the nest that live in memory between its kernels, and where. totals: accumulators that a grid has
+    left partial results of, to be joined first. grid: the loop whose iterations the blocks share, if any.
+    """
+
+    def __init__(
+        self, outer: Printer, body: list[Stmt], kept: dict[Node, int], totals: dict[Node, str] | None = None,
+        grid: For | None = None, partial: dict[Node, str] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(outer, body, grid)
+        self.kept, self.totals, self.grid, self.partial = kept, totals or {}, grid, partial or {}
+        self.alone = False  # whether each thread is by itself here
+        self.serial = grid is not None and not any(isinstance(s, (For, Call)) for s in walk(grid.body))
+        self.wide = self.serial or any(self.dealt(s) or isinstance(s, Call) for s in walk(body)) or bool(self.totals)
+        read, written = self.stored_in(read_buffers(body)), self.stored_in(written_buffers(body))
+        self.hazards = read & written
+        self.barriers = False
+        self.extra: dict[str, str] = {}  # further fields of the arguments, and their values
+        self.fails = any(isinstance(s, Check) for s in walk(body))
+
+    def stored_in(self, names: set[str]) -> set[str]:
+        return {self.storage[n] for n in names}
+
+    def dealt(self, stmt: Stmt) -> bool:
+        """Whether a loop's iterations are dealt out to the threads of a block: none reads what another one stores."""
+        if not isinstance(stmt, For) or stmt.kind != "simd" or stmt is self.grid:
+            return False
+        stores = [(self.storage[s.buffer], s.index) for s in stmt.body if isinstance(s, Store)]
+        read = [(self.storage[n["buffer"]], n.args) for s in stmt.body for n in loads(s)]
+        places: dict[str, set[tuple[Node, ...]]] = {}
+        for name, place in [*stores, *(r for r in read if r[0] in {s[0] for s in stores})]:
+            places.setdefault(name, set()).add(place)
+        return all(len(found) == 1 for found in places.values())
+
+    # -- the whole ------------------------------------------------------------------------------------------
+
+    def kernel(self) -> str:
+        """The text of the kernel, for a name that is still to be put in."""
+        used = set(topological(v for s in walk(self.body) for v in values(s))) | set(self.totals)
+        used |= {s.var for s in walk(self.body) if isinstance(s, Set)}
+        for var in self.kept:
+            if var in used and var not in self.partial and not any(isinstance(s, Let) and s.var is var for s in self.body):
+                self.local[var] = f"v{len(self.local)}"
+                const = "" if var in self.totals or self.changes(var) else "const "
+                self.lines.append(f"  {const}{CTYPE[var.dtype]} {self.local[var]} = {self.slot(var)};")
+        for var, combine in self.totals.items():
+            self.join_parts(var, combine)
+        for var, combine in self.partial.items():
+            self.local[var] = f"v{len(self.local)}"
+            self.lines.append(f"  {CTYPE[var.dtype]} {self.local[var]} = {neutral(combine, var.dtype)};")
+        if self.grid is not None:
+            self.shared(self.grid)
+        else:
+            self.block(self.body, "  ")
+            for var in self.kept:
+                if var in self.local and (var in self.totals or self.changes(var)):
+                    self.first(f"{self.slot(var)} = {self.local[var]};", "  ")
+        params, rows = self.parameters(), self.rows()
+        fields = [f"{p.ctype}{p.name};" for p in params] + [f"{name};" for name in self.extra]
+        fields += ["struct ag_record *record;"] if self.fails else []
+        names = [f"  {p.declared.replace('restrict', 'AG_RESTRICT')} = a.{p.name};" for p in params]
+        head = [f"struct NAME_args {{ {' '.join(fields)} }};", "AG_KERNEL(NAME) {", *names, *rows]
+        return "\n".join([*head, *self.lines, "}"])
+
+    def given(self) -> list[str]:
+        """What the kernel is called with, in the order of its fields."""
+        found = [p.argument for p in self.parameters()] + list(self.extra.values())
+        return found + (["&record"] if self.fails else [])
+
+    def changes(self, var: Node) -> bool:
+        """Whether the body gives a scalar its value."""
+        return any(isinstance(s, (Let, Set)) and s.var is var for s in walk(self.body))
+
+    def slot(self, var: Node) -> str:
+        """The memory of a scalar between kernels."""
+        self.extra["char *scalars"] = "scalars"
+        return f"*({CTYPE[var.dtype]} *)(a.scalars + {self.kept[var] * SLOT})"
+
+    def parts(self, var: Node) -> str:
+        """The memory of partial results, one of each block."""
+        self.extra["char *parts"] = "parts"
+        return f"(({CTYPE[var.dtype]} *)(a.parts + {self.kept[var] * SLOT} * AG_MOST_BLOCKS))"
+
+    def rows(self) -> list[str]:
+        """Moves scratch of rows to the part that this block has."""
+        lines = []
+        for name, param in self.pointers.items():
+            if self.buffers[name].space == "row":
+                self.extra[f"int64_t step_{param}"] = step(self.buffers[name], self.outer)
+                lines.append(f"  {param} += AG_BLOCK * a.step_{param};")
+        return lines
+
+    # -- loops that blocks share ------------------------------------------------------------------------------
+
+    def shared(self, stmt: For) -> None:
+        """The iterations of this block, or of this thread where each works by itself."""
+        i, n = self.expression(stmt.index), self.dim(stmt.extent)
+        start, by = ("AG_BLOCK", "AG_BLOCKS")
+        if self.serial:
+            start, by = "AG_BLOCK * AG_THREADS + AG_THREAD", "AG_BLOCKS * AG_THREADS"
+        self.alone = self.serial
+        self.lines.append(f"  for (int64_t {i} = {start}; {i} < {n}; {i} += {by}) {{")
+        self.block(stmt.body, "    ")
+        self.lines.append("  }")
+        self.alone = False
+        for var, combine in self.partial.items():
+            if self.serial:
+                self.lines.append(f"  {self.local[var]} = {self.joined(var, combine, self.local[var])};")
+            self.first(f"{self.parts(var)}[AG_BLOCK] = {self.local[var]};", "  ")
+
+    def join_parts(self, var: Node, combine: str) -> None:
+        """Joins what the blocks of the kernel before have left."""
+        self.extra["int64_t count"] = "count"
+        name, text = self.local[var], neutral(combine, var.dtype)
+        self.lines.append(f"  {CTYPE[var.dtype]} {name}_p = {text};")
+        joined = self.strip(self.join(combine, var.dtype, f"{name}_p", f"{self.parts(var)}[j]"))
+        self.lines.append(f"  for (int64_t j = AG_THREAD; j < a.count; j += AG_THREADS) {name}_p = {joined};")
+        self.lines.append(f"  {name}_p = {self.joined(var, combine, f'{name}_p')};")
+        self.lines.append(f"  {name} = {self.strip(self.join(combine, var.dtype, name, f'{name}_p'))};")
+
+    def joined(self, var: Node, combine: str, own: str) -> str:
+        """A value of each thread joined over the block."""
+        ctype, self.barriers = CTYPE[var.dtype], True
+        name = f"join_block_{combine}_{var.dtype}"
+        text = self.strip(self.join(combine, var.dtype, "x", "y"))
+        self.support[f"AG_BLOCK_JOIN({name}, {ctype}, {text})"] = None
+        return f"{name}({own})"
+
+    # -- statements of a block ----------------------------------------------------------------------------------
+
+    def first(self, line: str, tab: str) -> None:
+        """A line for the first thread of the block."""
+        self.lines.append(f"{tab}if (AG_THREAD == 0) {line}" if self.wide else f"{tab}{line}")
+
+    def wait(self, names: set[str], tab: str) -> None:
+        """Waits until all threads of the block have come here, where memory that is read too was written or read."""
+        if self.wide and not self.alone and self.stored_in(names) & self.hazards:
+            self.barriers = True
+            self.lines.append(f"{tab}AG_SYNC();")
+
+    def statement(self, stmt: Stmt, tab: str) -> None:
+        if isinstance(stmt, Store) and not self.alone:
+            self.wait({stmt.buffer}, tab)
+            place = len(self.lines)
+            super().statement(stmt, tab)
+            (line,) = self.lines[place:]
+            del self.lines[place:]
+            self.first(line.strip(), tab)
+            self.wait({stmt.buffer}, tab)
+            return
+        super().statement(stmt, tab)
+
+    def loop(self, stmt: For, tab: str) -> None:
+        i, n = self.expression(stmt.index), self.strip(self.dim(stmt.extent))
+        if stmt.kind == "once":
+            self.lines.append(f"{tab}if ({n}) {{")
+        elif self.dealt(stmt) and not self.alone:
+            self.deal(stmt, tab)
+            return
+        else:
+            self.lines.append(f"{tab}for (int64_t {i} = 0; {i} < {n}; {i}++) {{")
+        self.block(stmt.body, tab + "  ")
+        self.lines.append(f"{tab}}}")
+
+    def deal(self, stmt: For, tab: str) -> None:
+        """A loop whose iterations the threads of the block share; what they add up is joined."""
+        i, n = self.expression(stmt.index), self.strip(self.dim(stmt.extent))
+        sums = {s.var: s.combine for s in stmt.body if isinstance(s, Set)}
+        outer = dict(self.local)
+        self.wait(written_buffers(stmt.body), tab)
+        for var, combine in sums.items():
+            name = self.local[var]
+            self.lines.append(f"{tab}{CTYPE[var.dtype]} {name}_p = {neutral(combine, var.dtype)};")
+            self.local[var] = f"{name}_p"
+        self.lines.append(f"{tab}for (int64_t {i} = AG_THREAD; {i} < {n}; {i} += AG_THREADS) {{")
+        self.alone = True
+        self.block(stmt.body, tab + "  ")
+        self.alone = False
+        self.lines.append(f"{tab}}}")
+        self.local |= {var: outer[var] for var in sums}
+        for var, combine in sums.items():
+            name = outer[var]
+            text = self.join(combine, var.dtype, name, self.joined(var, combine, f"{name}_p"))
+            self.lines.append(f"{tab}{name} = {self.strip(text)};")
+        self.wait(read_buffers(stmt.body) | written_buffers(stmt.body), tab)
+
+    def check(self, stmt: Check) -> str:
+        """All threads of a block leave the kernel together; one that works by itself leaves its loop."""
+        a, b = (self.expression(s) for s in stmt.shown)
+        outside = f"(uint64_t){self.expression(stmt.value)} >= (uint64_t){self.expression(stmt.bound)}"
+        return f"if ({outside}) {{ ag_stop(a.record, {stmt.site}, {a}, {b}); {'break' if self.alone else 'return'}; }}"
+
+    def call(self, stmt: Call, tab: str) -> None:
+        if stmt.name == "gemm":
+            a, b = stmt.reads
+            suffix = dt.LIBRARY[stmt.dtype]
+            self.support[f"AG_BLOCK_GEMM(join_block_gemm_{suffix}, {CTYPE[stmt.dtype]})"] = None
+            sizes = [self.dim(a.sizes[0]), self.dim(b.sizes[1]), self.dim(a.sizes[1])]
+            alpha, beta = (self.expression(s) for s in stmt.scalars)
+            c = [self.base(stmt.writes), self.dim(stmt.writes.strides[0])]
+            args = [*sizes, alpha, *self.matrix(a), *self.matrix(b), beta, *c]
+            self.lines.append(f"{tab}join_block_gemm_{suffix}({', '.join(args)});")
+            self.barriers = True
+            return
+        if stmt.name in ("python", "solve"):
+            raise VerificationError(f"{stmt.name} inside of a loop is not there for this device")
+        self.barriers = True
+        self.lines += [f"{tab}AG_SYNC();", f"{tab}if (AG_THREAD == 0) {{"]
+        super().call(stmt, tab + "  ")
+        self.lines += [f"{tab}}}", f"{tab}AG_SYNC();"]
+
+
+def blocks_of(stmt: For, printer: Printer, serial: bool, inside: set[Node]) -> str:
+    """The number of blocks of a grid, as text: what the loop has work for, if that is known before the nest."""
+    extent = stmt.extent
+    if isinstance(extent, Node) and inside.intersection(topological([extent])):
+        return "AG_MOST_BLOCKS"
+    n = printer.dim(extent)
+    return f"ag_blocks({n}, {'AG_MOST_THREADS' if serial else '1'})"
+
+
+def scalars_of(body: Sequence[Stmt]) -> set[Node]:
+    """The scalars that a nest gives values to outside of its loops."""
+    return {s.var for s in body if isinstance(s, Let)}
