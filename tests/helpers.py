@@ -20,7 +20,8 @@ from agnesi.target import toolchain
 
 PER_FILE = 60
 COMMON, GENERAL = 0, 1
-INCLUDES = "".join(f'#include "{name}.h"\n' for name in ("ag_support", "ag_sort", "vmath", "complex_math", "half_math", "ag_kernel"))
+HEADERS = ("ag_support", "ag_sort", "vmath", "complex_math", "half_math", "ag_kernel")
+INCLUDES = "".join(f'#include "{name}.h"\n' for name in HEADERS)
 
 
 class CheckFailed(Exception):

@@ -115,7 +115,8 @@ def report(job: Compilation, name: str, mode: str, verdict: str, source: bool) -
     for nest in program.nests:
         lines += ["", nest.name, *describe(nest, program, names)]
     head = [
-        f"function {name or '(unnamed)'}: {len(job.graph.order)} nodes, {nests}; {variant} variant, mode {mode}",
+        f"function {name or '(unnamed)'}: {len(job.graph.order)} nodes, {nests}; {variant} variant, mode {mode}"
+        f"{'' if job.device == 'cpu' else f', {job.device}'}",
         *row("outputs", [f"{names[f'out{k}']}: {node.type}" for k, node in enumerate(job.results.outputs)]),
         *row("updates", update_texts(job, names)),
         *row("sizes", size_texts(program, "\n".join(lines))),

@@ -58,7 +58,7 @@ class Function(_runtime.Dispatcher):
 
     def __init__(
         self, graph: Graph, inputs: Sequence[In], shared: Sequence[Node], updates: Sequence[tuple[int, int]],
-        result: Any, mode: str, name: str, wanted: int = 0,
+        result: Any, mode: str, name: str, wanted: int = 0, device: str = "cpu",
     ) -> None:  # fmt: skip
         self.graph, self.inputs, self.updates, self.mode, self.name = graph, tuple(inputs), tuple(updates), mode, name
         self.result, self.shared = result, tuple(shared)
@@ -82,7 +82,7 @@ class Function(_runtime.Dispatcher):
             threads=count(wanted),
             worth=config.settings().worth,
         )
-        self.wanted = wanted
+        self.wanted, self.device = wanted, device
 
     def _default(self, index: int, given: In) -> Any:
         return _runtime.NO_DEFAULT if given.value is None else self._convert(index, given.value)
@@ -155,11 +155,11 @@ class Function(_runtime.Dispatcher):
         """The result of the passes for a variant: 0 assumes that sizes that meet are equal, 1 does not."""
         if variant not in self.compilations:
             optimize = self.mode != "fast_compile"
-            self.compilations[variant] = compile_graph(self.graph, self.updates, variant == 0, optimize)
+            self.compilations[variant] = compile_graph(self.graph, self.updates, variant == 0, optimize, self.device)
         return self.compilations[variant]
 
     def _key(self, variant: int, compiler: toolchain.Compiler) -> str:
-        options = (variant, self.updates, self.mode, config.settings().fuel, compiler.identity, compiler.flags)
+        options = (variant, self.updates, self.mode, self.device, config.settings().fuel, compiler.identity, compiler.flags)
         return cache_key(self.graph, options)
 
     def _python(self, site: int, result: int, arrays: list[np.ndarray], held: dict[int, list[np.ndarray]]) -> None:
@@ -216,7 +216,8 @@ class Function(_runtime.Dispatcher):
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = [(i.name, i.value, i.allow_downcast) for i in self.inputs]
-        return _load, (self.graph, options, self.updates, self.result, self.mode, self.name, self.wanted)
+        made = (self.graph, options, self.updates, self.result, self.mode, self.name, self.wanted, self.device)
+        return _load, made
 
 
 class Interpreted(Function):
@@ -265,9 +266,11 @@ def load_entry(entry: Hit) -> tuple[int, tuple[bool, ...]]:
     return _runtime.load(str(entry.path), "ag_main"), tuple(entry.meta["donated"])
 
 
-def _load(graph: Graph, options: Any, updates: Any, result: Any, mode: str, name: str, wanted: int) -> Function:
+def _load(
+    graph: Graph, options: Any, updates: Any, result: Any, mode: str, name: str, wanted: int, device: str
+) -> Function:
     inputs = [In(Variable(n, o[0]), *o) for n, o in zip(graph.inputs, options, strict=False)]
-    return _make(graph, inputs, [n for n in graph.inputs if is_shared(n)], updates, result, mode, name, wanted)
+    return _make(graph, inputs, [n for n in graph.inputs if is_shared(n)], updates, result, mode, name, wanted, device)
 
 
 # -- the way in -----------------------------------------------------------------------------------------
@@ -283,6 +286,7 @@ def function(
     on_unused_input: str = "raise",
     allow_input_downcast: bool | None = None,
     threads: int | None = None,
+    device: str | None = None,
 ) -> Function:
     """Compiles expressions to a callable.
 
@@ -291,7 +295,8 @@ def function(
     expressions to put in place of others. mode: "fast_run", "fast_compile" (fewer rewrites), "debug" (every pass is
     checked), "reference" (NumPy). on_unused_input: "raise" UnusedInputError, "warn" or "ignore".
     allow_input_downcast: whether arguments may lose precision. threads: how many a call may use, 0 for one on each
-    processor; the setting of that name unless given.
+    processor; the setting of that name unless given. device: "cpu", or "cuda-emulated", which runs CUDA's kernels on the
+    processor, slowly, to test them; the setting of that name unless given.
 
     Raises UnknownInputError, UnusedInputError, TypeMismatch; calls raise ShapeError, IndexOutOfRange and
     SingularMatrixError, and then leave every shared variable as it was.
@@ -336,17 +341,19 @@ def function(
     places = [(len(wanted) + k, len(nodes) + shared.index(old)) for k, (old, _) in enumerate(pairs)]
     settings = config.settings()
     number = settings.threads if threads is None else threads
-    return _make(graph, given, shared, places, result, mode or settings.mode, name, number)
+    return _make(graph, given, shared, places, result, mode or settings.mode, name, number, device or settings.device)
 
 
 def _make(
-    graph: Graph, inputs: Any, shared: Any, updates: Any, result: Any, mode: str, name: str, wanted: int
+    graph: Graph, inputs: Any, shared: Any, updates: Any, result: Any, mode: str, name: str, wanted: int, device: str
 ) -> Function:  # fmt: skip
     if mode not in config.MODES:
         raise ValueError(f"mode is one of {', '.join(config.MODES)}, not {mode!r}")
+    if device not in config.DEVICES:
+        raise ValueError(f"device is one of {', '.join(config.DEVICES)}, not {device!r}")
     if mode == "reference" or no_compiler():
         return Interpreted(graph, inputs, shared, updates, result, mode, name, wanted)
-    made = Function(graph, inputs, shared, updates, result, mode, name, wanted)
+    made = Function(graph, inputs, shared, updates, result, mode, name, wanted, device)
     if mode == "debug":
         with config.change(check=True):
             made.compiled(0)

@@ -70,8 +70,9 @@ class KernelPrinter(BodyPrinter):
         """The text of the kernel, for a name that is still to be put in."""
         used = set(topological(v for s in walk(self.body) for v in values(s))) | set(self.totals)
         used |= {s.var for s in walk(self.body) if isinstance(s, Set)}
+        given_here = {s.var for s in self.body if isinstance(s, Let)}
         for var in self.kept:
-            if var in used and var not in self.partial and not any(isinstance(s, Let) and s.var is var for s in self.body):
+            if var in used and var not in self.partial and var not in given_here:
                 self.local[var] = f"v{len(self.local)}"
                 const = "" if var in self.totals or self.changes(var) else "const "
                 self.lines.append(f"  {const}{CTYPE[var.dtype]} {self.local[var]} = {self.slot(var)};")

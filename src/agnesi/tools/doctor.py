@@ -128,8 +128,8 @@ def cache() -> Finding:
 
 
 def cuda() -> Finding:
-    """What there is of CUDA, which is of no use yet."""
+    """What there is of CUDA, which is emulated only."""
     there = [name for name in ("nvidia-smi", "nvcc") if shutil.which(name)]
     there += ["cupy"] if importlib.util.find_spec("cupy") else []
     found = f"found {', '.join(there)}" if there else "no nvidia-smi, nvcc or cupy found"
-    return Finding(None, "CUDA", f"not supported yet, functions run on the processor; {found}; nothing to do")
+    return Finding(None, "CUDA", f"emulated only, by device='cuda-emulated' for tests; {found}; nothing to do")
