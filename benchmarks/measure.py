@@ -15,7 +15,7 @@ import numpy as np
 BLOCK = 1e-3  # seconds that one timed block lasts at least
 MINIMUM_ROUNDS = 7
 MAXIMUM_ROUNDS = 501
-PAUSE = 0.03  # seconds between systems with several threads: idle pools of OpenMP and BLAS spin for that long
+PAUSE = 0.15  # seconds between systems with several threads: idle pools of OpenMP and BLAS spin for up to 0.1
 
 Call = Callable[[], object]
 

@@ -55,10 +55,10 @@ def libraries() -> str:
     return " ".join(found)
 
 
-def cases(seeds: range) -> list[tuple[Case, list[np.ndarray]]]:
+def cases(seeds: range, device: str) -> list[tuple[Case, list[np.ndarray]]]:
     """The graphs of seeds, each with its inputs."""
     samples = [generate(seed) for seed in seeds]
-    return [(Case(s.graph, s.updates, s.finite), s.arrays) for s in samples]
+    return [(Case(s.graph, s.updates, s.finite, device=device), s.arrays) for s in samples]
 
 
 def tight(array: np.ndarray) -> np.ndarray:
@@ -66,10 +66,10 @@ def tight(array: np.ndarray) -> np.ndarray:
     return np.frombuffer(bytearray(array.tobytes()), array.dtype).reshape(array.shape) if array.size else array.copy()
 
 
-def run_all(library: str, seeds: range) -> None:
+def run_all(library: str, seeds: range, device: str) -> None:
     """Runs every case in both variants; the sanitizers end the process at the first report."""
     blas.ensure()
-    for number, (case, arrays) in enumerate(cases(seeds)):
+    for number, (case, arrays) in enumerate(cases(seeds, device)):
         rng = np.random.default_rng(number)
         for variant in (COMMON, GENERAL):
             case.addresses[variant] = _runtime.load(library, f"ag_main_{number}_{variant}")
@@ -87,11 +87,11 @@ def start(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
 
 
-def check(first: int, folder: Path) -> None:
+def check(first: int, folder: Path, device: str = "cpu") -> None:
     seeds = range(first, first + BATCH)
     libraries()
-    path = build_library([case for case, _ in cases(seeds)], folder, (*FLAGS, *WRAPPING))
-    done = start([str(path), pickle.dumps(seeds).hex()])
+    path = build_library([case for case, _ in cases(seeds, device)], folder, (*FLAGS, *WRAPPING))
+    done = start([str(path), pickle.dumps((seeds, device)).hex()])
     last = [line for line in done.stderr.splitlines() if line.startswith("seed ")][-1:]
     assert done.returncode == 0, f"after {last}: {done.stderr[-4000:]}"
     assert "all cases ran" in done.stdout
@@ -100,6 +100,17 @@ def check(first: int, folder: Path) -> None:
 @pytest.mark.parametrize("batch", range(QUICK))
 def test_nothing_is_found(batch, tmp_path):
     check(BATCH * batch, tmp_path)
+
+
+@pytest.mark.parametrize("batch", range(1))
+def test_nothing_is_found_in_kernels(batch, tmp_path):
+    check(BATCH * batch, tmp_path, "cuda-emulated")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", range(1, 10))
+def test_nothing_is_found_in_more_kernels(batch, tmp_path):
+    check(BATCH * batch, tmp_path, "cuda-emulated")
 
 
 @pytest.mark.slow
@@ -188,4 +199,4 @@ if __name__ == "__main__":
     if sys.argv[2] == "wrong":
         run_wrong(sys.argv[1])
     else:
-        run_all(sys.argv[1], pickle.loads(bytes.fromhex(sys.argv[2])))
+        run_all(sys.argv[1], *pickle.loads(bytes.fromhex(sys.argv[2])))

@@ -159,8 +159,8 @@ class Function(_runtime.Dispatcher):
         return self.compilations[variant]
 
     def _key(self, variant: int, compiler: toolchain.Compiler) -> str:
-        options = (variant, self.updates, self.mode, self.device, config.settings().fuel, compiler.identity, compiler.flags)
-        return cache_key(self.graph, options)
+        how = (self.mode, self.device, config.settings().fuel, compiler.identity, compiler.flags)
+        return cache_key(self.graph, (variant, self.updates, *how))
 
     def _python(self, site: int, result: int, arrays: list[np.ndarray], held: dict[int, list[np.ndarray]]) -> None:
         """Serves a call of a Python function, known by its check number."""
@@ -295,8 +295,8 @@ def function(
     expressions to put in place of others. mode: "fast_run", "fast_compile" (fewer rewrites), "debug" (every pass is
     checked), "reference" (NumPy). on_unused_input: "raise" UnusedInputError, "warn" or "ignore".
     allow_input_downcast: whether arguments may lose precision. threads: how many a call may use, 0 for one on each
-    processor; the setting of that name unless given. device: "cpu", or "cuda-emulated", which runs CUDA's kernels on the
-    processor, slowly, to test them; the setting of that name unless given.
+    processor; the setting of that name unless given. device: "cpu", or "cuda-emulated", which runs CUDA's kernels on
+    the processor, slowly, to test them; the setting of that name unless given.
 
     Raises UnknownInputError, UnusedInputError, TypeMismatch; calls raise ShapeError, IndexOutOfRange and
     SingularMatrixError, and then leave every shared variable as it was.

@@ -50,7 +50,8 @@ class Compilation:
     """A function on its way from values to text.
 
     updates: pairs (output, input): the output becomes the next value of that input.
-    common: which of the two variants this is. device: "cpu" or "cuda-emulated". guess: whether it takes sizes that meet to be equal while it works.
+    common: which of the two variants this is. device: "cpu" or "cuda-emulated".
+    guess: whether it takes sizes that meet to be equal while it works.
     late: sizes that are checked and known only when nests have run; in the graph they are further outputs.
     """
 

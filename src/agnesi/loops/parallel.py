@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from agnesi.ir import dims
 from agnesi.ir.dtype import SIZES
-from agnesi.ir.node import INDEX, LOAD, TEMP, Node, as_dim, dim_node, substitute, topological
+from agnesi.ir.node import CONST, INDEX, LOAD, TEMP, Node, as_dim, dim_node, substitute, topological, value_of
 from agnesi.ir.type import Dim
 from agnesi.loops.stmt import Break, Call, Check, For, Let, Program, Set, Stmt, Store, cost, loads, values, walk
 from agnesi.ops import elementwise as ew
@@ -96,6 +96,28 @@ def distinct(indices: list[Node], counter: Node, given: set[Node]) -> bool:
     step = terms.get(counter, 0)
     others = topological(t for t in terms if t is not counter)
     return step != 0 and not any(n.op in (INDEX, LOAD) or (n.op is TEMP and n in given) for n in others)
+
+
+def apart(one: tuple[Node, ...], two: tuple[Node, ...], loop: For, given: dict[Node, Node]) -> bool:
+    """Whether no two iterations of a loop touch the same element at these places: along an axis on which the loop has
+    no influence they differ by a constant. given: the values of scalars from outside of the loop."""
+    inside = {s.var for s in walk(loop.body) if isinstance(s, Let)} | {loop.index}
+    for a, b in zip(substitute(one, given), substitute(two, given), strict=True):
+        moves = any(n.op is LOAD or n in inside for n in topological([a, b]))
+        if not moves and differ(a, b):
+            return True
+    return False
+
+
+def differ(a: Node, b: Node) -> bool:
+    """Whether two integers are different whatever they depend on, or their remainders are."""
+    (terms, first), (others, second) = dims.linear(a), dims.linear(b)
+    if terms == others:
+        return first != second
+    if a.op.name == b.op.name == "mod" and a.args[1] is b.args[1] and a.args[1].op is CONST:
+        (terms, first), (others, second) = dims.linear(a.args[0]), dims.linear(b.args[0])
+        return terms == others and (first - second) % int(value_of(a.args[1])) != 0
+    return False
 
 
 def work_of(loop: For, program: Program) -> Dim:

@@ -82,7 +82,7 @@ def _abs_d(x: Node, y: Node) -> tuple[Node]:
 abs_: Op = elementwise(
     "abs", np.abs, measuring,
     c={"float": "v_abs{f}({0})", "": "({0} < 0 ? -{0} : {0})", "bool": "{0}", "uint": "{0}",
-       "complex": "v_hypot{f}(__real__ {0}, __imag__ {0})"},
+       "complex": "v_hypot{f}(AG_REAL({0}), AG_IMAG({0}))"},
     d=_abs_d, doc="The absolute value; its derivative at 0 is 0.")  # fmt: skip
 sign: Op = elementwise(
     "sign", np.sign, numeric, c={"float": "v_sign{f}({0})", "int": "(({0} > 0) - ({0} < 0))", "uint": "({0} > 0)"},
@@ -140,14 +140,14 @@ isnan = elementwise(
 # -- parts of complex numbers --------------------------------------------------------------------------
 
 real = elementwise(
-    "real", np.real, splitting, c={"complex": "(__real__ {0})"}, d=lambda x, y: (1,), doc="The real part.")  # fmt: skip
+    "real", np.real, splitting, c={"complex": "AG_REAL({0})"}, d=lambda x, y: (1,), doc="The real part.")  # fmt: skip
 imag = elementwise(
-    "imag", np.imag, splitting, c={"complex": "(__imag__ {0})"}, d=lambda x, y: (-1j,),
+    "imag", np.imag, splitting, c={"complex": "AG_IMAG({0})"}, d=lambda x, y: (-1j,),
     doc="The imaginary part.")  # fmt: skip
 conj = elementwise(
     "conj", np.conj, numeric, c={"": "({0})", "complex": "(~{0})"}, doc="The complex conjugate.")  # fmt: skip
 angle = elementwise(
-    "angle", np.angle, splitting, c={"complex": "v_atan2{f}(__imag__ {0}, __real__ {0})"}, cost=30,
+    "angle", np.angle, splitting, c={"complex": "v_atan2{f}(AG_IMAG({0}), AG_REAL({0}))"}, cost=30,
     d=lambda x, y: (-1j / x,), doc="The angle to the positive real axis, between -pi and pi.")  # fmt: skip
 
 
@@ -157,7 +157,7 @@ def conjugate(x: Node) -> Node:
 
 
 complex_ = elementwise(
-    "complex", complex_reference, joining, c="__builtin_complex({0}, {1})", d=lambda a, b, y: (1, 1j),
+    "complex", complex_reference, joining, c="AG_COMPLEX({0}, {1})", d=lambda a, b, y: (1, 1j),
     doc="The complex number with this real and this imaginary part.")  # fmt: skip
 
 # -- elementary functions -----------------------------------------------------------------------------

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeGuard
 
 from agnesi.ir import dims
-from agnesi.ir.node import CONST, Node, topological
+from agnesi.ir.node import CONST, Node, substitute, topological
 from agnesi.ir.type import Dim
-from agnesi.loops.parallel import Sharing, sharing, work_of
+from agnesi.loops.parallel import Sharing, apart, sharing, work_of
 from agnesi.loops.stmt import (
     Break,
     Buffer,
     Call,
     Check,
     For,
+    Let,
     Moments,
     Program,
     Set,
@@ -63,15 +65,22 @@ def grid(loop: For, program: Program) -> tuple[For, str]:
     return replace(quiet(loop), work=work_of(loop, program)), "a grid"
 
 
-def mark_loop(loop: For) -> For:
-    """The loop with its kind and those of the loops inside."""
+def mark_loop(loop: For, given: dict[Node, Node] | None = None) -> For:
+    """The loop with its kind and those of the loops inside. given: the values of scalars from outside of it."""
+    given = given or {}
     if loop.kind == "once" or any(isinstance(s, For) for s in loop.body):
-        return replace(loop, body=tuple(mark_loop(s) if isinstance(s, For) else s for s in loop.body))
+        given = given | {s.var: substitute([s.value], given)[0] for s in loop.body if fixed(s)}
+        return replace(loop, body=tuple(mark_loop(s, given) if isinstance(s, For) else s for s in loop.body))
     plain = not any(isinstance(s, (Break, Check, Call)) for s in loop.body)
-    return replace(loop, kind="simd") if plain and independent(loop) else loop
+    return replace(loop, kind="simd") if plain and independent(loop, given) else loop
 
 
-def independent(loop: For) -> bool:
+def fixed(stmt: Stmt) -> TypeGuard[Let]:
+    """Whether a statement names an integer for good, as those of which places are made."""
+    return isinstance(stmt, Let) and not stmt.mutable and stmt.var.dtype == "int64"
+
+
+def independent(loop: For, given: dict[Node, Node]) -> bool:
     """Whether what one iteration stores or sets is neither read nor added to by another one."""
     if any(isinstance(s, Set) and not s.combine for s in loop.body):
         return False
@@ -80,7 +89,8 @@ def independent(loop: For) -> bool:
     for store in stores:
         if store.combine and loop.index not in store.index:
             return False
-        if any(name == store.buffer and place != store.index for name, place in read):
+        others = [place for name, place in read if name == store.buffer and place != store.index]
+        if not all(apart(place, store.index, loop, given) for place in others):
             return False
     return True
 

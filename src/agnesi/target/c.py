@@ -47,7 +47,7 @@ def units(program: Program, most: int = 1) -> list[str]:
     for number, nest in enumerate(program.nests):
         lines += functions.emit(nest, start)
         lines += start.stage(number + 1)
-    lines += ["  return AG_OK;", "}"]
+    lines += ["  AG_LEAVE();", "  return AG_OK;", "}"]
     support = start.support | functions.support
     parts = divide(list(functions.pure.values()), most)
     qualifier = "AG_NEST" if len(parts) == 1 else "AG_PART"

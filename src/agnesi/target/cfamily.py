@@ -17,7 +17,7 @@ CTYPE = {
     "bool": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t",
     "uint8": "uint8_t", "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t",
     "float16": "float", "bfloat16": "float",
-    "float32": "float", "float64": "double", "complex64": "float _Complex", "complex128": "double _Complex",
+    "float32": "float", "float64": "double", "complex64": "ag_c64", "complex128": "ag_c128",
 }  # fmt: skip
 STORED = CTYPE | {"float16": "uint16_t", "bfloat16": "uint16_t"}
 """The C types of elements in memory; halves are floats elsewhere."""
@@ -45,7 +45,7 @@ def literal(value: Any, dtype: str) -> str:
     """A constant as C text."""
     if isinstance(value, complex):
         parts = (literal(part, dt.to_real(dtype)) for part in (value.real, value.imag))
-        return f"__builtin_complex({', '.join(parts)})"
+        return f"AG_COMPLEX({', '.join(parts)})"
     if dtype in dt.FLOATS:
         suffix = "" if dtype == "float64" else "f"
         number = float(value)
@@ -81,6 +81,8 @@ def rounded(text: str, name: str, dtype: str, result: str) -> str:
     """The text of a result in half precision."""
     if name in EXACT:
         return text
+    if name == "cast" and dt.is_complex(dtype):
+        text = f"AG_REAL({text})"
     if name == "cast" and result == "float16" and dtype in ("float64", "complex128"):
         text = f"h_narrow({text})"
     return f"{HALF[result]}_round({text})"

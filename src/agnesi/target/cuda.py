@@ -1,8 +1,8 @@
 """Programs as kernels and the C text that starts them.
 
-The entry is that of a C program; a nest becomes kernels, one for each outermost loop that a grid carries out and for what
-stands between two of them. Scalars of a nest live in memory from one kernel to the next. What the blocks of a grid add up
-is left in parts, and joined by the kernel after it.
+The entry is that of a C program; a nest becomes kernels, one for each outermost loop that a grid carries out and for
+what stands between two of them. Scalars of a nest live in memory from one kernel to the next. What the blocks of a grid
+add up is left in parts, and joined by the kernel after it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from agnesi.loops.parallel import Sharing, sharing
 from agnesi.loops.stmt import Buffer, Call, For, Let, Nest, Program, Set, Stmt, is_shared, values, walk
 from agnesi.target.c import headers
 from agnesi.target.entry import Entry, step
-from agnesi.target.kernel import SLOT, KernelPrinter, blocks_of, scalars_of
+from agnesi.target.kernel import SLOT, KernelPrinter
 from agnesi.target.nest import Functions, NestPrinter
 
 ON_HOST = ("gemm", "solve", "python")  # what a library or Python does on whole arrays
+
+
+# -- nests in stages ----------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -34,42 +37,51 @@ class Stage:
 
 def stages(nest: Nest, program: Program) -> list[Stage]:
     """A nest in stages: grids, calls of libraries, and what stands between them."""
-    made = scalars_of(nest.body)
+    made = {s.var for s in nest.body if isinstance(s, Let)}
     found: list[Stage] = []
     fresh = True  # whether a new stage begins
     for stmt in nest.body:
         if isinstance(stmt, For) and is_shared(stmt):
-            sharer = sharing(stmt, program)
-            assert isinstance(sharer, Sharing)
+            totals = totals_of(stmt, program)
             found.append(Stage([stmt], stmt))
-            if sharer.totals:
-                found.append(Stage([], totals=dict(sharer.totals)))
-            fresh = not sharer.totals
+            if totals:
+                found.append(Stage([], totals=totals))
+            fresh = not totals
         elif isinstance(stmt, Call) and stmt.name in ON_HOST and not made.intersection(topological(values(stmt))):
             found.append(Stage([stmt], on_host=True))
             fresh = True
         else:
-            if fresh or not found:
+            if fresh:
                 found.append(Stage([]))
             found[-1].body.append(stmt)
             fresh = False
     return found
 
 
+def totals_of(loop: For, program: Program) -> dict[Node, str]:
+    """The accumulators from outside of a grid, with the ops that join what its blocks add up."""
+    found = sharing(loop, program)
+    assert isinstance(found, Sharing)
+    return dict(found.totals)
+
+
 def kept_scalars(parts: list[Stage]) -> list[Node]:
     """The scalars that live from one kernel of a nest to another."""
     places: dict[Node, set[int]] = {}
     for k, stage in enumerate(parts):
-        used = set(topological(v for s in walk(stage.body) for v in values(s))) | set(stage.totals)
-        for var in used | {s.var for s in walk(stage.body) if isinstance(s, (Let, Set))}:
+        used = [*topological(v for s in walk(stage.body) for v in values(s)), *stage.totals]
+        for var in [*used, *(s.var for s in walk(stage.body) if isinstance(s, (Let, Set)))]:
             places.setdefault(var, set()).add(k)
     outside = {s.var for stage in parts for s in stage.body if isinstance(s, Let)}
     return [var for var, where in places.items() if len(where) > 1 and var in outside]
 
 
+# -- kernels and their start --------------------------------------------------------------------------------
+
+
 @dataclass
 class Kernels:
-    """The kernels of a program; alike ones are one."""
+    """The kernels of a program; alike ones are one. kept: the most scalars that a nest keeps in memory."""
 
     program: Program
     texts: dict[str, str] = field(default_factory=dict)
@@ -84,32 +96,37 @@ class Kernels:
         self.fails |= printer.fails
         return self.texts.setdefault(text, f"kernel{len(self.texts)}")
 
+    def definitions(self) -> list[str]:
+        """The texts of the kernels under their names."""
+        return [re.sub(r"\bNAME(_args)?\b", rf"{name}\1", text) for text, name in self.texts.items()]
+
     def emit(self, nest: Nest, entry: Entry, functions: Functions) -> list[str]:
         """The lines that carry out a nest."""
         parts = stages(nest, self.program)
         kept = {var: k for k, var in enumerate(kept_scalars(parts))}
         self.kept = max(self.kept, len(kept))
-        made = scalars_of(nest.body)
+        made = {s.var for s in nest.body if isinstance(s, Let)}
         lines: list[str] = []
         for stage in parts:
             if stage.on_host:
                 lines += NestPrinter(entry, stage.body, functions).emit()
                 continue
-            partial: dict[Node, str] = {}
-            if stage.grid is not None:
-                found = sharing(stage.grid, self.program)
-                assert isinstance(found, Sharing)
-                partial = found.totals
+            partial = totals_of(stage.grid, self.program) if stage.grid else {}
             printer = KernelPrinter(entry, stage.body, kept, stage.totals, stage.grid, partial)
             name = self.add(printer)
-            count = "1" if stage.grid is None else blocks_of(stage.grid, entry, printer.serial, made)
+            count = "1"
+            if stage.grid is not None:
+                late = isinstance(stage.grid.extent, Node) and made.intersection(topological([stage.grid.extent]))
+                each = "AG_MOST_THREADS" if printer.serial else "1"
+                count = "AG_MOST_BLOCKS" if late else f"ag_blocks({entry.dim(stage.grid.extent)}, {each})"
             if partial:
                 lines.append(f"  count = {count};")
+                count = "count"
             threads = "AG_MOST_THREADS" if printer.wide else "1"
             given = f"(const struct {name}_args){{{', '.join(printer.given())}}}"
             lines.append(f"  AG_LAUNCH({name}, {count}, {threads}, {int(printer.barriers)}, {given});")
             if printer.fails:
-                lines.append("  if (record.check) return ag_fail(call, record.check, record.values[0], record.values[1]);")
+                lines.append("  if (record.check) return ag_failed(call, &record);")
         return lines
 
 
@@ -125,23 +142,44 @@ class DeviceEntry(Entry):
         lines = super().arena(moment)
         if moment:
             return lines
-        size = f"KEPT * {SLOT} * (1 + AG_MOST_BLOCKS)"
-        lines[1:1] = [f"  bytes = {size};"]
-        return [*lines, "  char *const scalars = call->arena, *const parts = scalars + KEPT * 16;"]
+        lines[1:1] = [f"  bytes = AG_ALIGN(KEPT * {SLOT} * (1 + AG_MOST_BLOCKS));"]
+        return [*lines, f"  char *const scalars = call->arena, *const parts = scalars + KEPT * {SLOT};"]
+
+
+@dataclass
+class Device:
+    """The texts of a program for a device: its kernels, and what starts them."""
+
+    program: Program
+    kernels: str = ""
+    host: str = ""
+    support: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        program = self.program
+        entry, functions, kernels = DeviceEntry(program), Functions(program), Kernels(program)
+        lines = [*entry.inputs(), *entry.stage(0)]
+        for number, nest in enumerate(program.nests):
+            lines += kernels.emit(nest, entry, functions)
+            lines += entry.stage(number + 1)
+        start = ["  struct ag_record record = {0};"] if kernels.fails else []
+        lines = [*start, "  int64_t count = 0;", *(line.replace("KEPT", str(kernels.kept)) for line in lines)]
+        called = [f.definition("AG_NEST") for f in [*functions.pure.values(), *functions.wholes.values()]]
+        main = "\n".join(["int ag_main(struct ag_call *call) {", *lines, "  AG_LEAVE();", "  return AG_OK;", "}"])
+        self.support = list(entry.support | functions.support)
+        self.kernels = "\n\n".join([*kernels.support, *kernels.definitions()])
+        self.host = "\n\n".join([*called, main]) + "\n"
 
 
 def emulated(program: Program) -> list[str]:
     """The C text of a program whose kernels are emulated."""
-    entry, functions, kernels = DeviceEntry(program), Functions(program), Kernels(program)
-    lines = [*entry.inputs(), *entry.stage(0)]
-    for number, nest in enumerate(program.nests):
-        lines += kernels.emit(nest, entry, functions)
-        lines += entry.stage(number + 1)
-    lines = [line.replace("KEPT", str(kernels.kept)) for line in lines]
-    start = ["  struct ag_record record = {0};"] if kernels.fails else []
-    main = ["int ag_main(struct ag_call *call) {", *start, "  int64_t count = 0;", *lines, "  return AG_OK;", "}"]
-    bodies = [f.definition("AG_NEST") for f in [*functions.pure.values(), *functions.wholes.values()]]
-    bodies += [re.sub(r"\bNAME(_args)?\b", rf"{name}\1", text) for text, name in kernels.texts.items()]
-    texts = [*(entry.support | functions.support | kernels.support), *bodies, "\n".join(main)]
-    whole = "\n\n".join(texts) + "\n"
-    return [f'{headers(whole)}\n#include "ag_kernel.h"\n\n{whole}']
+    made = Device(program)
+    text = "\n\n".join([*made.support, made.kernels, made.host])
+    return [f'{headers(text)}\n#include "ag_kernel.h"\n\n{text}']
+
+
+def device_text(program: Program) -> str:
+    """The CUDA text of a program's kernels."""
+    text = Device(program).kernels
+    included = headers(text).replace('#include "ag_support.h"', '#include "ag_cuda.h"')
+    return f'{included}\n#include "ag_kernel.h"\n\n{text}\n'

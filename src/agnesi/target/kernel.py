@@ -1,12 +1,11 @@
-"""Statements as CUDA kernels, in words that C has too: include/ag_kernel.h says which, and how threads work together."""
+"""Statements as CUDA kernels in words that C has too; include/ag_kernel.h says which, and how threads work."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from agnesi.errors import VerificationError
-from agnesi.ir import dtype as dt
-from agnesi.ir.node import Node, topological
+from agnesi.ir import dims, dtype as dt
+from agnesi.ir.node import LOAD, Node, substitute, topological
+from agnesi.loops.parallel import apart
 from agnesi.loops.stmt import (
     Call,
     Check,
@@ -21,6 +20,7 @@ from agnesi.loops.stmt import (
     walk,
     written_buffers,
 )  # fmt: skip
+from agnesi.schedule.kinds import fixed
 from agnesi.target.body import BodyPrinter, neutral
 from agnesi.target.cfamily import CTYPE, Printer
 from agnesi.target.entry import step
@@ -41,6 +41,10 @@ class KernelPrinter(BodyPrinter):
     ) -> None:  # fmt: skip
         super().__init__(outer, body, grid)
         self.kept, self.totals, self.grid, self.partial = kept, totals or {}, grid, partial or {}
+        self.given_scalars: dict[Node, Node] = {}
+        for s in walk(body):
+            if fixed(s):
+                self.given_scalars[s.var] = substitute([s.value], self.given_scalars)[0]
         self.alone = False  # whether each thread is by itself here
         self.serial = grid is not None and not any(isinstance(s, (For, Call)) for s in walk(grid.body))
         self.wide = self.serial or any(self.dealt(s) or isinstance(s, Call) for s in walk(body)) or bool(self.totals)
@@ -54,15 +58,17 @@ class KernelPrinter(BodyPrinter):
         return {self.storage[n] for n in names}
 
     def dealt(self, stmt: Stmt) -> bool:
-        """Whether a loop's iterations are dealt out to the threads of a block: none reads what another one stores."""
+        """Whether a loop's iterations are dealt out to the threads of a block: each stores elements of its own, and
+        reads none that others store."""
         if not isinstance(stmt, For) or stmt.kind != "simd" or stmt is self.grid:
             return False
-        stores = [(self.storage[s.buffer], s.index) for s in stmt.body if isinstance(s, Store)]
-        read = [(self.storage[n["buffer"]], n.args) for s in stmt.body for n in loads(s)]
-        places: dict[str, set[tuple[Node, ...]]] = {}
-        for name, place in [*stores, *(r for r in read if r[0] in {s[0] for s in stores})]:
-            places.setdefault(name, set()).add(place)
-        return all(len(found) == 1 for found in places.values())
+        stored = [(self.storage[s.buffer], s.index) for s in stmt.body if isinstance(s, Store)]
+        touched = stored + [(self.storage[n["buffer"]], n.args) for s in stmt.body for n in loads(s)]
+        return all(moves(place, stmt) for _, place in stored) and all(
+            other == place or name != storage or apart(other, place, stmt, self.given_scalars)
+            for storage, place in stored
+            for name, other in touched
+        )
 
     # -- the whole ------------------------------------------------------------------------------------------
 
@@ -243,15 +249,12 @@ class KernelPrinter(BodyPrinter):
         self.lines += [f"{tab}}}", f"{tab}AG_SYNC();"]
 
 
-def blocks_of(stmt: For, printer: Printer, serial: bool, inside: set[Node]) -> str:
-    """The number of blocks of a grid, as text: what the loop has work for, if that is known before the nest."""
-    extent = stmt.extent
-    if isinstance(extent, Node) and inside.intersection(topological([extent])):
-        return "AG_MOST_BLOCKS"
-    n = printer.dim(extent)
-    return f"ag_blocks({n}, {'AG_MOST_THREADS' if serial else '1'})"
-
-
-def scalars_of(body: Sequence[Stmt]) -> set[Node]:
-    """The scalars that a nest gives values to outside of its loops."""
-    return {s.var for s in body if isinstance(s, Let)}
+def moves(place: tuple[Node, ...], loop: For) -> bool:
+    """Whether an element of a buffer is another one in every iteration of a loop."""
+    given = {s.var for s in loop.body if isinstance(s, Let)}
+    for index in place:
+        terms, _ = dims.linear(index)
+        others = topological(t for t in terms if t is not loop.index)
+        if terms.get(loop.index) and not any(n.op is LOAD or n in given or n is loop.index for n in others):
+            return True
+    return False

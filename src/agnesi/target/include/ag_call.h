@@ -11,6 +11,8 @@
 #define AG_CALL_H
 #include <stdint.h>
 
+#include "ag_complex.h"
+
 /* What a compiled function returns. */
 enum ag_status {
   AG_OK = 0,
@@ -56,12 +58,12 @@ enum { AG_MOST_PARTS = 128, AG_WORTH_COPIES = 256 };
 struct ag_library {
   AG_GEMM(f32, float)
   AG_GEMM(f64, double)
-  AG_GEMM(c64, float _Complex)
-  AG_GEMM(c128, double _Complex)
+  AG_GEMM(c64, ag_c64)
+  AG_GEMM(c128, ag_c128)
   AG_SOLVE(f32, float)
   AG_SOLVE(f64, double)
-  AG_SOLVE(c64, float _Complex)
-  AG_SOLVE(c128, double _Complex)
+  AG_SOLVE(c64, ag_c64)
+  AG_SOLVE(c128, ag_c128)
 };
 #undef AG_GEMM
 #undef AG_SOLVE

@@ -6,6 +6,7 @@
  */
 #ifndef AG_EMULATION_H
 #define AG_EMULATION_H
+#include "ag_support.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <ucontext.h>
@@ -91,11 +92,22 @@ static __attribute__((unused)) int ag_run_block(char *stacks, int order) {
   }
 }
 
+/* Hands on what a kernel has recorded. */
+static __attribute__((unused)) int ag_failed(struct ag_call *call, const struct ag_record *record) {
+  return ag_fail(call, record->check, record->values[0], record->values[1]);
+}
+
 #define AG_LAUNCH(name, blocks, threads, barriers, ...) \
   do { \
     const struct name##_args args = __VA_ARGS__; \
     AG_TRY(ag_launch(name##_run, &args, blocks, threads, barriers)); \
   } while (0)
+
+/* The number of blocks for n iterations, `each` at a time. */
+static inline __attribute__((unused)) int64_t ag_blocks(int64_t n, int64_t each) {
+  const int64_t wanted = n / each + (n % each > 0);
+  return wanted < 1 ? 1 : wanted < AG_MOST_BLOCKS ? wanted : AG_MOST_BLOCKS;
+}
 
 /* Runs a kernel. barriers: whether its threads wait for each other. */
 static __attribute__((unused)) int ag_launch(void (*run)(const void *args), const void *args, int64_t blocks,

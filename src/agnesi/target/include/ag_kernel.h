@@ -7,8 +7,6 @@
  */
 #ifndef AG_KERNEL_H
 #define AG_KERNEL_H
-#include "ag_call.h"
-
 #ifdef __CUDACC__
 enum { AG_MOST_THREADS = 256, AG_MOST_BLOCKS = 1024 };
 #else
@@ -22,7 +20,7 @@ struct ag_record {
 };
 
 #ifdef __CUDACC__
-#define AG_DEVICE static __device__
+#define AG_DEVICE static __device__ __forceinline__
 #define AG_SHARED __shared__
 #define AG_RESTRICT __restrict__
 #define AG_THREAD ((int64_t)threadIdx.x)
@@ -37,7 +35,7 @@ struct ag_record {
 #endif
 
 /* Records a failed check; the first one stays. */
-AG_DEVICE inline void ag_stop(struct ag_record *record, int32_t check, int64_t a, int64_t b) {
+AG_DEVICE void ag_stop(struct ag_record *record, int32_t check, int64_t a, int64_t b) {
   if (AG_FIRST(&record->check)) {
     record->values[0] = a;
     record->values[1] = b;
@@ -64,12 +62,6 @@ AG_DEVICE inline void ag_stop(struct ag_record *record, int32_t check, int64_t a
     return whole; \
   }
 
-/* The number of blocks for n iterations, `each` at a time. */
-static inline __attribute__((unused)) int64_t ag_blocks(int64_t n, int64_t each) {
-  const int64_t wanted = n / each + (n % each > 0);
-  return wanted < 1 ? 1 : wanted < AG_MOST_BLOCKS ? wanted : AG_MOST_BLOCKS;
-}
-
 /* Defines c[m,n] = alpha * a[m,k] b[k,n] + beta * c by the threads of a block, for products inside of loops. */
 #define AG_BLOCK_GEMM(name, type) \
   AG_DEVICE void name(int64_t m, int64_t n, int64_t k, type alpha, const type *a, int64_t a_row, int64_t a_col, \
@@ -80,7 +72,9 @@ static inline __attribute__((unused)) int64_t ag_blocks(int64_t n, int64_t each)
       type sum = 0; \
       for (int64_t j = 0; j < k; j++) sum += a[row * a_row + j * a_col] * b[j * b_row + col * b_col]; \
       type *const to = c + row * c_row + col; \
-      *to = alpha * sum + (beta == 0 ? 0 : beta * *to); \
+      if (beta != (type)0) sum = alpha * sum + beta * *to; \
+      else sum = alpha * sum; \
+      *to = sum; \
     } \
     AG_SYNC(); \
   }

@@ -19,6 +19,14 @@
     if (status) return status; \
   } while (0)
 
+/* What a function does last: while the upper halves of vector registers are in use, code for older processors, as Python is,
+ * takes up to three times as long on some. Compilers care for that at higher levels of optimization only. */
+#if defined(__AVX__) && defined(__GNUC__)
+#define AG_LEAVE() __builtin_ia32_vzeroupper()
+#else
+#define AG_LEAVE() (void)0
+#endif
+
 #define AG_NEST static __attribute__((noinline, unused))
 #define AG_PART __attribute__((noinline, visibility("hidden")))
 /* For loops that compute: on some processors gcc takes half vectors, which suits those that wait for memory. */

@@ -4,17 +4,15 @@
  * used: they call a library function wherever a result is NaN.  Functions are straight lines, as in vmath.h. */
 #ifndef AG_COMPLEX_MATH_H
 #define AG_COMPLEX_MATH_H
+#include "ag_complex.h"
 #include "vmath.h"
 
-#define AG_REAL(z) __real__(z)
-#define AG_IMAG(z) __imag__(z)
-#define AG_COMPLEX(re, im) __builtin_complex(re, im)
-
-/* AG_T: the type of the parts; AG_S(name): the function of that precision; AG_MAX_EXP: from where exp is taken in two
+/* AG_T: the type of the parts; AG_C: that of the whole; AG_S(name): the function of that precision; AG_MAX_EXP: from where exp is taken in two
  * steps; AG_LARGE: from where an absolute value may overflow; AG_SMALL: up to where it may lose bits, and AG_UP: an even
  * power of two that lifts it, with the reciprocal of its root and its logarithm. */
 #ifndef AG_NO_F64
 #define AG_T double
+#define AG_C ag_c128
 #define AG_S(name) name
 #define AG_MAX_EXP 700.0
 #define AG_LARGE 0x1p1020
@@ -24,6 +22,7 @@
 #define AG_LOG_UP 83.17766166719343712983
 #include "complex_functions.h"
 #undef AG_T
+#undef AG_C
 #undef AG_S
 #undef AG_MAX_EXP
 #undef AG_LARGE
@@ -35,6 +34,7 @@
 
 #ifndef AG_NO_F32
 #define AG_T float
+#define AG_C ag_c64
 #define AG_S(name) name##f
 #define AG_MAX_EXP 85.0f
 #define AG_LARGE 0x1p124f
@@ -44,6 +44,7 @@
 #define AG_LOG_UP 27.72588722239781237661f
 #include "complex_functions.h"
 #undef AG_T
+#undef AG_C
 #undef AG_S
 #undef AG_MAX_EXP
 #undef AG_LARGE
