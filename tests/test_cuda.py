@@ -35,15 +35,34 @@ unoptimized = ("-O0",)
 # -- the table ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory):
-    cases = {(op.name, dtypes): Case(graph_of(op, dtypes), device=DEVICE) for op, dtypes in ROWS}
-    compile_cases(list(cases.values()), tmp_path_factory.mktemp("rows"), unoptimized)
+def compiled(rows, folder):
+    cases = {(op.name, dtypes): Case(graph_of(op, dtypes), device=DEVICE) for op, dtypes in rows}
+    compile_cases(list(cases.values()), folder, unoptimized)
     return cases
 
 
+@pytest.fixture(scope="module")
+def some_rows(tmp_path_factory):
+    return compiled(ROWS[::3], tmp_path_factory.mktemp("some"))
+
+
+@pytest.fixture(scope="module")
+def all_rows(tmp_path_factory):
+    return compiled(ROWS, tmp_path_factory.mktemp("all"))
+
+
+@pytest.mark.parametrize("row", ROWS[::3], ids=identify)
+def test_some_rows(row, some_rows, rng):
+    check_row(row, some_rows, rng)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=identify)
-def test_elementwise(row, rows, rng):
+def test_all_rows(row, all_rows, rng):
+    check_row(row, all_rows, rng)
+
+
+def check_row(row, rows, rng):
     op, dtypes = row
     case = rows[op.name, dtypes]
     for shape in ((3, 50), (0, 4), (1, 131)):

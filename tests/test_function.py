@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 import agnesi as ag
 import agnesi.tensor as at
 from agnesi import config
+from agnesi.errors import CompileError
 from agnesi.function import Interpreted
 
 x, y = at.vector("x"), at.vector("y")
@@ -449,3 +452,36 @@ def test_array_constants_keep_their_order():
     e = at.exp(x * a)
     f = ag.function([x], e * (-e.sum()) * b)
     np.testing.assert_allclose(f(np.ones(3)), np.exp(a) * -np.exp(a).sum() * b)
+
+
+# -- compilation in the background ----------------------------------------------------------------------------
+
+
+def test_background_compilation(tmp_path):
+    """The first calls are NumPy's, later ones native; values, updates and errors are the same."""
+    x, total = at.vector("x"), ag.shared(0.0, "total")
+    with ag.config.change(compile="background", cache_dir=str(tmp_path)):
+        f = ag.function([x], at.exp(x).sum(), updates={total: total + x.sum()}, name="later")
+    first = f(np.ones(3))
+    with pytest.raises(TypeError):
+        f(np.ones((2, 2)))
+    assert f.pointer(0)
+    while type(f) is not ag.Function:  # the thread is about to say so
+        time.sleep(0.001)
+    np.testing.assert_allclose([f(np.ones(3)), first], 3 * np.e)
+    assert total.get_value() == 6
+    assert type(pickle.loads(pickle.dumps(f))) is ag.Function
+
+
+def test_background_compilation_that_fails(tmp_path):
+    """The error is that of the next call."""
+    wrong = tmp_path / "cc"
+    wrong.write_text("#!/bin/sh\ncase \"$*\" in *--version*) echo gcc 12; exit 0;; esac\nexit 1\n")
+    wrong.chmod(0o755)
+    x = at.vector("x")
+    with ag.config.change(compile="background", compiler=str(wrong), cache_dir=str(tmp_path)):
+        f = ag.function([x], x * 3.25)
+        while f.failure is None:
+            time.sleep(0.001)
+    with pytest.raises(CompileError):
+        f(np.ones(2))

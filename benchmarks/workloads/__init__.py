@@ -9,6 +9,7 @@ from . import (
     logsumexp,
     loops,
     overhead,
+    randoms,
     recurrent,
     reductions,
     train,
@@ -25,5 +26,6 @@ WORKLOADS = [
     *density.WORKLOADS,
     *loops.WORKLOADS,
     *recurrent.WORKLOADS,
+    *randoms.WORKLOADS,
     *overhead.WORKLOADS,
 ]

@@ -24,6 +24,7 @@ class Settings:
     mode: how `function` compiles when not told: "fast_run", "fast_compile", "debug", "reference".
     device: what `function` compiles for when not told: "cpu", or "cuda-emulated", which runs CUDA's kernels on the
         processor, slowly, to test them.
+    compile: "now", or "background": the first calls are evaluated by NumPy while native code is made.
     compiler: "auto", the path of a C compiler, or "none" for the NumPy interpreter.
     threads: how many threads a function may use; 0 for one on each processor that the process may use.
     worth: the work from which a loop is split among threads, in additions, of which a thread does about 20,000 in a
@@ -37,6 +38,7 @@ class Settings:
     floatX: str = "float64"
     mode: str = "fast_run"
     device: str = "cpu"
+    compile: str = "now"
     compiler: str = "auto"
     threads: int = 0
     worth: int = 500_000
@@ -52,6 +54,8 @@ class Settings:
             raise ValueError(f"mode is one of {', '.join(MODES)}, not {self.mode!r}")
         if self.device not in DEVICES:
             raise ValueError(f"device is one of {', '.join(DEVICES)}, not {self.device!r}")
+        if self.compile not in ("now", "background"):
+            raise ValueError(f"compile is 'now' or 'background', not {self.compile!r}")
         if self.threads < 0 or self.worth < 1:
             raise ValueError(f"threads and worth are positive numbers, not {self.threads} and {self.worth}")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import operator
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -259,6 +261,31 @@ class Interpreted(Function):
         return [given.get(k, i.value) for k, i in enumerate(self.inputs)]
 
 
+class Background(Interpreted):
+    """A function that NumPy evaluates while a thread compiles it; then it becomes a `Function`."""
+
+    failure: Exception | None = None
+
+    def begin(self) -> None:
+        """Starts the thread, under the settings in force here. It is waited for when Python ends, so that its work is in
+        the cache then."""
+        settings = contextvars.copy_context()
+        threading.Thread(target=settings.run, args=(self._switch,), name=f"agnesi: {self.name or 'function'}").start()
+
+    def _switch(self) -> None:
+        try:
+            self.pointer(0)
+        except Exception as error:  # the next call raises it
+            self.failure = error
+        else:
+            self.__class__ = Function  # type: ignore[assignment]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.failure is not None:
+            raise self.failure
+        return super().__call__(*args, **kwargs)
+
+
 def load_entry(entry: Hit) -> tuple[int, tuple[bool, ...]]:
     """The address of a compiled function, and which of its updates are written in place."""
     if entry.meta["library"]:
@@ -353,6 +380,10 @@ def _make(
         raise ValueError(f"device is one of {', '.join(config.DEVICES)}, not {device!r}")
     if mode == "reference" or no_compiler():
         return Interpreted(graph, inputs, shared, updates, result, mode, name, wanted)
+    if config.settings().compile == "background" and mode != "debug":
+        later = Background(graph, inputs, shared, updates, result, mode, name, wanted, device)
+        later.begin()
+        return later
     made = Function(graph, inputs, shared, updates, result, mode, name, wanted, device)
     if mode == "debug":
         with config.change(check=True):

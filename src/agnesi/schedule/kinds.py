@@ -60,9 +60,23 @@ def grid(loop: For, program: Program) -> tuple[For, str]:
     found = "it is a side of a branch" if loop.kind == "once" else sharing(loop, program)
     if isinstance(found, str):
         return loop, f"one block: {found}"
-    if found.added:
-        return loop, f"one block: iterations add to the same elements of {', '.join(found.added)}"
-    return replace(quiet(loop), work=work_of(loop, program)), "a grid"
+    if not found.added:
+        return replace(quiet(loop), work=work_of(loop, program)), "a grid"
+    turned = turn(loop)
+    if turned is not None and isinstance(other := sharing(turned, program), Sharing) and not other.added:
+        return replace(quiet(turned), work=work_of(turned, program)), "a grid, its loops turned"
+    return loop, f"one block: iterations add to the same elements of {', '.join(found.added)}"
+
+
+def turn(loop: For) -> For | None:
+    """Two loops of which one is all that the other has in it, the inner one outside: what rows add to columns, each column
+    adds up."""
+    (inner, *others) = loop.body
+    if others or not isinstance(inner, For) or loop.kind == "once" or inner.kind == "once":
+        return None
+    if isinstance(inner.extent, Node) and loop.index in topological([inner.extent]):
+        return None
+    return replace(inner, body=(replace(loop, body=inner.body, kind="seq"),), kind="seq")
 
 
 def mark_loop(loop: For, given: dict[Node, Node] | None = None) -> For:

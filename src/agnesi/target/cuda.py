@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from agnesi.ir import dtype as dt
+from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import Node, topological
+from agnesi.ir.type import Dim
 from agnesi.loops.parallel import Sharing, sharing
 from agnesi.loops.stmt import Buffer, Call, For, Let, Nest, Program, Set, Stmt, is_shared, values, walk
 from agnesi.target.c import headers
@@ -116,9 +117,13 @@ class Kernels:
             name = self.add(printer)
             count = "1"
             if stage.grid is not None:
-                late = isinstance(stage.grid.extent, Node) and made.intersection(topological([stage.grid.extent]))
+                loops = printer.flat(stage.grid) if printer.serial else [stage.grid]
+                n: Dim = 1
+                for loop in loops:
+                    n = dims.mul(n, loop.extent)
+                late = isinstance(n, Node) and made.intersection(topological([n]))
                 each = "AG_MOST_THREADS" if printer.serial else "1"
-                count = "AG_MOST_BLOCKS" if late else f"ag_blocks({entry.dim(stage.grid.extent)}, {each})"
+                count = "AG_MOST_BLOCKS" if late else f"ag_blocks({entry.dim(n)}, {each})"
             if partial:
                 lines.append(f"  count = {count};")
                 count = "count"
@@ -132,6 +137,10 @@ class Kernels:
 
 class DeviceEntry(Entry):
     """The entry of a function on a device: its scratch has a row for each block, and what kernels leave each other."""
+
+    def element(self, name: str, indices: tuple[Node, ...]) -> str:
+        """An element that a size depends on, from the device's memory."""
+        return f"AG_FETCH({super().element(name, indices)})"
 
     def bytes_of(self, buffer: Buffer) -> str:
         if buffer.space == "row":

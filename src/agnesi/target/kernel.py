@@ -7,6 +7,7 @@ from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import LOAD, Node, substitute, topological
 from agnesi.loops.parallel import apart
 from agnesi.loops.stmt import (
+    Break,
     Call,
     Check,
     For,
@@ -46,7 +47,7 @@ class KernelPrinter(BodyPrinter):
             if fixed(s):
                 self.given_scalars[s.var] = substitute([s.value], self.given_scalars)[0]
         self.alone = False  # whether each thread is by itself here
-        self.serial = grid is not None and not any(isinstance(s, (For, Call)) for s in walk(grid.body))
+        self.serial = grid is not None and self.by_itself(grid)
         self.wide = self.serial or any(self.dealt(s) or isinstance(s, Call) for s in walk(body)) or bool(self.totals)
         read, written = self.stored_in(read_buffers(body)), self.stored_in(written_buffers(body))
         self.hazards = read & written
@@ -64,11 +65,36 @@ class KernelPrinter(BodyPrinter):
             return False
         stored = [(self.storage[s.buffer], s.index) for s in stmt.body if isinstance(s, Store)]
         touched = stored + [(self.storage[n["buffer"]], n.args) for s in stmt.body for n in loads(s)]
-        return all(moves(place, stmt) for _, place in stored) and all(
+        return all(moves(place, stmt, stmt.body) for _, place in stored) and all(
             other == place or name != storage or apart(other, place, stmt, self.given_scalars)
             for storage, place in stored
             for name, other in touched
         )
+
+    def by_itself(self, grid: For) -> bool:
+        """Whether each thread does iterations of a grid alone: nothing in them is dealt out, or all of it is, at the end
+        of loops that have nothing else in them."""
+        inside = [s for s in walk(grid.body) if isinstance(s, (For, Call))]
+        scratch = read_buffers(grid.body) | written_buffers(grid.body)
+        if any(self.buffers[name].space == "row" for name in scratch):
+            return False
+        return not any(isinstance(s, Call) or self.dealt(s) for s in inside) or len(self.flat(grid)) > 1
+
+    def flat(self, grid: For) -> list[For]:
+        """The loops of a grid that are counted by one counter: each has only the next one in it."""
+        loops = [grid]
+        while len(loops[-1].body) == 1 and isinstance(inner := loops[-1].body[0], For) and inner.kind != "once":
+            loops.append(inner)
+        body = loops[-1].body
+        plain = not any(isinstance(s, (For, Set, Break, Call)) for s in body)
+        extents = topological([s.extent for s in loops if isinstance(s.extent, Node)])
+        if not plain or any(s.index in extents for s in loops):
+            return [grid]
+        stored = {self.storage[s.buffer]: s.index for s in body if isinstance(s, Store)}
+        touched = [(self.storage[s.buffer], s.index) for s in body if isinstance(s, Store)]
+        touched += [(self.storage[n["buffer"]], n.args) for s in body for n in loads(s)]
+        own = all(stored.get(name, place) == place for name, place in touched)
+        return loops if own and all(moves(p, s, body) for p in stored.values() for s in loops) else [grid]
 
     # -- the whole ------------------------------------------------------------------------------------------
 
@@ -133,19 +159,36 @@ class KernelPrinter(BodyPrinter):
 
     def shared(self, stmt: For) -> None:
         """The iterations of this block, or of this thread where each works by itself."""
+        loops = self.flat(stmt) if self.serial else [stmt]
         i, n = self.expression(stmt.index), self.dim(stmt.extent)
+        if len(loops) > 1:
+            i, n = "place", " * ".join(self.dim(s.extent) for s in loops)
         start, by = ("AG_BLOCK", "AG_BLOCKS")
         if self.serial:
             start, by = "AG_BLOCK * AG_THREADS + AG_THREAD", "AG_BLOCKS * AG_THREADS"
         self.alone = self.serial
         self.lines.append(f"  for (int64_t {i} = {start}; {i} < {n}; {i} += {by}) {{")
-        self.block(stmt.body, "    ")
+        self.lines += self.counters(loops)
+        self.block(loops[-1].body, "    ")
         self.lines.append("  }")
         self.alone = False
         for var, combine in self.partial.items():
             if self.serial:
                 self.lines.append(f"  {self.local[var]} = {self.joined(var, combine, self.local[var])};")
             self.first(f"{self.parts(var)}[AG_BLOCK] = {self.local[var]};", "  ")
+
+    def counters(self, loops: list[For]) -> list[str]:
+        """The counters of loops that are counted by one."""
+        lines, rest = [], "place"
+        for k, loop in reversed(list(enumerate(loops)) if len(loops) > 1 else []):
+            n = self.strip(self.dim(loop.extent))
+            lines.append(f"    const int64_t {self.expression(loop.index)} = {rest}{f' % ({n})' if k else ''};")
+            if k > 1:
+                lines.append(f"    const int64_t place{k} = {rest} / ({n});")
+                rest = f"place{k}"
+            else:
+                rest = f"{rest} / ({n})"
+        return lines
 
     def join_parts(self, var: Node, combine: str) -> None:
         """Joins what the blocks of the kernel before have left."""
@@ -249,9 +292,9 @@ class KernelPrinter(BodyPrinter):
         self.lines += [f"{tab}}}", f"{tab}AG_SYNC();"]
 
 
-def moves(place: tuple[Node, ...], loop: For) -> bool:
-    """Whether an element of a buffer is another one in every iteration of a loop."""
-    given = {s.var for s in loop.body if isinstance(s, Let)}
+def moves(place: tuple[Node, ...], loop: For, body: tuple[Stmt, ...]) -> bool:
+    """Whether an element of a buffer is another one in every iteration of a loop, with these statements inside."""
+    given = {s.var for s in body if isinstance(s, Let)}
     for index in place:
         terms, _ = dims.linear(index)
         others = topological(t for t in terms if t is not loop.index)

@@ -19,6 +19,7 @@
 #define AG_BLOCK ag_place.block
 #define AG_BLOCKS ag_place.blocks
 #define AG_SYNC() ag_wait()
+#define AG_FETCH(place) (place)
 #define AG_FIRST(place) (*(place) == 0)
 #define AG_KERNEL(name) \
   static void name(const struct name##_args a); \
