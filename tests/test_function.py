@@ -476,7 +476,7 @@ def test_background_compilation(tmp_path):
 def test_background_compilation_that_fails(tmp_path):
     """The error is that of the next call."""
     wrong = tmp_path / "cc"
-    wrong.write_text("#!/bin/sh\ncase \"$*\" in *--version*) echo gcc 12; exit 0;; esac\nexit 1\n")
+    wrong.write_text('#!/bin/sh\ncase "$*" in *--version*) echo gcc 12; exit 0;; esac\nexit 1\n')
     wrong.chmod(0o755)
     x = at.vector("x")
     with ag.config.change(compile="background", compiler=str(wrong), cache_dir=str(tmp_path)):

@@ -267,8 +267,8 @@ class Background(Interpreted):
     failure: Exception | None = None
 
     def begin(self) -> None:
-        """Starts the thread, under the settings in force here. It is waited for when Python ends, so that its work is in
-        the cache then."""
+        """Starts the thread, under the settings in force here. It is waited for when Python ends, so that its work is
+        in the cache then."""
         settings = contextvars.copy_context()
         threading.Thread(target=settings.run, args=(self._switch,), name=f"agnesi: {self.name or 'function'}").start()
 

@@ -69,8 +69,8 @@ def grid(loop: For, program: Program) -> tuple[For, str]:
 
 
 def turn(loop: For) -> For | None:
-    """Two loops of which one is all that the other has in it, the inner one outside: what rows add to columns, each column
-    adds up."""
+    """Two loops of which one is all that the other has in it, the inner one outside: what rows add to columns, each
+    column adds up."""
     (inner, *others) = loop.body
     if others or not isinstance(inner, For) or loop.kind == "once" or inner.kind == "once":
         return None

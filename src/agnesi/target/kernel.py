@@ -72,8 +72,8 @@ class KernelPrinter(BodyPrinter):
         )
 
     def by_itself(self, grid: For) -> bool:
-        """Whether each thread does iterations of a grid alone: nothing in them is dealt out, or all of it is, at the end
-        of loops that have nothing else in them."""
+        """Whether each thread does iterations of a grid alone: nothing in them is dealt out, or all of it is, at the
+        end of loops that have nothing else in them."""
         inside = [s for s in walk(grid.body) if isinstance(s, (For, Call))]
         scratch = read_buffers(grid.body) | written_buffers(grid.body)
         if any(self.buffers[name].space == "row" for name in scratch):
