@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-PROGRAMS = ("x + 1", "perceptron gradient", "chain of 500 operations")
+PROGRAMS = (
+    "x + 1",
+    "perceptron gradient",
+    "chain of 500 operations",
+    "recurrent gradient of 50 steps, unrolled",
+    "recurrent gradient of 50 steps, scan",
+    "chain of 20,000 operations",
+)
 SYSTEMS = ("agnesi", "jax", "torch.compile")
 SCRIPT = Path(__file__).with_name("latency_program.py")
 TOLERANCE = 1e-4

@@ -8,6 +8,8 @@ import sys
 import time
 
 BATCH, PIXELS, HIDDEN, CLASSES = 60, 784, 500, 10
+STEPS, INPUTS, CELLS = 50, 20, 100
+LARGE = 4000  # rounds of a chain of five operations
 
 
 def load(system):
@@ -43,11 +45,27 @@ def vector():
     return np.linspace(0, 1, 1000, dtype="float32")
 
 
-def chain(x, tanh):
-    """Five hundred elementwise operations, with a hundred different constants."""
-    for i in range(100):
-        x = abs(tanh(x * (1 + i / 100) + 0.5) - 0.25)
+def chain(x, tanh, rounds=100):
+    """Five hundred elementwise operations, with a hundred different constants; or as many as five times the rounds."""
+    for i in range(rounds):
+        x = abs(tanh(x * (1 + i / rounds) + 0.5) - 0.25)
     return x
+
+
+def recurrent_values():
+    """A sequence, the first state, and the weights of a recurrent network."""
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+    shapes = ((STEPS, 10, INPUTS), (10, CELLS), (CELLS, CELLS), (INPUTS, CELLS))
+    return [generator.standard_normal(shape, dtype="float32") / 10 for shape in shapes]
+
+
+def unrolled(x, h, w, u, tanh):
+    """A recurrent network, step after step."""
+    for t in range(STEPS):
+        h = tanh(h @ w + x[t] @ u)
+    return (h * h).mean()
 
 
 def perceptron(parameters, x, tanh):
@@ -71,7 +89,18 @@ def agnesi(program):
         cost = -at.log(p)[at.arange(y.shape[0]), y].mean()
         x_value, y_value, values = network_values()
         return ag.function([x, y, *parameters], [cost, *ag.grad(cost, parameters)])(x_value, y_value, *values)[0]
+    if program.startswith("recurrent"):
+        x, parameters = at.ftensor3("x"), [at.fmatrix("h"), at.fmatrix("w"), at.fmatrix("u")]
+        if program.endswith("unrolled"):
+            cost = unrolled(x, *parameters, at.tanh)
+        else:
+            h, w, u = parameters
+            states, _ = ag.scan(lambda v, h, w, u: at.tanh(h @ w + v @ u), x, h, [w, u])
+            cost = (states[-1] ** 2).mean()
+        return ag.function([x, *parameters], [cost, *ag.grad(cost, parameters)])(*recurrent_values())[0]
     x = at.fvector("x")
+    if program == "chain of 20,000 operations":
+        return ag.function([x], chain(x, at.tanh, LARGE))(vector())
     return ag.function([x], x + 1 if program == "x + 1" else chain(x, at.tanh))(vector())
 
 
@@ -89,6 +118,20 @@ def jax(program):
     if program == "perceptron gradient":
         x, y, values = network_values()
         return jax.block_until_ready(jax.jit(jax.value_and_grad(cost_of))(values, x, y))[0]
+    if program.startswith("recurrent"):
+
+        def looped(h, w, u, x):
+            h, _ = jax.lax.scan(lambda h, v: (jnp.tanh(h @ w + v @ u), None), h, x)
+            return (h * h).mean()
+
+        def repeated(h, w, u, x):
+            return unrolled(x, h, w, u, jnp.tanh)
+
+        x, *values = recurrent_values()
+        cost = repeated if program.endswith("unrolled") else looped
+        return jax.block_until_ready(jax.jit(jax.value_and_grad(cost, argnums=(0, 1, 2)))(*values, x))[0]
+    if program == "chain of 20,000 operations":
+        raise SystemExit("not measured: it takes minutes")
     function = jax.jit((lambda x: x + 1) if program == "x + 1" else (lambda x: chain(x, jnp.tanh)))
     return jax.block_until_ready(function(vector()))
 
@@ -106,6 +149,8 @@ def torch_compile(program):
         x, y, values = network_values()
         both = torch.compile(torch.func.grad_and_value(cost_of))
         return both([torch.from_numpy(value) for value in values], torch.from_numpy(x), torch.from_numpy(y))[1]
+    if program.startswith("recurrent") or program == "chain of 20,000 operations":
+        raise SystemExit("not measured: it takes minutes")
     function = torch.compile((lambda x: x + 1) if program == "x + 1" else (lambda x: chain(x, torch.tanh)))
     return function(torch.from_numpy(vector()))
 

@@ -29,7 +29,7 @@ struct block {
 };
 
 /* Bytes from which outputs are kept for reuse, and from which their pages are huge. */
-enum { KEPT = 128 << 10, BIG = 4 << 20 };
+enum { KEPT = 16 << 10, BIG = 4 << 20 };
 
 struct block *ag_block_new(size_t bytes);
 void ag_block_free(struct block *block);
