@@ -15,6 +15,7 @@ from agnesi.errors import CompileError, IndexOutOfRange, ShapeError, Verificatio
 from agnesi.ir import dtype as dt
 from agnesi.ir.graph import Graph
 from agnesi.ir.variable import as_node
+from agnesi.pipeline import compile_graph
 from agnesi.reference import evaluate
 from agnesi.target import cuda, nvrtc
 from expressions import EXPRESSIONS
@@ -214,6 +215,19 @@ def test_last_one_wins():
     wanted = np.zeros(6)
     wanted[places] = values
     np.testing.assert_array_equal(f(np.zeros(6), places, values), wanted)
+
+
+def test_which_loops_are_grids():
+    x, m, n = at.tensor3("x"), at.matrix("m"), at.matrix("n")
+    inputs, outputs = [x, m, n], [at.tanh(x), m.sum(0), at.nnet.softmax(n)]
+    job = compile_graph(Graph([v.node for v in inputs], [v.node for v in outputs]), device=DEVICE)
+    assert "a grid, its loops turned" in [reason for nest in job.program.nests for reason in nest.threads]
+    assert "place < n0 * n1 * n2" in job.text  # one counter for three loops
+    assert "i0 = AG_BLOCK; i0 < n0; i0 += AG_BLOCKS" in job.text  # rows of softmax
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in ((2, 3, 5), (4, 70), (9, 40))]
+    for a, b in zip(ag.function(inputs, outputs, device=DEVICE)(*arrays), evaluate(job.graph, arrays), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-13)
 
 
 # -- the tests themselves -----------------------------------------------------------------------------------------
