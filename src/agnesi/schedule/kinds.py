@@ -46,16 +46,17 @@ def mark(program: Program) -> Program:
 
 def mark_grids(program: Program) -> Program:
     """The same for a device: outermost loops whose iterations touch different elements, or add up, become grids."""
+    when = moments(program)
     for nest in program.nests:
         nest.body = [mark_loop(s) if isinstance(s, For) else s for s in nest.body]
         for place, stmt in enumerate(nest.body):
             if isinstance(stmt, For):
-                nest.body[place], reason = grid(stmt, program)
+                nest.body[place], reason = grid(stmt, program, when)
                 nest.threads.append(reason)
     return program
 
 
-def grid(loop: For, program: Program) -> tuple[For, str]:
+def grid(loop: For, program: Program, when: Moments) -> tuple[For, str]:
     """An outermost loop, marked where a grid can carry it out; and why not, where it cannot."""
     found = "it is a side of a branch" if loop.kind == "once" else sharing(loop, program)
     if isinstance(found, str):
@@ -65,7 +66,12 @@ def grid(loop: For, program: Program) -> tuple[For, str]:
     turned = turn(loop)
     if turned is not None and isinstance(other := sharing(turned, program), Sharing) and not other.added:
         return replace(quiet(turned), work=work_of(turned, program)), "a grid, its loops turned"
-    return loop, f"one block: iterations add to the same elements of {', '.join(found.added)}"
+    amount = work_of(loop, program)
+    if not all(known_at_entry(d, when, program) for d in sizes_for(found, loop, amount, program)):
+        return loop, "one block: sizes are known only later"
+    copies = tuple((name, copies_of(name, program)) for name in found.added)
+    how = f"a grid, with {' and '.join(found.added)} of each block joined afterwards"
+    return replace(quiet(loop), work=amount, copies=copies), how
 
 
 def turn(loop: For) -> For | None:

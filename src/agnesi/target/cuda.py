@@ -16,11 +16,25 @@ from agnesi.ir.type import Dim
 from agnesi.loops.parallel import Sharing, sharing
 from agnesi.loops.stmt import Buffer, Call, For, Let, Nest, Program, Set, Stmt, is_shared, values, walk
 from agnesi.target.c import headers
+from agnesi.target.cfamily import CTYPE, STORED, loaded, stored
 from agnesi.target.entry import Entry, step
 from agnesi.target.kernel import SLOT, KernelPrinter
 from agnesi.target.nest import Functions, NestPrinter
 
 ON_HOST = ("gemm", "solve", "python")  # what a library or Python does on whole arrays
+
+
+JOIN = """struct NAME_args {{ {held} *to; const {held} *copies; int64_t size, step, count; }};
+AG_KERNEL(NAME) {{
+  for (int64_t j = AG_BLOCK * AG_THREADS + AG_THREAD; j < a.size; j += AG_BLOCKS * AG_THREADS) {{
+    {ctype} x = {to};
+    for (int64_t k = 0; k < a.count; k++) {{
+      const {ctype} y = {copy};
+      x = {joined};
+    }}
+    a.to[j] = {store};
+  }}
+}}"""
 
 
 # -- nests in stages ----------------------------------------------------------------------------------------
@@ -43,7 +57,7 @@ def stages(nest: Nest, program: Program) -> list[Stage]:
     fresh = True  # whether a new stage begins
     for stmt in nest.body:
         if isinstance(stmt, For) and is_shared(stmt):
-            totals = totals_of(stmt, program)
+            totals = dict(shared_by(stmt, program).totals)
             found.append(Stage([stmt], stmt))
             if totals:
                 found.append(Stage([], totals=totals))
@@ -59,11 +73,11 @@ def stages(nest: Nest, program: Program) -> list[Stage]:
     return found
 
 
-def totals_of(loop: For, program: Program) -> dict[Node, str]:
-    """The accumulators from outside of a grid, with the ops that join what its blocks add up."""
+def shared_by(loop: For, program: Program) -> Sharing:
+    """What the blocks of a grid need to share its loop."""
     found = sharing(loop, program)
     assert isinstance(found, Sharing)
-    return dict(found.totals)
+    return found
 
 
 def kept_scalars(parts: list[Stage]) -> list[Node]:
@@ -101,7 +115,7 @@ class Kernels:
         """The texts of the kernels under their names."""
         return [re.sub(r"\bNAME(_args)?\b", rf"{name}\1", text) for text, name in self.texts.items()]
 
-    def emit(self, nest: Nest, entry: Entry, functions: Functions) -> list[str]:
+    def emit(self, nest: Nest, entry: DeviceEntry, functions: Functions) -> list[str]:
         """The lines that carry out a nest."""
         parts = stages(nest, self.program)
         kept = {var: k for k, var in enumerate(kept_scalars(parts))}
@@ -112,8 +126,9 @@ class Kernels:
             if stage.on_host:
                 lines += NestPrinter(entry, stage.body, functions).emit()
                 continue
-            partial = totals_of(stage.grid, self.program) if stage.grid else {}
-            printer = KernelPrinter(entry, stage.body, kept, stage.totals, stage.grid, partial)
+            found = shared_by(stage.grid, self.program) if stage.grid else Sharing()
+            partial = found.totals
+            printer = KernelPrinter(entry, stage.body, kept, stage.totals, stage.grid, partial, found.added)
             name = self.add(printer)
             count = "1"
             if stage.grid is not None:
@@ -124,6 +139,7 @@ class Kernels:
                 late = isinstance(n, Node) and made.intersection(topological([n]))
                 each = "AG_MOST_THREADS" if printer.serial else "1"
                 count = "AG_MOST_BLOCKS" if late else f"ag_blocks({entry.dim(n)}, {each})"
+                count = entry.copying(stage.grid) if stage.grid.copies else count
             if partial:
                 lines.append(f"  count = {count};")
                 count = "count"
@@ -132,7 +148,25 @@ class Kernels:
             lines.append(f"  AG_LAUNCH({name}, {count}, {threads}, {int(printer.barriers)}, {given});")
             if printer.fails:
                 lines.append("  if (record.check) return ag_failed(call, &record);")
+            for buffer, copies in stage.grid.copies if stage.grid else ():
+                lines += self.join(buffer, copies, printer, count, entry)
         return lines
+
+    def join(self, buffer: str, copies: str, printer: KernelPrinter, count: str, entry: Entry) -> list[str]:
+        """The line that joins the copies of blocks with the original, the first ones first."""
+        whole = self.program.buffers[buffer]
+        held, ctype = STORED[whole.dtype], CTYPE[whole.dtype]
+        joined = printer.strip(printer.join(printer.added[buffer], whole.dtype, "x", "y"))
+        self.support |= printer.support
+        text = JOIN.format(
+            held=held, ctype=ctype, joined=joined, to=loaded("a.to[j]", whole.dtype), store=stored("x", whole.dtype),
+            copy=loaded("a.copies[k * a.step + j]", whole.dtype),
+        )  # fmt: skip
+        name = self.texts.setdefault(text, f"kernel{len(self.texts)}")
+        size, place = entry.dim(dims.product(whole.shape)), entry.pointer(buffer)
+        given = f"{{{place}, {entry.pointer(copies)}, {size}, {step(whole, entry)}, {count} - 1}}"
+        grid = f"ag_blocks({size}, AG_MOST_THREADS), AG_MOST_THREADS, 0"
+        return [f"  AG_LAUNCH({name}, {grid}, (const struct {name}_args){given});"]
 
 
 class DeviceEntry(Entry):
@@ -146,6 +180,22 @@ class DeviceEntry(Entry):
         if buffer.space == "row":
             return f"ag_times({step(buffer, self)}, AG_MOST_BLOCKS * {dt.SIZES[buffer.dtype]})"
         return super().bytes_of(buffer)
+
+    def copying(self, loop: For) -> str:
+        """The number of blocks of a grid each of which has copies of what all add to."""
+        sizes = [
+            f"{step(self.program.buffers[b], self)} * {dt.SIZES[self.program.buffers[b].dtype]}" for b, _ in loop.copies
+        ]
+        return f"ag_copying({self.dim(loop.extent)}, {' + '.join(sizes)})"
+
+    def copies(self) -> dict[str, str]:
+        found = {}
+        for loop in (s for nest in self.program.nests for s in walk(nest.body) if isinstance(s, For)):
+            for name, copies in loop.copies:
+                buffer = self.program.buffers[name]
+                size = f"{step(buffer, self)} * {dt.SIZES[buffer.dtype]}"
+                found[copies] = f"ag_times({self.copying(loop)} - 1, {size})"
+        return found
 
     def arena(self, moment: int) -> list[str]:
         lines = super().arena(moment)

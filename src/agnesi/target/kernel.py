@@ -23,7 +23,7 @@ from agnesi.loops.stmt import (
 )  # fmt: skip
 from agnesi.schedule.kinds import fixed
 from agnesi.target.body import BodyPrinter, neutral
-from agnesi.target.cfamily import CTYPE, Printer
+from agnesi.target.cfamily import CTYPE, STORED, Printer, stored
 from agnesi.target.entry import step
 
 SLOT = 16  # bytes for a scalar that one kernel leaves to another
@@ -33,12 +33,13 @@ class KernelPrinter(BodyPrinter):
     """Statements as the body of a kernel.
 
     kept: scalars of the nest that live in memory between its kernels, and where. totals: accumulators that a grid has
-    left partial results of, to be joined first. grid: the loop whose iterations the blocks share, if any.
+    left partial results of, to be joined first. grid: the loop whose iterations the blocks share, if any. partial: its
+    accumulators. added: buffers of which blocks have copies to add to.
     """
 
     def __init__(
         self, outer: Printer, body: list[Stmt], kept: dict[Node, int], totals: dict[Node, str] | None = None,
-        grid: For | None = None, partial: dict[Node, str] | None = None,
+        grid: For | None = None, partial: dict[Node, str] | None = None, added: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(outer, body, grid)
         self.kept, self.totals, self.grid, self.partial = kept, totals or {}, grid, partial or {}
@@ -47,7 +48,9 @@ class KernelPrinter(BodyPrinter):
             if fixed(s):
                 self.given_scalars[s.var] = substitute([s.value], self.given_scalars)[0]
         self.alone = False  # whether each thread is by itself here
-        self.serial = grid is not None and self.by_itself(grid)
+        self.added = added or {}
+        self.copies = dict(grid.copies) if grid is not None else {}
+        self.serial = grid is not None and not self.copies and self.by_itself(grid)
         self.wide = self.serial or any(self.dealt(s) or isinstance(s, Call) for s in walk(body)) or bool(self.totals)
         read, written = self.stored_in(read_buffers(body)), self.stored_in(written_buffers(body))
         self.hazards = read & written
@@ -120,7 +123,7 @@ class KernelPrinter(BodyPrinter):
             for var in self.kept:
                 if var in self.local and (var in self.totals or self.changes(var)):
                     self.first(f"{self.slot(var)} = {self.local[var]};", "  ")
-        params, rows = self.parameters(), self.rows()
+        params, rows = self.parameters(), [*self.rows(), *self.own_copies()]
         fields = [f"{p.ctype}{p.name};" for p in params] + [f"{name};" for name in self.extra]
         fields += ["struct ag_record *record;"] if self.fails else []
         names = [f"  {p.declared.replace('restrict', 'AG_RESTRICT')} = a.{p.name};" for p in params]
@@ -153,6 +156,22 @@ class KernelPrinter(BodyPrinter):
             if self.buffers[name].space == "row":
                 self.extra[f"int64_t step_{param}"] = step(self.buffers[name], self.outer)
                 lines.append(f"  {param} += AG_BLOCK * a.step_{param};")
+        return lines
+
+    def own_copies(self) -> list[str]:
+        """Takes the copy that this block has of what all add to, and empties it; the first block has the original."""
+        lines = []
+        for name, copies in self.copies.items():
+            param, dtype = self.pointers[self.storage[name]], self.buffers[name].dtype
+            self.extra[f"{STORED[dtype]} *copies_{param}"] = self.outer.pointer(copies)
+            self.extra[f"int64_t step_{param}"] = step(self.buffers[name], self.outer)
+            lines.append(f"  if (AG_BLOCK) {param} = a.copies_{param} + (AG_BLOCK - 1) * a.step_{param};")
+            head = f"for (int64_t j = AG_THREAD; AG_BLOCK && j < a.step_{param}; j += AG_THREADS)"
+            empty = stored(neutral(self.added[name], dtype), dtype)
+            lines.append(f"  {head} {param}[j] = {empty};")
+        if self.copies:
+            self.barriers |= self.wide
+            lines += ["  AG_SYNC();"]
         return lines
 
     # -- loops that blocks share ------------------------------------------------------------------------------

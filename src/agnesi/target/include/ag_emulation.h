@@ -110,6 +110,12 @@ static inline __attribute__((unused)) int64_t ag_blocks(int64_t n, int64_t each)
   return wanted < 1 ? 1 : wanted < AG_MOST_BLOCKS ? wanted : AG_MOST_BLOCKS;
 }
 
+/* The same where each block has copies of so many bytes: they take up to 64 MiB together. */
+static inline __attribute__((unused)) int64_t ag_copying(int64_t n, int64_t bytes) {
+  const int64_t most = ((int64_t)64 << 20) / (bytes > 0 ? bytes : 1) + 1, wanted = ag_blocks(n, 1);
+  return wanted < most ? wanted : most;
+}
+
 /* Runs a kernel. barriers: whether its threads wait for each other. */
 static __attribute__((unused)) int ag_launch(void (*run)(const void *args), const void *args, int64_t blocks,
                                              int64_t threads, int barriers) {
