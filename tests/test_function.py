@@ -16,8 +16,8 @@ import pytest
 import agnesi as ag
 import agnesi.tensor as at
 from agnesi import config
+from agnesi.compiled import Interpreted
 from agnesi.errors import CompileError
-from agnesi.function import Interpreted
 
 x, y = at.vector("x"), at.vector("y")
 V = np.array([1.0, 2.0, 3.0])

@@ -15,7 +15,7 @@ import pytest
 import agnesi as ag
 import agnesi.tensor as at
 from agnesi import config
-from agnesi.function import Function, Interpreted
+from agnesi.compiled import Function, Interpreted
 from agnesi.ir.show import parse, text
 
 x, y = at.vector("x"), at.vector("y")
