@@ -179,3 +179,15 @@ def test_time_for_each_operation_of_a_chain_is_constant(what):
 
     small, large = (best(prepare(n)) for n in (2000, 8000))
     assert large < 8 * small + 0.05, (small, large)
+
+
+@pytest.mark.parametrize("common", [True, False])
+def test_sizes_that_meet_in_every_step(common):
+    """A state whose sizes meet others in every step has far more paths to its size than parts of it."""
+    x, h, w, u = at.tensor3("x"), at.matrix("h"), at.matrix("w"), at.matrix("u")
+    state = h
+    for t in range(60):
+        state = at.tanh(state @ w + x[t] @ u)
+    cost = (state * state).mean()
+    graph = Graph([x.node, h.node, w.node, u.node], [as_node(v) for v in (cost, *ag.grad(cost, [h, w, u]))])
+    assert compile_graph(graph, common=common).text

@@ -214,11 +214,13 @@ def broadcast(shapes: list[tuple[Dim, ...]]) -> tuple[Dim, ...]:
 def nonnegative(dim: Dim) -> bool:
     """Whether the form of an expression shows that it is never negative, sizes of inputs being none."""
     work: list[Dim] = [dim]
+    seen: set[Node] = set()  # sizes meet again and again, so that a form has far more paths than parts
     while work:
         terms, total = linear(work.pop())
         if total < 0 or any(factor < 0 for factor in terms.values()):
             return False
-        for term in terms:
+        for term in terms.keys() - seen:
+            seen.add(term)
             name = term.op.name
             if name in ("mul", "floordiv", "minimum", "meet"):
                 work += map(as_dim, term.args)

@@ -171,15 +171,18 @@ def assume(graph: Graph, equal: Sequence[Equation], common: bool) -> Graph:
 def replacements(equal: Sequence[Equation], common: bool) -> dict[Node, Node]:
     """What symbols are taken to be equal to."""
     known: dict[Node, Node] = {}
+    sides: dict[Node, Dim] = {}
     for e in sorted(equal, key=lambda e: e.broadcast or e.guess):
-        if common or not (e.broadcast or e.guess):
-            solve(e.left, e.right, known, common)
+        if common:
+            solve(one_side(e.left, known, sides), one_side(e.right, known, sides), known)
+        elif not (e.broadcast or e.guess):
+            solve(e.left, e.right, known)
     return known
 
 
-def solve(left: Dim, right: Dim, known: dict[Node, Node], common: bool) -> None:
+def solve(left: Dim, right: Dim, known: dict[Node, Node]) -> None:
     """Takes one equation into the known replacements, if it equates a symbol with a number or another symbol."""
-    left, right = resolved(left, known, common), resolved(right, known, common)
+    left, right = (as_dim(substitute([dim_node(d)], known)[0]) for d in (left, right))
     if same(left, right):
         return
     for a, b in ((left, right), (right, left)):
@@ -191,14 +194,24 @@ def solve(left: Dim, right: Dim, known: dict[Node, Node], common: bool) -> None:
             return
 
 
-def resolved(dim: Dim, known: dict[Node, Node], common: bool) -> Dim:
-    """A dimension after the replacements; in the common variant the two sides of a meet are made equal first."""
-    found = as_dim(substitute([dim_node(dim)], known)[0])
-    while common and isinstance(found, Node) and found.op is ew.meet:
-        a, b = map(as_dim, found.args)
-        solve(a, b, known, common)
-        found = as_dim(substitute([dim_node(a)], known)[0])
-    return found
+def one_side(dim: Dim, known: dict[Node, Node], sides: dict[Node, Dim]) -> Dim:
+    """A dimension that meets no other: of those that meet in it, which are made equal, the first.
+
+    sides: what was found before, so that of sizes that meet again and again each is looked at once.
+    """
+    stack = [dim] if isinstance(dim, Node) and dim.op is ew.meet else []
+    while stack:
+        node = stack[-1]
+        waiting = [a for a in node.args if a.op is ew.meet and a not in sides]
+        if waiting:
+            stack += waiting
+            continue
+        stack.pop()
+        if node not in sides:
+            a, b = (sides.get(n, as_dim(n)) for n in node.args)
+            solve(a, b, known)
+            sides[node] = a
+    return sides.get(dim, dim) if isinstance(dim, Node) else dim
 
 
 def entry_checks(graph: Graph, equal: Sequence[Equation], sites: list[Site], common: bool) -> list[EntryCheck]:
