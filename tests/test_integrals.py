@@ -112,11 +112,11 @@ def test_large_gamma_distributions(rng):
     a = np.array([0.9e5, 1.1e5, 1e6])
     for shift in (-4.0, -0.3, 0.0, 2.0, 6.0):
         x = a + shift * np.sqrt(a)
-        assert worst("gammainc", [a, x]) < 5e4
+        assert worst("gammainc", [a, x]) < 60
     with mpmath.workprec(120):
         a, x = 2e5, 2e5 + 300.0
         exact = mpmath.diff(lambda t: lower(t, mpmath.mpf(x)), mpmath.mpf(a))
-    np.testing.assert_allclose(call("gammainc_shape", np.array([a]), np.array([x]))[0], float(exact), rtol=1e-9)
+    np.testing.assert_allclose(call("gammainc_shape", np.array([a]), np.array([x]))[0], float(exact), rtol=1e-11)
     np.testing.assert_allclose(call("gammainc", np.array([1e12]), np.array([1e12]))[0], 0.5, rtol=1e-6)
 
 

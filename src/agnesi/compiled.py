@@ -302,7 +302,7 @@ def make(
     if device not in config.DEVICES:
         raise ValueError(f"device is one of {', '.join(config.DEVICES)}, not {device!r}")
     if mode == "reference" or no_compiler():
-        return Interpreted(graph, inputs, shared, updates, result, mode, name, wanted)
+        return Interpreted(graph, inputs, shared, updates, result, mode, name, wanted, device)
     if config.settings().compile == "background" and mode != "debug":
         later = Background(graph, inputs, shared, updates, result, mode, name, wanted, device)
         later.begin()

@@ -196,20 +196,31 @@ def plan_memory(job: Compilation) -> None:
 def split_rows(job: Compilation) -> None:
     """Puts loops over rows into strips, so that elementary functions of many rows are computed at once."""
     assert job.program is not None
-    if job.device == "cpu":
-        strips.split(job.program)
+    strips.split(job.program)
 
 
 def mark_loops(job: Compilation) -> None:
-    """Decides the kinds of loops."""
+    """Decides the kinds of loops, and which of them threads share."""
     assert job.program is not None
-    kinds.mark(job.program) if job.device == "cpu" else kinds.mark_grids(job.program)
+    kinds.mark(job.program)
+
+
+def mark_grids(job: Compilation) -> None:
+    """Decides the kinds of loops, and which of them a grid carries out."""
+    assert job.program is not None
+    kinds.mark(job.program, kinds.grid)
 
 
 def print_c(job: Compilation) -> None:
     """Makes the C text."""
     assert job.program is not None
-    job.units = c.units(job.program, os.cpu_count() or 1) if job.device == "cpu" else cuda.emulated(job.program)
+    job.units = c.units(job.program, os.cpu_count() or 1)
+
+
+def print_kernels(job: Compilation) -> None:
+    """Makes the text of kernels that are emulated, and what starts them."""
+    assert job.program is not None
+    job.units = cuda.emulated(job.program)
 
 
 # -- the list ---------------------------------------------------------------------------------------------
@@ -217,15 +228,17 @@ def print_c(job: Compilation) -> None:
 
 @dataclass(frozen=True)
 class Pass:
-    """A row: what runs, at which level, behind which passes, and whether results are right without it."""
+    """A row: what runs, at which level, behind which passes, whether results are right without it, and for what."""
 
     name: str
     run: Callable[[Compilation], None]
     level: str
     after: tuple[str, ...] = ()
     required: bool = True
+    devices: tuple[str, ...] = config.DEVICES
 
 
+CPU, GRIDS = ("cpu",), ("cuda-emulated",)
 EARLY = (CANONICAL, LOGIC, QUOTIENTS, STABLE, CONSTANTS, INDEX, PARTS, REDUCTIONS, PRODUCTS)
 
 PASSES = [
@@ -243,9 +256,11 @@ PASSES = [
     Pass("order", order_nests, "schedule", ("place",)),
     Pass("lower", lower, "loops", ("order",)),
     Pass("memory", plan_memory, "loops", ("lower",)),
-    Pass("strips", split_rows, "loops", ("memory",), required=False),
-    Pass("kinds", mark_loops, "loops", ("memory",)),
-    Pass("print", print_c, "text", ("kinds",)),
+    Pass("strips", split_rows, "loops", ("memory",), required=False, devices=CPU),
+    Pass("kinds", mark_loops, "loops", ("memory",), devices=CPU),
+    Pass("print", print_c, "text", ("kinds",), devices=CPU),
+    Pass("grids", mark_grids, "loops", ("memory",), devices=GRIDS),
+    Pass("kernels", print_kernels, "text", ("grids",), devices=GRIDS),
 ]
 
 
@@ -296,7 +311,7 @@ def run_passes(job: Compilation) -> Compilation:
     dump = set(settings.dump.split(",")) if settings.dump else set()
     watch = Watch(job.graph) if settings.check else None
     for row in PASSES:
-        if not (row.required or job.optimize):
+        if job.device not in row.devices or not (row.required or job.optimize):
             continue
         start = time.perf_counter()
         row.run(job)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from agnesi.ir import dims
 from agnesi.ir.dtype import SIZES
-from agnesi.ir.node import CONST, INDEX, LOAD, TEMP, Node, as_dim, dim_node, substitute, topological, value_of
+from agnesi.ir.node import CONST, INDEX, LOAD, Node, as_dim, dim_node, substitute, topological, value_of
 from agnesi.ir.type import Dim
 from agnesi.loops.stmt import Break, Call, Check, For, Let, Program, Set, Stmt, Store, cost, loads, values, walk
 from agnesi.ops import elementwise as ew
@@ -87,15 +87,16 @@ def collect(loop: For, program: Program) -> dict[str, list[Access]]:
     return found
 
 
-def distinct(indices: list[Node], counter: Node, given: set[Node]) -> bool:
-    """Whether indices along one axis are all the same, and another one in every iteration of a loop."""
+def distinct(indices: list[Node], counter: Node, given: set[Node], innermost: bool = False) -> bool:
+    """Whether indices along one axis are all the same, and another one in every iteration of a loop; innermost: whether
+    the counters of other loops stay as they are meanwhile."""
     first = indices[0]
     if any(i is not first for i in indices):
         return False
     terms, _ = dims.linear(first)
-    step = terms.get(counter, 0)
     others = topological(t for t in terms if t is not counter)
-    return step != 0 and not any(n.op in (INDEX, LOAD) or (n.op is TEMP and n in given) for n in others)
+    moving = (n.op is LOAD or n is counter or (n.op is INDEX and not innermost) or n in given for n in others)
+    return terms.get(counter, 0) != 0 and not any(moving)
 
 
 def apart(one: tuple[Node, ...], two: tuple[Node, ...], loop: For, given: dict[Node, Node]) -> bool:

@@ -73,10 +73,10 @@ gammainc_shape: Op = elementwise(
 # -- Bessel functions ---------------------------------------------------------------------------------------
 
 j0: Op = elementwise(
-    "j0", scipy_special("j0"), floating, c="v_j0{f}({0})", cost=120, absolute=4,
+    "j0", scipy_special("j0"), floating, c="v_j0{f}({0})", cost=120,
     d=lambda x, y: (-j1(x),), doc="The Bessel function of the first kind of order 0.")  # fmt: skip
 j1: Op = elementwise(
-    "j1", scipy_special("j1"), floating, c="v_j1{f}({0})", cost=120, absolute=4,
+    "j1", scipy_special("j1"), floating, c="v_j1{f}({0})", cost=120,
     d=lambda x, y: (where(eq(x, 0), 0.5, j0(x) - y / where(eq(x, 0), 1, x)),),
     doc="The Bessel function of the first kind of order 1.")  # fmt: skip
 i0: Op = elementwise(
@@ -87,7 +87,7 @@ i1: Op = elementwise(
     d=lambda x, y: (where(eq(x, 0), 0.5, i0(x) - y / where(eq(x, 0), 1, x)),),
     doc="The modified Bessel function of the first kind of order 1.")  # fmt: skip
 jv: Op = elementwise(
-    "jv", bessel_reference("jv"), floating, c="v_jv{f}({0}, {1})", cost=500, sample=positive, absolute=8,
+    "jv", bessel_reference("jv"), floating, c="v_jv{f}({0}, {1})", cost=500, sample=positive,
     d=lambda v, x, y: (None, _recurrence(v, x, y, -jv(v + 1, x))),
     doc="The Bessel function of the first kind of order v: v >= 0 or whole, x >= 0 or v whole; else NaN.")  # fmt: skip
 iv: Op = elementwise(

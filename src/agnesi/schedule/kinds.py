@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeGuard
 
@@ -28,61 +29,24 @@ from agnesi.loops.stmt import (
     written_buffers,
 )  # fmt: skip
 
+Decision = Callable[[For, list[Stmt], Program, Moments], tuple[For, str]]
 LITTLE = 20_000  # work, in additions, of loops of known sizes that are too short for threads
 
 
-def mark(program: Program) -> Program:
-    """Marks the innermost loops that leave neither by an error nor by a call as simd, and outermost ones as shared."""
+def mark(program: Program, decide: Decision | None = None) -> Program:
+    """Marks the innermost loops that leave neither by an error nor by a call as simd, and outermost ones as shared.
+
+    decide: whether and how an outermost loop is; `share` for threads of the processor, `grid` for a device.
+    """
     when = moments(program)
     for nest in program.nests:
         nest.body = [mark_loop(s) if isinstance(s, For) else s for s in nest.body]
         for place, stmt in enumerate(nest.body):
             if isinstance(stmt, For):
                 others: list[Stmt] = [s for s in nest.body if s is not stmt]
-                nest.body[place], reason = share(stmt, others, program, when)
+                nest.body[place], reason = (decide or share)(stmt, others, program, when)
                 nest.threads.append(reason)
     return program
-
-
-def mark_grids(program: Program) -> Program:
-    """The same for a device: outermost loops whose iterations touch different elements, or add up, become grids."""
-    when = moments(program)
-    for nest in program.nests:
-        nest.body = [mark_loop(s) if isinstance(s, For) else s for s in nest.body]
-        for place, stmt in enumerate(nest.body):
-            if isinstance(stmt, For):
-                nest.body[place], reason = grid(stmt, program, when)
-                nest.threads.append(reason)
-    return program
-
-
-def grid(loop: For, program: Program, when: Moments) -> tuple[For, str]:
-    """An outermost loop, marked where a grid can carry it out; and why not, where it cannot."""
-    found = "it is a side of a branch" if loop.kind == "once" else sharing(loop, program)
-    if isinstance(found, str):
-        return loop, f"one block: {found}"
-    if not found.added:
-        return replace(quiet(loop), work=work_of(loop, program)), "a grid"
-    turned = turn(loop)
-    if turned is not None and isinstance(other := sharing(turned, program), Sharing) and not other.added:
-        return replace(quiet(turned), work=work_of(turned, program)), "a grid, its loops turned"
-    amount = work_of(loop, program)
-    if not all(known_at_entry(d, when, program) for d in sizes_for(found, loop, amount, program)):
-        return loop, "one block: sizes are known only later"
-    copies = tuple((name, copies_of(name, program)) for name in found.added)
-    how = f"a grid, with {' and '.join(found.added)} of each block joined afterwards"
-    return replace(quiet(loop), work=amount, copies=copies), how
-
-
-def turn(loop: For) -> For | None:
-    """Two loops of which one is all that the other has in it, the inner one outside: what rows add to columns, each
-    column adds up."""
-    (inner, *others) = loop.body
-    if others or not isinstance(inner, For) or loop.kind == "once" or inner.kind == "once":
-        return None
-    if isinstance(inner.extent, Node) and loop.index in topological([inner.extent]):
-        return None
-    return replace(inner, body=(replace(loop, body=inner.body, kind="seq"),), kind="seq")
 
 
 def mark_loop(loop: For, given: dict[Node, Node] | None = None) -> For:
@@ -138,14 +102,54 @@ def share(loop: For, others: list[Stmt], program: Program, when: Moments) -> tup
     whole = dims.mul(loop.extent, amount)
     if isinstance(whole, int) and whole < LITTLE:
         return loop, "not shared: too short"
-    if set(found.rows) & {program.storage(n) for n in read_buffers(others) | written_buffers(others)}:
-        return loop, "not shared: another loop uses its scratch"
-    if found.added and not all(known_at_entry(d, when, program) for d in sizes_for(found, loop, amount, program)):
-        return loop, "not shared: sizes are known only later"
-    copies = tuple((name, copies_of(name, program)) for name in found.added)
+    if reason := obstacle(loop, others, found, program, when):
+        return loop, f"not shared: {reason}"
     joined = [*(["accumulators"] if found.totals else []), *found.added]
     how = f"shared, with {' and '.join(joined)} of each part joined afterwards" if joined else "shared"
-    return replace(quiet(loop), work=amount, copies=copies), how
+    return in_parts(loop, found, program), how
+
+
+def obstacle(loop: For, others: list[Stmt], found: Sharing, program: Program, when: Moments) -> str:
+    """Why a loop cannot be shared because of what is around it, if so."""
+    if set(found.rows) & {program.storage(n) for n in read_buffers(others) | written_buffers(others)}:
+        return "another loop uses its scratch"
+    if found.added and not all(known_at_entry(d, when, program) for d in sizes_for(found, loop, program)):
+        return "sizes are known only later"
+    return ""
+
+
+def in_parts(loop: For, found: Sharing, program: Program) -> For:
+    """A loop that is shared, with a copy for each part of what iterations add to."""
+    copies = tuple((name, copies_of(name, program)) for name in found.added)
+    return replace(quiet(loop), work=work_of(loop, program), copies=copies)
+
+
+def grid(loop: For, others: list[Stmt], program: Program, when: Moments) -> tuple[For, str]:
+    """An outermost loop, marked where a grid of a device can carry it out; and how, or why not."""
+    found = "it is a side of a branch" if loop.kind == "once" else sharing(loop, program)
+    if isinstance(found, str):
+        return loop, f"one block: {found}"
+    chosen, how = loop, "a grid"
+    if found.added:
+        how = f"a grid, with {' and '.join(found.added)} of each block joined afterwards"
+        turned = turn(loop)
+        other = sharing(turned, program) if turned is not None else ""
+        if turned is not None and isinstance(other, Sharing) and not other.added:
+            chosen, found, how = turned, other, "a grid, its loops turned"
+    if reason := obstacle(chosen, others, found, program, when):
+        return loop, f"one block: {reason}"
+    return in_parts(chosen, found, program), how
+
+
+def turn(loop: For) -> For | None:
+    """Two loops of which one is all that the other has in it, the inner one outside: what rows add to columns, each
+    column adds up."""
+    (inner, *others) = loop.body
+    if others or not isinstance(inner, For) or loop.kind == "once" or inner.kind == "once":
+        return None
+    if isinstance(inner.extent, Node) and loop.index in topological([inner.extent]):
+        return None
+    return replace(inner, body=(replace(loop, body=inner.body, kind="seq"),), kind="seq")
 
 
 def quiet(loop: For) -> For:
@@ -162,9 +166,9 @@ def copies_of(name: str, program: Program) -> str:
     return made
 
 
-def sizes_for(found: Sharing, loop: For, amount: Dim, program: Program) -> list[Dim]:
+def sizes_for(found: Sharing, loop: For, program: Program) -> list[Dim]:
     """The sizes on which it depends how many copies there are, and how large they are."""
-    return [loop.extent, amount, *(d for name in found.added for d in program.buffers[name].shape)]
+    return [loop.extent, work_of(loop, program), *(d for name in found.added for d in program.buffers[name].shape)]
 
 
 def known_at_entry(size: Dim, when: Moments, program: Program) -> bool:

@@ -183,19 +183,11 @@ class DeviceEntry(Entry):
 
     def copying(self, loop: For) -> str:
         """The number of blocks of a grid each of which has copies of what all add to."""
-        sizes = [
-            f"{step(self.program.buffers[b], self)} * {dt.SIZES[self.program.buffers[b].dtype]}" for b, _ in loop.copies
-        ]
-        return f"ag_copying({self.dim(loop.extent)}, {' + '.join(sizes)})"
+        sizes = " + ".join(self.bytes_of_copy(name) for name, _ in loop.copies)
+        return f"ag_copying({self.dim(loop.extent)}, {sizes})"
 
-    def copies(self) -> dict[str, str]:
-        found = {}
-        for loop in (s for nest in self.program.nests for s in walk(nest.body) if isinstance(s, For)):
-            for name, copies in loop.copies:
-                buffer = self.program.buffers[name]
-                size = f"{step(buffer, self)} * {dt.SIZES[buffer.dtype]}"
-                found[copies] = f"ag_times({self.copying(loop)} - 1, {size})"
-        return found
+    def others(self, loop: For) -> str:
+        return f"{self.copying(loop)} - 1"
 
     def arena(self, moment: int) -> list[str]:
         lines = super().arena(moment)

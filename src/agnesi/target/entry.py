@@ -133,10 +133,17 @@ class Entry(Printer):
         found = {}
         for loop in (s for nest in self.program.nests for s in walk(nest.body) if isinstance(s, For)):
             for name, copies in loop.copies:
-                buffer = self.program.buffers[name]
-                others = f"(ag_max({self.dim(loop.extent)}, 1) - 1) / {grain(loop, self.program, self)}"
-                found[copies] = f"ag_times({others}, {step(buffer, self)} * {dt.SIZES[buffer.dtype]})"
+                found[copies] = f"ag_times({self.others(loop)}, {self.bytes_of_copy(name)})"
         return found
+
+    def others(self, loop: For) -> str:
+        """How many parts of a loop have copies."""
+        return f"(ag_max({self.dim(loop.extent)}, 1) - 1) / {grain(loop, self.program, self)}"
+
+    def bytes_of_copy(self, name: str) -> str:
+        """The bytes from one copy of a buffer to the next."""
+        buffer = self.program.buffers[name]
+        return f"{step(buffer, self)} * {dt.SIZES[buffer.dtype]}"
 
 
 def step(buffer: Buffer, printer: Printer) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agnesi.errors import VerificationError
-from agnesi.ir import dims, dtype as dt
-from agnesi.ir.node import LOAD, Node, substitute, topological
-from agnesi.loops.parallel import apart
+from agnesi.ir import dtype as dt
+from agnesi.ir.node import Node, substitute, topological
+from agnesi.loops.parallel import apart, distinct
 from agnesi.loops.stmt import (
     Break,
     Call,
@@ -314,9 +314,4 @@ class KernelPrinter(BodyPrinter):
 def moves(place: tuple[Node, ...], loop: For, body: tuple[Stmt, ...]) -> bool:
     """Whether an element of a buffer is another one in every iteration of a loop, with these statements inside."""
     given = {s.var for s in body if isinstance(s, Let)}
-    for index in place:
-        terms, _ = dims.linear(index)
-        others = topological(t for t in terms if t is not loop.index)
-        if terms.get(loop.index) and not any(n.op is LOAD or n in given or n is loop.index for n in others):
-            return True
-    return False
+    return any(distinct([index], loop.index, given, innermost=True) for index in place)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -52,7 +51,7 @@ def headers() -> dict[str, str]:
     return {"stdint.h": STDINT, "string.h": ""} | {path.name: path.read_text() for path in sorted(INCLUDE.glob("*.h"))}
 
 
-def compile_cuda(text: str, architecture: str, options: Sequence[str] = ()) -> Binary:
+def compile_cuda(text: str, architecture: str) -> Binary:
     """The machine code of CUDA text for an architecture such as "sm_90". Raises CompileError with NVRTC's messages."""
     nvrtc, program = library(), ctypes.c_void_p()
     names = (ctypes.c_char_p * len(headers()))(*[n.encode() for n in headers()])
@@ -63,7 +62,7 @@ def compile_cuda(text: str, architecture: str, options: Sequence[str] = ()) -> B
     if status:
         raise CompileError(f"NVRTC cannot begin: error {status}")
     try:
-        given = [f"--gpu-architecture={architecture}", *OPTIONS, *options]
+        given = [f"--gpu-architecture={architecture}", *OPTIONS]
         array = (ctypes.c_char_p * len(given))(*[o.encode() for o in given])
         status = nvrtc.nvrtcCompileProgram(program, ctypes.c_int(len(given)), array)
         log = _bytes(nvrtc, "ProgramLog", program).rstrip(b"\0").decode(errors="replace")

@@ -34,8 +34,6 @@
 #define __builtin_inff() AG_INFF
 #define __builtin_nan(text) AG_NAN
 #define __builtin_nanf(text) AG_NANF
-#define __builtin_fmin(x, y) fmin(x, y)
-#define __builtin_fmax(x, y) fmax(x, y)
 
 /* C's complex numbers: what generated text does with them. */
 template <class T> struct ag_complex {

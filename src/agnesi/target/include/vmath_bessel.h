@@ -338,14 +338,20 @@ AG_SLOW double ag_bessel(double v, double x) {
   return low == n ? own : ag_bessel_down(f, n, low, x, &lowest, &sum) / lowest * own;
 }
 
+/* Whether there is no value: NaN, orders without end, and where it would be complex or take functions of another kind. */
+AG_FN int ag_bessel_none(double v, double x) {
+  double order = AG_ABS(v);
+  int whole = order == AG_FLOOR(order);
+  return v != v || x != x || ((v < 0.0 || x < 0.0) && !whole) || order == AG_INF;
+}
+
 /* The Bessel function of the first kind of order v >= 0: the power series where x^2 <= 4 (v + 1), Hankel's where x >= v^2,
  * between them the recurrence over orders, downwards, or upwards from Hankel's series.  Errors up to 1e-13, of the value, or
  * of 1 near its zeros.  NaN for orders beyond 1e6 that would take the recurrence, negative ones that are not whole, and
  * negative x where v is not whole. */
 AG_SLOW double v_jv(double v, double x) {
   double order = AG_ABS(v);
-  int whole = order == AG_FLOOR(order);
-  if (v != v || x != x || ((v < 0.0 || x < 0.0) && !whole) || order == AG_INF) {
+  if (ag_bessel_none(v, x)) {
     return AG_NAN;
   }
   double half = 0.5 * order;
@@ -398,8 +404,7 @@ AG_SLOW double ag_bessel_modified(double v, double x) {
  * and negative x where v is not whole. */
 AG_SLOW double v_iv(double v, double x) {
   double order = AG_ABS(v);
-  int whole = order == AG_FLOOR(order);
-  if (v != v || x != x || ((v < 0.0 || x < 0.0) && !whole) || order == AG_INF) {
+  if (ag_bessel_none(v, x)) {
     return AG_NAN;
   }
   double half = 0.5 * order;
