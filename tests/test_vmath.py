@@ -210,6 +210,9 @@ def power_samples(dtype, count):
     y = np.concatenate([y, rng.uniform(-1.1, 1.1, count), rng.uniform(-1, 1, count) * bits])
     x[: count // 4] *= -1
     y[: count // 4] = np.rint(y[: count // 4])
+    near = rng.uniform(0.5, 2, 2 * count)  # the largest exponents of the result: errors of the logarithm count most
+    x = np.concatenate([x, near])
+    y = np.concatenate([y, rng.uniform(-1, 1, 2 * count) * bits / np.log2(near)])
     return x.astype(dtype), y.astype(dtype)
 
 

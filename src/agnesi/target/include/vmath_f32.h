@@ -87,14 +87,14 @@ AG_FN float ag_scale_f(float p, int32_t k) {
   return p * ag_float_f((half - 512 + 127) << 23) * ag_float_f((rest - 512 + 127) << 23);
 }
 
-/* exp(x + low) = (result + tail) 2^k for |low| < 2^-20 |x|: x = k ln 2 + r, ln 2 in two parts, and a
+/* exp(x + low) = (result + tail) 2^k for |low| < 1: x + low = k ln 2 + r, ln 2 in two parts, and a
  * polynomial for (exp(r) - 1 - r) / r^2 (relative error 2^-27). */
 AG_FN float ag_exp_parts_f(float x, float low, int32_t *k, float *tail) {
-  float m = AG_FMAF(x, 0x1.715476p0f, AG_MAGICF);
+  float m = AG_FMAF(x + low, 0x1.715476p0f, AG_MAGICF);
   *k = (int32_t)(ag_bits_f(m) - ag_bits_f(AG_MAGICF));
   m -= AG_MAGICF;
-  float r = AG_FMAF(m, -0x1.62e4p-1f, x);
-  r = AG_FMAF(m, -0x1.7f7d1cp-20f, r) + low;
+  float r = AG_FMAF(m, -0x1.62e4p-1f, x) + low;
+  r = AG_FMAF(m, -0x1.7f7d1cp-20f, r);
   float square = r * r;
   float q = 0x1.6cad2ap-10f;
   q = AG_FMAF(q, square, 0x1.55556ap-5f);

@@ -86,13 +86,13 @@ AG_FN double ag_scale(double p, int64_t k) {
   return p * ag_float((half - 2048 + 1023) << 52) * ag_float((rest - 2048 + 1023) << 52);
 }
 
-/* exp(x + low) = (result + tail) 2^k for |low| < 2^-50 |x|; relative error of the polynomial 2^-58. */
+/* exp(x + low) = (result + tail) 2^k for |low| < 1; relative error of the polynomial 2^-58. */
 AG_FN double ag_exp_parts(double x, double low, int64_t *k, double *tail) {
-  double m = AG_FMA(x, 0x1.71547652b82fep0, AG_MAGIC);
+  double m = AG_FMA(x + low, 0x1.71547652b82fep0, AG_MAGIC);
   *k = (int64_t)(ag_bits(m) - ag_bits(AG_MAGIC));
   m -= AG_MAGIC;
-  double r = AG_FMA(m, -0x1.62e42fefa38p-1, x);
-  r = AG_FMA(m, -0x1.ef35793c7673p-45, r) + low;
+  double r = AG_FMA(m, -0x1.62e42fefa38p-1, x) + low;
+  r = AG_FMA(m, -0x1.ef35793c7673p-45, r);
   double square = r * r;
   double q = 0x1.2891bc11bdc43p-22;
   q = AG_FMA(q, square, 0x1.a019b8cc875bbp-16);

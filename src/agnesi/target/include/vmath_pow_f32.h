@@ -2,76 +2,74 @@
 #ifndef AG_VMATH_POW_F32_H
 #define AG_VMATH_POW_F32_H
 
-/* log2(a) + shift = result + tail for normal a: log2(m) = s (C + z Q(z)) with s = f / (2 + f), z = s^2. */
-AG_FN float ag_log2_wide_f(float a, float shift, float *tail) {
-  int32_t k;
-  float f = ag_log_split_f(a, &k);
-  float exponent = (float)k + shift;
-  float inverse = 1.0f / (2.0f + f);
-  float s = f * inverse;
-  float s_tail = AG_FMAF(-s, f, AG_FMAF(-2.0f, s, f)) * inverse;
-  float z = s * s;
-  float q = 0x1.559bep-2f;
-  q = AG_FMAF(q, z, 0x1.a5f254p-2f);
-  q = AG_FMAF(q, z, 0x1.2776b2p-1f);
-  q = AG_FMAF(q, z, 0x1.ec709ep-1f);
-  float first = s * 0x1.715476p1f;
-  float log_tail = AG_FMAF(s, 0x1.715476p1f, -first);
-  log_tail = AG_FMAF(s, 0x1.4ae0cp-25f, AG_FMAF(s_tail, 0x1.715476p1f, log_tail));
-  float others = s * (z * q);
-  float log = first + others;
-  log_tail += others - (log - first);
-  float high = exponent + log;
-  *tail = (log - (high - exponent)) + log_tail;
+/* log(a) + shift log(2) = result + tail for normal a, to about 2^-33; as ag_log_wide of vmath_pow_f64.h, |w| < 0.21. */
+AG_FN float ag_log_wide_f(float a, float shift, float *tail) {
+  uint32_t shifted = ag_bits_f(a) - 0x3f51eb85u;
+  float power = (float)((int32_t)shifted >> 23) + shift;
+  float m = ag_float_f((shifted & 0x7fffffu) + 0x3f51eb85u);
+  int above = m > 1.18f;
+  float c = above ? 0.75f : 1.0f;
+  float log_c = above ? 0x1.2698p-2f : 0.0f;
+  float log_c_tail = above ? -0x1.deecb2p-18f : 0.0f;
+  float f = AG_FMAF(m, c, -1.0f);
+  float inverse = 2.0f / AG_FMAF(m, c, 1.0f);
+  float w = f * inverse;
+  float w_tail = AG_FMAF(w, -0.5f * f, f - w) * inverse;
+  float z = w * w;
+  float q = 0x1.2a120ep-9f;
+  q = AG_FMAF(q, z, 0x1.998f6ep-7f);
+  q = AG_FMAF(q, z, 0x1.555558p-4f);
+  float whole = AG_FMAF(power, 0x1.62e4p-1f, log_c);
+  float high = whole + w;
+  float lost = (w - (high - whole)) + AG_FMAF(power, 0x1.7f7d1cp-20f, log_c_tail);
+  lost = AG_FMAF(w_tail, AG_FMAF(0.25f, z, 1.0f), lost);
+  *tail = AG_FMAF(w, z * q, lost);
   return high;
 }
 
-/* 2^(t + tail) = result 2^k. */
-AG_FN float ag_exp2_parts_f(float t, float tail, int32_t *k) {
-  float m = t + AG_MAGICF;
-  *k = (int32_t)(ag_bits_f(m) - ag_bits_f(AG_MAGICF));
-  float r = (t - (m - AG_MAGICF)) + tail;
-  float e = 0x1.442776p-13f;
-  e = AG_FMAF(e, r, 0x1.5ef758p-10f);
-  e = AG_FMAF(e, r, 0x1.3b2a46p-7f);
-  e = AG_FMAF(e, r, 0x1.c6af9ap-5f);
-  e = AG_FMAF(e, r, 0x1.ebfbep-3f);
-  e = AG_FMAF(e, r, 0x1.62e43p-1f);
-  return AG_FMAF(e, r, 1.0f);
+/* y log(x) = result + tail for positive normal x. */
+AG_FN float ag_pow_exponent_f(float x, float y, float *tail) {
+  float low;
+  float high = ag_log_wide_f(x, 0.0f, &low);
+  float t = y * high;
+  *tail = AG_FMAF(y, low, AG_FMAF(y, high, -t));
+  return t;
 }
 
-/* Not below 2^31 unless x is positive and normal and |y log2(x)| < 125; the bits of x are a logarithm within 0.09. */
+/* Not below 2^31 unless x is positive and normal and |y log(x)| < 87. */
 AG_FN uint32_t v_pow_farf(float x, float y) {
+  float tail;
   uint32_t bits = ag_bits_f(x);
-  float size = AG_ABSF((AG_ABSF((float)(int32_t)(bits - 0x3f800000u)) + 0x1.7p19f) * y);
-  return bits | (bits - 0x00800000u) | (0x7f7fffffu - bits) | (0x4e780000u - ag_bits_f(size));
+  uint32_t size = ag_bits_f(AG_ABSF(ag_pow_exponent_f(x, y, &tail)));
+  return bits | (bits - 0x00800000u) | (0x7f7fffffu - bits) | (0x42ac0000u - size);
 }
 
 AG_FN float v_pow_nearf(float x, float y) {
   float low;
-  float high = ag_log2_wide_f(x, 0.0f, &low);
-  float t = y * high;
+  float t = ag_pow_exponent_f(x, y, &low);
   int32_t k;
-  float value = ag_exp2_parts_f(t, AG_FMAF(y, low, AG_FMAF(y, high, -t)), &k);
+  float tail;
+  float value = ag_exp_parts_f(t, low, &k, &tail);
   return ag_scale_near_f(value, k);
 }
 
-/* x to the power y = 2^(y log2 |x|), the logarithm as a sum of two floats.  Max ULP 2.  The lines at the end are C99's
+/* x to the power y = exp(y log |x|), the logarithm as a sum of two floats.  Max ULP 2.  The lines at the end are C99's
  * special cases; where none of them can be, v_pow_nearf gives the same bits. */
 AG_FN float v_powf(float x, float y) {
   float a = AG_ABSF(x);
   float low;
   int small = a < 0x1p-126f;
-  float high = ag_log2_wide_f(small ? a * 0x1p23f : a, small ? -23.0f : 0.0f, &low);
+  float high = ag_log_wide_f(small ? a * 0x1p23f : a, small ? -23.0f : 0.0f, &low);
   high = a == 0.0f ? -AG_INFF : high;
   high = a == AG_INFF ? a : high;
   float t = y * high;
   float t_tail = AG_FMAF(y, low, AG_FMAF(y, high, -t));
-  t_tail = AG_ABSF(t) < 200.0f ? t_tail : 0.0f;
-  t = t > 200.0f ? 200.0f : t;
-  t = t < -200.0f ? -200.0f : t;
+  t_tail = AG_ABSF(t) < 140.0f ? t_tail : 0.0f;
+  t = t > 140.0f ? 140.0f : t;
+  t = t < -140.0f ? -140.0f : t;
   int32_t k;
-  float value = ag_exp2_parts_f(t, t_tail, &k);
+  float tail;
+  float value = ag_exp_parts_f(t, t_tail, &k, &tail);
   value = ag_scale_f(value, k);
   float half = 0.5f * y;
   int integer = AG_TRUNCF(y) == y;

@@ -2,58 +2,62 @@
 #ifndef AG_VMATH_POW_F64_H
 #define AG_VMATH_POW_F64_H
 
-/* log(a) + shift log(2) = result + tail for normal a, to about 2^-66:
- * log(m) = 2 s (1 + z (1/3 + z Q(z))), where s, z = s^2 and the factor of z are sums of two doubles. */
+/* log(a) + shift log(2) = result + tail for normal a, to about 2^-62, |tail| < 2^-9 |result|.
+ * a = 2^k m, m from 3/4 to 3/2, and c next to 1/m of so few bits that f = m c - 1 is exact; then log(m c) is
+ * w + w^3 Q(w^2) with w = 2 f / (2 + f), |w| < 0.12. */
 AG_FN double ag_log_wide(double a, double shift, double *tail) {
-  double power;
-  uint64_t biased;
-  double f = ag_log_split(a, &power, &biased);
-  power += shift;
-  double inverse = 1.0 / (2.0 + f);
-  double s = f * inverse;
-  double s_tail = AG_FMA(-s, f, AG_FMA(-2.0, s, f)) * inverse;
-  double z = s * s;
-  double z_tail = AG_FMA(s, s, -z) + 2.0 * s * s_tail;
-  double q = 0x1.db156dec3600ep-5;
-  q = AG_FMA(q, z, 0x1.e00ed3fb0022ap-5);
-  q = AG_FMA(q, z, 0x1.1115831b8c7fdp-4);
-  q = AG_FMA(q, z, 0x1.3b13a8e578d3cp-4);
-  q = AG_FMA(q, z, 0x1.745d173ef74c2p-4);
-  q = AG_FMA(q, z, 0x1.c71c71c74a4a4p-4);
-  q = AG_FMA(q, z, 0x1.2492492492304p-3);
-  q = AG_FMA(q, z, 0x1.999999999999ap-3);
-  q *= z;
-  double c = 0x1.5555555555555p-2 + q;
-  double c_tail = (q - (c - 0x1.5555555555555p-2)) + 0x1.5555555555555p-56;
-  double u = z * c;
-  double u_tail = AG_FMA(z, c, -u) + AG_FMA(z, c_tail, z_tail * c);
-  double v = s * u;
-  double v_tail = AG_FMA(s, u, -v) + AG_FMA(s, u_tail, s_tail * u);
-  double log = s + v;
-  double log_tail = (v - (log - s)) + (v_tail + s_tail);
-  log += log;
-  log_tail = AG_FMA(power, 0x1.ef35793c7673p-45, log_tail + log_tail);
-  double whole = power * 0x1.62e42fefa38p-1;
-  double high = whole + log;
-  *tail = (log - (high - whole)) + log_tail;
+  uint64_t shifted = ag_bits(a) - 0x3fec9fbe76c8b439u + ((uint64_t)1024 << 52);
+  double power = ag_float(shifted >> 52 | 0x4330000000000000u) - (0x1p52 + 1024.0) + shift;
+  double m = ag_float((shifted & 0xfffffffffffffu) + 0x3fec9fbe76c8b439u);
+  int above = m > 1.11, far_above = m > 1.38;
+  double c = above ? 0.8125 : 1.0;
+  double log_c = above ? 0x1.a93ed3c8aep-3 : 0.0;
+  double log_c_tail = above ? -0x1.8724350562169p-45 : 0.0;
+  c = far_above ? 0.625 : c;
+  log_c = far_above ? 0x1.e148a1a272p-2 : log_c;
+  log_c_tail = far_above ? 0x1.b36537e3375b2p-44 : log_c_tail;
+  double f = AG_FMA(m, c, -1.0);
+  double inverse = 2.0 / AG_FMA(m, c, 1.0);
+  double w = f * inverse;
+  double w_tail = AG_FMA(w, -0.5 * f, f - w) * inverse;
+  double z = w * w;
+  double q = 0x1.407af16a38ecap-16;
+  q = AG_FMA(q, z, 0x1.745278f09df5fp-14);
+  q = AG_FMA(q, z, 0x1.c71c7c048ee61p-12);
+  q = AG_FMA(q, z, 0x1.2492492213d86p-9);
+  q = AG_FMA(q, z, 0x1.999999999a28ap-7);
+  q = AG_FMA(q, z, 0x1.5555555555555p-4);
+  double whole = AG_FMA(power, 0x1.62e42fefa38p-1, log_c);
+  double high = whole + w;
+  double lost = (w - (high - whole)) + AG_FMA(power, 0x1.ef35793c7673p-45, log_c_tail);
+  lost = AG_FMA(w_tail, AG_FMA(0.25, z, 1.0), lost);
+  *tail = AG_FMA(w, z * q, lost);
   return high;
 }
 
-/* Not below 2^63 unless x is positive and normal and |y log2(x)| < 1020; the bits of x are a logarithm within 0.09. */
+/* y log(x) = result + tail for positive normal x. */
+AG_FN double ag_pow_exponent(double x, double y, double *tail) {
+  double low;
+  double high = ag_log_wide(x, 0.0, &low);
+  double t = y * high;
+  *tail = AG_FMA(y, low, AG_FMA(y, high, -t));
+  return t;
+}
+
+/* Not below 2^63 unless x is positive and normal and |y log(x)| < 705. */
 AG_FN uint64_t v_pow_far(double x, double y) {
+  double tail;
   uint64_t bits = ag_bits(x);
-  double log = ag_float(bits >> 32 | 0x4330000000000000u) - (0x1p52 + 0x3ff00000);
-  uint64_t size = ag_bits(AG_ABS((AG_ABS(log) + 0x1.7p16) * y));
-  return bits | (bits - 0x0010000000000000u) | (0x7fefffffffffffffu - bits) | (0x41cfe00000000000u - size);
+  uint64_t size = ag_bits(AG_ABS(ag_pow_exponent(x, y, &tail)));
+  return bits | (bits - 0x0010000000000000u) | (0x7fefffffffffffffu - bits) | (0x4086000000000000u - size);
 }
 
 AG_FN double v_pow_near(double x, double y) {
   double low;
-  double high = ag_log_wide(x, 0.0, &low);
-  double t = y * high;
+  double t = ag_pow_exponent(x, y, &low);
   int64_t k;
   double tail;
-  double value = ag_exp_parts(t, AG_FMA(y, low, AG_FMA(y, high, -t)), &k, &tail);
+  double value = ag_exp_parts(t, low, &k, &tail);
   return ag_scale_near(value, k);
 }
 
