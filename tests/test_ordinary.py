@@ -152,3 +152,25 @@ def test_functions_of_two(dtype):
                 np.testing.assert_allclose(found, expected, rtol=2e-5 if dtype == "float32" else 1e-12)
     assert "v_pow_near" in f.text
     assert "v_fmod_far" in f.text
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_powers_in_two_loops(dtype):
+    """The logarithm in one, the exponential in another; the arguments may be expressions, the rest of the body too."""
+    a, b = at.vector("a", dtype=dtype), at.vector("b", dtype=dtype)
+    rng = np.random.default_rng(3)
+    u, v = rng.uniform(0.1, 20, 3000).astype(dtype), rng.uniform(-5, 5, 3000).astype(dtype)
+    far = u.copy()
+    far[[0, 511, 512, 1300, 2999]] = [0, -2, np.inf, np.nan, 1e30]
+    f = ag.function([a, b], [(a + 1) ** (b / 2) * b + a ** (b - 1), a**b])
+    assert "v_pow_early" in f.text
+    rtol = 2e-6 if dtype == "float32" else 1e-14
+    with np.errstate(all="ignore"):
+        for p in (u, far, u[:0], u[:1]):
+            q = v[: len(p)]
+            wide = [w.astype("f8") for w in (p, q)]
+            wanted = (wide[0] + 1) ** (wide[1] / 2) * wide[1] + wide[0] ** (wide[1] - 1)
+            found, powers = f(p, q)
+            usual = np.isfinite(wanted) & (p < 100)
+            np.testing.assert_allclose(found[usual], wanted[usual], rtol=50 * rtol)
+            np.testing.assert_allclose(powers, (wide[0] ** wide[1]).astype(dtype), rtol=rtol)

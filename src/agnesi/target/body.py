@@ -28,7 +28,7 @@ from agnesi.loops.stmt import (
 )  # fmt: skip
 from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, number_of, operation, stored
 from agnesi.target.entry import BLOCK, NEAR
-from agnesi.target.ordinary import C_BITS, FAR, guarded, light, slice_of, wide
+from agnesi.target.ordinary import C_BITS, FAR, guarded, light, slice_of, staged, wide
 
 LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
 FEW_LANES = 16  # where the body is long
@@ -71,6 +71,7 @@ class BodyPrinter(Printer):
         self.calls = self.fails or any(isinstance(s, Call) for s in walk(body))
         self.lines: list[str] = []
         self.asked: list[Node] = []  # calls that are printed for ordinary arguments and for any
+        self.late: dict[Node, str] = {}  # calls of which a loop before has computed a part, and the text of the rest
 
     def pointer(self, name: str) -> str:
         return self.pointers.setdefault(self.storage[name], f"p{len(self.pointers)}")
@@ -81,6 +82,8 @@ class BodyPrinter(Printer):
 
     def expression(self, node: Node) -> str:
         """In long functions numbers are parameters, so that those that differ in numbers only are compiled once."""
+        if node in self.late:
+            return self.late[node]
         if node.op is TEMP and node not in self.local and node in self.outer.local:
             return self.outside(self.outer.local[node], node.dtype)
         long = self.cost > LONG_COST and node.op is CONST and dt.is_inexact(node.dtype)
@@ -207,18 +210,48 @@ class BodyPrinter(Printer):
         """
         self.asked = found = guarded(stmt, tried=True)
         i, kinds = self.expression(stmt.index), sorted({wide(n) for n in found})
-        each, first = f"for (int64_t {i} = b; {i} < e; {i}++) {{", len(self.lines)
-        self.block(stmt.body, tab + "    ")
-        asking = list(dict.fromkeys(f"{tab}    {self.far(n)}" for n in found))
-        body, self.asked = self.lines[first:], []
-        del self.lines[first:]
+        each = f"for (int64_t {i} = b; {i} < e; {i}++) {{"
+        early = self.early(stmt, found, tab)
+        body = self.printed(stmt.body, tab + "    ")
+        asking = list(dict.fromkeys(f"{tab}    {self.far(n)}" for n in found if n not in self.late))
+        self.late = {}
+        general = self.printed(stmt.body, tab + "    ") if early else body
+        self.asked = []
         start = [f"{C_BITS[kind]} far_{kind} = 0;" for kind in kinds]
         lasting = all(light(n) for n in found)
         self.lines += [tab + line for line in start] if lasting else []
         self.lines += blocks(*self.bounds(stmt), tab)
         self.lines += [f"{tab}  if (!({is_far(kinds)}))"] if lasting else [f"{tab}  {line}" for line in start]
+        self.lines += map(near, early)
         self.lines += [f"{tab}  {each}", *(near(line) for line in [*body, *asking]), f"{tab}  }}"]
-        self.lines += [f"{tab}  if ({is_far(kinds)})", f"{tab}  {each}", *map(any_form, body), f"{tab}  }}", f"{tab}}}"]
+        self.lines += [f"{tab}  if ({is_far(kinds)})", f"{tab}  {each}", *map(any_form, general)]
+        self.lines += [f"{tab}  }}", f"{tab}}}"]
+
+    def early(self, stmt: For, found: list[Node], tab: str) -> list[str]:
+        """The loop with the first parts of functions that come in two; `self.late` says what the rest of them is."""
+        calls = staged(stmt.body, found)
+        if not calls:
+            return []
+        i = self.expression(stmt.index)
+        inner = self.printed(slice_of(stmt.body, [a for n in calls for a in n.args]), tab + "    ")
+        places = []
+        for k, n in enumerate(calls):
+            suffix, c = ("", "double") if wide(n) == "float64" else ("f", "float")
+            first, *others = (self.strip(self.expression(a)) for a in n.args)
+            operands = ", ".join([first, *others, f"&low{k}[{i} - b]"])
+            places.append(f"{tab}  {c} early{k}[{NEAR}], low{k}[{NEAR}];")
+            inner.append(f"{tab}    early{k}[{i} - b] = v_{n.op.name}_early{suffix}({operands});")
+            inner.append(f"{tab}    far_{wide(n)} |= v_{n.op.name}_early_far{suffix}({first}, early{k}[{i} - b]);")
+            self.late[n] = f"v_{n.op.name}_late{suffix}(early{k}[{i} - b], low{k}[{i} - b])"
+        return [*places, f"{tab}  for (int64_t {i} = b; {i} < e; {i}++) {{", *inner, f"{tab}  }}"]
+
+    def printed(self, body: Sequence[Stmt], tab: str) -> list[str]:
+        """The lines of a body, for the caller to place."""
+        first = len(self.lines)
+        self.block(body, tab)
+        lines = self.lines[first:]
+        del self.lines[first:]
+        return lines
 
     def steps(self, stmt: For, tab: str) -> None:
         """A loop that looks now and then at the flag that ends it."""

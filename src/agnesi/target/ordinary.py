@@ -11,6 +11,9 @@ FAR = {
     "sin": "sin", "cos": "sin", "tan": "sin", "fmod": "fmod", "mod": "fmod", "floordiv": "fmod", "pow": "pow",
     "exp": "exp", "exp2": "exp", "log": "log", "log2": "log", "log10": "log",
 }  # fmt: skip
+# Those whose form for ordinary arguments is a chain so long that a processor, which sees some hundred instructions
+# ahead, finds too few next ones to work on: it comes in two parts, for two loops: v_pow_early, v_pow_late.
+STAGED = {"pow"}
 LIGHT = {"exp", "log"}  # questions that save a quarter of the time only
 LIGHT_COST = 12  # additions up to which it pays to compute an argument twice for that
 C_BITS = {"float32": "uint32_t", "float64": "uint64_t"}
@@ -36,6 +39,11 @@ def guarded(stmt: For, tried: bool = False) -> list[Node]:
     written = written_buffers(stmt.body)  # what is read from them may be what the same iteration has written
     read = {n["buffer"] for n in wanted if n.op is LOAD}
     return [] if read & written else found
+
+
+def staged(body: tuple[Stmt, ...], found: list[Node]) -> list[Node]:
+    """The calls that are to be computed in two loops: those whose arguments cost little, as both loops need them."""
+    return [n for n in found if n.op.name in STAGED and cost_of(body, n) <= LIGHT_COST]
 
 
 def light(n: Node) -> bool:

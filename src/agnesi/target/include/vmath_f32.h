@@ -115,7 +115,7 @@ AG_FN uint32_t v_exp_farf(float x) {
 
 /* p 2^k where both p and the product are normal. */
 AG_FN float ag_scale_near_f(float p, int32_t k) {
-  return ag_float_f(ag_bits_f(p) + ((uint32_t)k << 23));
+  return ag_float_f(ag_bits_f(p) + (((uint32_t)k + ag_bits_f(AG_MAGICF)) << 23)); /* which adds 0, and saves a subtraction */
 }
 
 AG_FN float v_exp_nearf(float x) {

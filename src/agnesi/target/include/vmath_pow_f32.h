@@ -28,38 +28,48 @@ AG_FN float ag_log_wide_f(float a, float shift, float *tail) {
 }
 
 /* y log(x) = result + tail for positive normal x. */
-AG_FN float ag_pow_exponent_f(float x, float y, float *tail) {
+AG_FN float v_pow_earlyf(float x, float y, float *tail) {
   float low;
-  float high = ag_log_wide_f(x, 0.0f, &low);
+  float high = ag_log_wide_f(x, -0.0f, &low);
   float t = y * high;
   *tail = AG_FMAF(y, low, AG_FMAF(y, high, -t));
   return t;
 }
 
-/* Not below 2^31 unless x is positive and normal and |y log(x)| < 87. */
-AG_FN uint32_t v_pow_farf(float x, float y) {
-  float tail;
-  uint32_t bits = ag_bits_f(x);
-  uint32_t size = ag_bits_f(AG_ABSF(ag_pow_exponent_f(x, y, &tail)));
-  return bits | (bits - 0x00800000u) | (0x7f7fffffu - bits) | (0x42ac0000u - size);
-}
-
-AG_FN float v_pow_nearf(float x, float y) {
-  float low;
-  float t = ag_pow_exponent_f(x, y, &low);
+/* exp(t + low), which is normal. */
+AG_FN float v_pow_latef(float t, float low) {
   int32_t k;
   float tail;
   float value = ag_exp_parts_f(t, low, &k, &tail);
   return ag_scale_near_f(value, k);
 }
 
-/* x to the power y = exp(y log |x|), the logarithm as a sum of two floats.  Max ULP 2.  The lines at the end are C99's
+/* Not below 2^31 unless x is positive and normal and |t| < 86. */
+AG_FN uint32_t v_pow_early_farf(float x, float t) {
+  uint32_t bits = ag_bits_f(x);
+  uint32_t size = ag_bits_f(AG_ABSF(t));
+  return bits | (bits - 0x00800000u) | (0x7f7fffffu - bits) | (0x42ac0000u - size);
+}
+
+/* The same without the logarithm, to which the bits of x come within 0.09: |y log2(x)| < 119. */
+AG_FN uint32_t v_pow_farf(float x, float y) {
+  float log = (float)(int32_t)(ag_bits_f(x) - 0x3f800000u);
+  return v_pow_early_farf(x, (AG_ABSF(log) + 0x1.7p19f) * y * 0x1.7p-24f);
+}
+
+AG_FN float v_pow_nearf(float x, float y) {
+  float low;
+  float t = v_pow_earlyf(x, y, &low);
+  return v_pow_latef(t, low);
+}
+
+/* x to the power y = exp(y log |x|), the logarithm as a sum of two floats.  Max ULP 1.4.  The lines at the end are C99's
  * special cases; where none of them can be, v_pow_nearf gives the same bits. */
 AG_FN float v_powf(float x, float y) {
   float a = AG_ABSF(x);
   float low;
   int small = a < 0x1p-126f;
-  float high = ag_log_wide_f(small ? a * 0x1p23f : a, small ? -23.0f : 0.0f, &low);
+  float high = ag_log_wide_f(small ? a * 0x1p23f : a, small ? -23.0f : -0.0f, &low);
   high = a == 0.0f ? -AG_INFF : high;
   high = a == AG_INFF ? a : high;
   float t = y * high;

@@ -2,9 +2,9 @@
 #ifndef AG_VMATH_POW_F64_H
 #define AG_VMATH_POW_F64_H
 
-/* log(a) + shift log(2) = result + tail for normal a, to about 2^-62, |tail| < 2^-9 |result|.
- * a = 2^k m, m from 3/4 to 3/2, and c next to 1/m of so few bits that f = m c - 1 is exact; then log(m c) is
- * w + w^3 Q(w^2) with w = 2 f / (2 + f), |w| < 0.12. */
+/* log(a) + shift log(2) = result + tail for normal a, to about 2^-62, |tail| < 2^-9 |result|: a = 2^k m with m from 0.8945
+ * on, and c near 1/m of so few bits that f = m c - 1 is exact, 1 where the logarithm is small; log(m c) is w + w^3 Q(w^2) with
+ * w = 2 f / (2 + f), |w| < 0.15. */
 AG_FN double ag_log_wide(double a, double shift, double *tail) {
   uint64_t shifted = ag_bits(a) - 0x3fec9fbe76c8b439u + ((uint64_t)1024 << 52);
   double power = ag_float(shifted >> 52 | 0x4330000000000000u) - (0x1p52 + 1024.0) + shift;
@@ -36,38 +36,48 @@ AG_FN double ag_log_wide(double a, double shift, double *tail) {
 }
 
 /* y log(x) = result + tail for positive normal x. */
-AG_FN double ag_pow_exponent(double x, double y, double *tail) {
+AG_FN double v_pow_early(double x, double y, double *tail) {
   double low;
-  double high = ag_log_wide(x, 0.0, &low);
+  double high = ag_log_wide(x, -0.0, &low);
   double t = y * high;
   *tail = AG_FMA(y, low, AG_FMA(y, high, -t));
   return t;
 }
 
-/* Not below 2^63 unless x is positive and normal and |y log(x)| < 705. */
-AG_FN uint64_t v_pow_far(double x, double y) {
-  double tail;
-  uint64_t bits = ag_bits(x);
-  uint64_t size = ag_bits(AG_ABS(ag_pow_exponent(x, y, &tail)));
-  return bits | (bits - 0x0010000000000000u) | (0x7fefffffffffffffu - bits) | (0x4086000000000000u - size);
-}
-
-AG_FN double v_pow_near(double x, double y) {
-  double low;
-  double t = ag_pow_exponent(x, y, &low);
+/* exp(t + low), which is normal. */
+AG_FN double v_pow_late(double t, double low) {
   int64_t k;
   double tail;
   double value = ag_exp_parts(t, low, &k, &tail);
   return ag_scale_near(value, k);
 }
 
-/* x to the power y = exp(y log |x|) with the logarithm as a sum of two doubles.  Max ULP 1.2.  Where none of the special
+/* Not below 2^63 unless x is positive and normal and |t| < 704. */
+AG_FN uint64_t v_pow_early_far(double x, double t) {
+  uint64_t bits = ag_bits(x);
+  uint64_t size = ag_bits(AG_ABS(t));
+  return bits | (bits - 0x0010000000000000u) | (0x7fefffffffffffffu - bits) | (0x4086000000000000u - size);
+}
+
+/* The same without the logarithm, to which the bits of x come within 0.09: |y log2(x)| < 970. */
+AG_FN uint64_t v_pow_far(double x, double y) {
+  double log = ag_float(ag_bits(x) >> 32 | 0x4330000000000000u) - (0x1p52 + 0x3ff00000);
+  return v_pow_early_far(x, (AG_ABS(log) + 0x1.7p16) * y * 0x1.7p-21);
+}
+
+AG_FN double v_pow_near(double x, double y) {
+  double low;
+  double t = v_pow_early(x, y, &low);
+  return v_pow_late(t, low);
+}
+
+/* x to the power y = exp(y log |x|) with the logarithm as a sum of two doubles.  Max ULP 2.2.  Where none of the special
  * cases at the end can be, v_pow_near gives the same bits. */
 AG_FN double v_pow(double x, double y) {
   double a = AG_ABS(x);
   double low;
   int small = a < 0x1p-1022;
-  double high = ag_log_wide(small ? a * 0x1p54 : a, small ? -54.0 : 0.0, &low);
+  double high = ag_log_wide(small ? a * 0x1p54 : a, small ? -54.0 : -0.0, &low);
   high = a == 0.0 ? -AG_INF : high;
   high = a == AG_INF ? a : high;
   double t = y * high;
