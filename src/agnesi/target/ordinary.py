@@ -9,12 +9,12 @@ from agnesi.loops.stmt import Call, Check, For, Let, Stmt, values, written_buffe
 # Functions with a form for ordinary arguments, and whose question it is whether they are: v_sin_near, v_sin_far.
 FAR = {
     "sin": "sin", "cos": "sin", "tan": "sin", "fmod": "fmod", "mod": "fmod", "floordiv": "fmod", "pow": "pow",
-    "exp": "exp", "exp2": "exp", "log": "log", "log2": "log", "log10": "log",
+    "exp": "exp", "exp2": "exp", "log1p": "log1p", "log": "log", "log2": "log", "log10": "log",
 }  # fmt: skip
 # Those whose form for ordinary arguments is a chain so long that a processor, which sees some hundred instructions
 # ahead, finds too few next ones to work on: it comes in two parts, for two loops: v_pow_early, v_pow_late.
 STAGED = {"pow"}
-LIGHT = {"exp", "log"}  # questions that save a quarter of the time only
+LIGHT = {"exp", "log", "log1p"}  # questions that save a quarter of the time only
 LIGHT_COST = 12  # additions up to which it pays to compute an argument twice for that
 C_BITS = {"float32": "uint32_t", "float64": "uint64_t"}
 

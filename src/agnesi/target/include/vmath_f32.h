@@ -241,6 +241,15 @@ AG_FN float ag_log1p_f(float u) {
   return ag_log_poly_f(f, (float)k);
 }
 
+/* Not below 2^31 unless 1 + x is positive, finite and normal, and |x| is not tiny. */
+AG_FN uint32_t v_log1p_farf(float x) {
+  return v_log_farf(1.0f + x) | (ag_bits_f(AG_ABSF(x)) - 0x32800000u);
+}
+
+AG_FN float v_log1p_nearf(float x) {
+  return ag_log1p_f(x);
+}
+
 /* log(1 + x): max ULP 1.6. */
 AG_FN float v_log1pf(float x) {
   float r = ag_log1p_f(x);
@@ -281,15 +290,14 @@ AG_FN float v_softplusf(float x) {
 
 /* tanh(k h + y) = (1 - c + (1 + c) t) / (1 + c + (1 - c) t) with h = log(2) / 2, c = 2^-k and t = tanh(y), of which the
  * divisor is the dividend and 2 c (1 - t): an error in both does no harm where c is small.  y lies between -0.091 and
- * 0.257, so that k is 0 where the result is below a quarter, and then it is t.  Max ULP 2.0. */
+ * 0.257, so that k is 0 where the result is below a quarter, and then it is t.  Max ULP 1.8. */
 AG_FN float v_tanhf(float x) {
   float a = AG_ABSF(x);
   float b = a > 10.0f ? 10.0f : a;
   float m = AG_FMAF(b - 0.083f, 0x1.715476p1f, AG_MAGICF);
   float c = ag_float_f(0x3f800000u - (ag_bits_f(m) << 23));
   m -= AG_MAGICF;
-  float y = AG_FMAF(m, -0x1.62e4p-2f, b);
-  y = AG_FMAF(m, -0x1.7f7d1cp-21f, y);
+  float y = AG_FMAF(m, -0x1.62e43p-2f, b); /* which h is within 2^-30 */
   float z = y * y;
   float q = -0x1.a3ffd4p-5f;
   q = AG_FMAF(q, z, 0x1.10db18p-3f);

@@ -255,6 +255,15 @@ AG_FN double ag_log1p(double u) {
   return ag_log_poly(f, k);
 }
 
+/* Not below 2^63 unless 1 + x is positive, finite and normal, and |x| is not tiny. */
+AG_FN uint64_t v_log1p_far(double x) {
+  return v_log_far(1.0 + x) | (ag_bits(AG_ABS(x)) - 0x3c80000000000000u);
+}
+
+AG_FN double v_log1p_near(double x) {
+  return ag_log1p(x);
+}
+
 /* log(1 + x): max ULP 1.3. */
 AG_FN double v_log1p(double x) {
   double r = ag_log1p(x);
