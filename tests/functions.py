@@ -264,6 +264,11 @@ REDUCTIONS = [
       for x in (holes(3, 4), whole(3, 4), holes(3, 4).astype("f4"))),
     *(row(f"{name} smooth", lambda m, x, name=name: getattr(m, name)(m.where(x > 1, np.nan, x), axis=0), M)
       for name in ("nansum", "nanprod", "nanmean", "nanvar", "nanstd", "nanmax", "nanmin")),
+    *(row(name, lambda m, x, name=name: [getattr(m, name)(x), getattr(m, name)(x, axis=1), getattr(m, name)(x, -1,
+        keepdims=True)],
+          x, smooth=False)
+      for name in ("nanargmax", "nanargmin")
+      for x in (holes(3, 4)[1:], whole(3, 4), holes(3, 4)[1:].astype("f4"))),
     row("diff", lambda m, x: [m.diff(x), m.diff(x, 2, axis=0), m.diff(x, n=0), m.diff(x, 5)], M),
     row("diff ends", lambda m, x: [m.diff(x, prepend=0.5), m.diff(x, append=x[:1], axis=0), m.diff(x, 1, -1, x[:, :1],
         2.0)], M),

@@ -377,3 +377,10 @@ def test_tensor_types():
     assert x.type.shape[1:3] == (1, 5)
     assert kind("y").type.shape[3] is x.type.shape[3]
     assert kind("y").type.shape[0] is not x.type.shape[0]
+
+
+def test_places_among_nothing_but_nan():
+    """NumPy raises; here a row of NaN does not take the others' results with it."""
+    x = np.array([[np.nan, np.nan], [np.nan, 1.0]])
+    for found in ag.function([M], [at.nanargmax(M, axis=1), at.nanargmin(M, axis=1)])(x):
+        assert found.tolist() == [-1, 1]

@@ -11,6 +11,7 @@ from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import Node, cast
 from agnesi.ir.variable import as_node, lift, method
 from agnesi.ops import elementwise as ew
+from agnesi.ops.composites import argmax, argmin
 from agnesi.ops.index import Axis, axis_of, broadcast_dims, insert, normalize_axes, section
 from agnesi.ops.join import joined
 from agnesi.ops.products import dot
@@ -230,6 +231,28 @@ def nanmax(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
 def nanmin(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
     """The smallest of the elements that are not NaN; NaN where there are none."""
     return _nan_extreme(min_of, as_node(x), axis, keepdims, np.inf)
+
+
+def _nan_place(place: Any, x: Node, axis: int | None, keepdims: bool, last: float) -> Node:
+    node, present = _present(x)
+    if present is True:
+        return place(node, axis, keepdims)
+    found = place(ew.where(present, node, last), axis, keepdims)
+    return ew.where(any_of(present, axis, keepdims), found, -1)
+
+
+@method(numpy=(np.nanargmax,))
+@lift
+def nanargmax(x: Node, axis: int | None = None, keepdims: bool = False) -> Node:
+    """The first place of the greatest element that is not NaN; -1 where there are none, for which NumPy raises."""
+    return _nan_place(argmax, x, axis, keepdims, -np.inf)
+
+
+@method(numpy=(np.nanargmin,))
+@lift
+def nanargmin(x: Node, axis: int | None = None, keepdims: bool = False) -> Node:
+    """The first place of the smallest element that is not NaN; -1 where there are none, for which NumPy raises."""
+    return _nan_place(argmin, x, axis, keepdims, np.inf)
 
 
 # -- differences --------------------------------------------------------------------------------------------

@@ -316,6 +316,8 @@ from agnesi.ops.statistics import (
     diff as diff,
     ediff1d as ediff1d,
     matrix_norm as matrix_norm,
+    nanargmax as nanargmax,
+    nanargmin as nanargmin,
     nanmax as nanmax,
     nanmean as nanmean,
     nanmin as nanmin,
