@@ -15,7 +15,7 @@ x, y = var("x"), var("y")
 L = var("labels")
 
 SCALING = ("float32", "float64")  # products whose factors move: that of a complex infinity and 1 has a NaN
-TINY = 27  # multiplications: products of matrices known to take no more are loops
+TINY = 64  # multiplications: products of matrices known to take no more are loops
 
 
 def parts(labels: str) -> tuple[str, str, str]:
@@ -107,7 +107,9 @@ def accumulate(b: Bindings) -> Node | None:
     first, second = node.args
     for term, other, s, t in ((second, first, sign, 1), (first, second, 1, sign)):
         factor, product = scale_of(term)
-        if not is_matrix_product(product) or b["uses"].get(product, 0) > 1 or b["uses"].get(term, 0) > 1:
+        if not is_matrix_product(product) or not is_worth_calls(product):
+            continue
+        if b["uses"].get(product, 0) > 1 or b["uses"].get(term, 0) > 1:
             continue
         if other.type != node.type or product.type != node.type or contains_product(other):
             continue
@@ -217,14 +219,14 @@ PRODUCTS = [
 
 ACCUMULATE = [
     Rule("gemm_add", x + y, accumulate, "rounding",
-         example=lambda: _matrix(2, 4) + contract(_matrix(2, 3), _matrix(3, 4), labels="ij,jk->ik") * 3),
+         example=lambda: _matrix(5, 4) + contract(_matrix(5, 4), _matrix(4, 4), labels="ij,jk->ik") * 3),
     Rule("gemm_sub", x - y, accumulate, "rounding",
-         example=lambda: _matrix(2, 4) - contract(_matrix(2, 3), _matrix(3, 4), labels="ij,jk->ik") * 3),
+         example=lambda: _matrix(5, 4) - contract(_matrix(5, 4), _matrix(4, 4), labels="ij,jk->ik") * 3),
 ]  # fmt: skip
 
 LOOPS = [
     Rule("contract_matrices", contract(x, y, labels=L), as_matrices, "bitwise",
-         example=lambda: contract(_cube(4, 3), _cube(3, 4), labels="bij,bjk->ikb")),
+         example=lambda: contract(_cube(5, 4), _cube(4, 5), labels="bij,bjk->ikb")),
     Rule("contract_loops", contract(x, y, labels=L), as_loops, "rounding",
          example=lambda: contract(_cube(2, 3), _cube(3, 2), labels="bij,bjk->bik")),
 ]  # fmt: skip
