@@ -174,3 +174,12 @@ def test_powers_in_two_loops(dtype):
             usual = np.isfinite(wanted) & (p < 100)
             np.testing.assert_allclose(found[usual], wanted[usual], rtol=50 * rtol)
             np.testing.assert_allclose(powers, (wide[0] ** wide[1]).astype(dtype), rtol=rtol)
+
+
+def test_powers_of_halves_are_rounded():
+    a = at.vector("a", dtype="float16")
+    f = ag.function([a], a ** (a / 2))
+    x = np.linspace(0.1, 15, 700).astype("f2")
+    assert "v_pow_latef" in f.text
+    half = (x / np.float16(2)).astype("f4")
+    np.testing.assert_array_equal(f(x), (x.astype("f4") ** half).astype("f2"))

@@ -26,7 +26,7 @@ from agnesi.loops.stmt import (
     walk,
     written_buffers,
 )  # fmt: skip
-from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, number_of, operation, stored
+from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, number_of, operation, rounded, stored
 from agnesi.target.entry import BLOCK, NEAR
 from agnesi.target.ordinary import C_BITS, FAR, guarded, light, slice_of, staged, wide
 
@@ -242,7 +242,8 @@ class BodyPrinter(Printer):
             places.append(f"{tab}  {c} early{k}[{NEAR}], low{k}[{NEAR}];")
             inner.append(f"{tab}    early{k}[{i} - b] = v_{n.op.name}_early{suffix}({operands});")
             inner.append(f"{tab}    far_{wide(n)} |= v_{n.op.name}_early_far{suffix}({first}, early{k}[{i} - b]);")
-            self.late[n] = f"v_{n.op.name}_late{suffix}(early{k}[{i} - b], low{k}[{i} - b])"
+            rest = f"v_{n.op.name}_late{suffix}(early{k}[{i} - b], low{k}[{i} - b])"
+            self.late[n] = rounded(rest, n.op.name, wide(n), n.dtype) if n.dtype in dt.HALVES else rest
         return [*places, f"{tab}  for (int64_t {i} = b; {i} < e; {i}++) {{", *inner, f"{tab}  }}"]
 
     def printed(self, body: Sequence[Stmt], tab: str) -> list[str]:
