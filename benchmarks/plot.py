@@ -60,31 +60,30 @@ def rows_of(text: str) -> list[Row]:
 
 def draw(rows: list[Row]) -> Figure:
     """A line for each workload, a mark for each system at its time over agnesi's."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9.5, ROW * len(rows) + 0.9), layout="constrained")
-        axes = figure.subplots()
-        for system, (label, marker, colour) in SYSTEMS.items():
-            timed = [(k, row.seconds) for k, row in enumerate(rows) if system in row.seconds]
-            ratios = [min(seconds[system] / seconds["agnesi"], LONGEST) for _, seconds in timed]
-            if timed:
-                axes.scatter(ratios, [k for k, _ in timed], 16, colour, marker=marker, label=label, linewidths=0)
-        axes.axvline(1, color="black", linewidth=1)
-        axes.axvspan(0.1, 1, color="black", alpha=0.05, linewidth=0)
-        axes.set_xscale("log")
-        axes.set_xlim(0.4, LONGEST * 1.1)
-        ticks = [0.5, 1, 2, 5, 10, 20, 50, 100, 200]
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        axes.minorticks_off()
-        axes.set_yticks(range(len(rows)), [row.name for row in rows])
-        axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.grid(axis="x", linewidth=0.4)
-        axes.grid(axis="y", linewidth=0.2)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.tick_params(length=0)
-        axes.set_xlabel("time / time of agnesi; grey: faster than agnesi", loc="left")
-        figure.legend(loc="outside upper center", ncols=len(SYSTEMS), frameon=False, handletextpad=0.1)
-        return figure
+    figure = Figure(figsize=(9.5, ROW * len(rows) + 0.9), layout="constrained")
+    axes = figure.subplots()
+    for system, (label, marker, colour) in SYSTEMS.items():
+        timed = [(k, row.seconds) for k, row in enumerate(rows) if system in row.seconds]
+        ratios = [min(seconds[system] / seconds["agnesi"], LONGEST) for _, seconds in timed]
+        if timed:
+            axes.scatter(ratios, [k for k, _ in timed], 16, colour, marker=marker, label=label, linewidths=0)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.axvspan(0.1, 1, color="black", alpha=0.05, linewidth=0)
+    axes.set_xscale("log")
+    axes.set_xlim(0.4, LONGEST * 1.1)
+    ticks = [0.5, 1, 2, 5, 10, 20, 50, 100, 200]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_yticks(range(len(rows)), [row.name for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(axis="x", linewidth=0.4)
+    axes.grid(axis="y", linewidth=0.2)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(length=0)
+    axes.set_xlabel("time / time of agnesi; grey: faster than agnesi", loc="left")
+    figure.legend(loc="outside upper center", ncols=len(SYSTEMS), frameon=False, handletextpad=0.1)
+    return figure
 
 
 def main() -> None:

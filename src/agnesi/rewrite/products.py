@@ -96,8 +96,9 @@ def factor_out(b: Bindings) -> Node | None:
 
 
 def is_matrix_product(node: Node) -> bool:
-    """Whether a product is one of two matrices that a library scales and adds."""
-    return node.op is contract and node.dtype in SCALING and all(n.ndim == 2 for n in (node, *node.args))
+    """Whether a product is one of two matrices that a library scales and adds, and worth a call."""
+    matrices = node.op is contract and node.dtype in SCALING and all(n.ndim == 2 for n in (node, *node.args))
+    return matrices and is_worth_calls(node)
 
 
 def accumulate(b: Bindings) -> Node | None:
@@ -107,9 +108,7 @@ def accumulate(b: Bindings) -> Node | None:
     first, second = node.args
     for term, other, s, t in ((second, first, sign, 1), (first, second, 1, sign)):
         factor, product = scale_of(term)
-        if not is_matrix_product(product) or not is_worth_calls(product):
-            continue
-        if b["uses"].get(product, 0) > 1 or b["uses"].get(term, 0) > 1:
+        if not is_matrix_product(product) or b["uses"].get(product, 0) > 1 or b["uses"].get(term, 0) > 1:
             continue
         if other.type != node.type or product.type != node.type or contains_product(other):
             continue

@@ -51,7 +51,7 @@ AG_FN uint32_t v_pow_early_farf(float x, float t) {
   return bits | (bits - 0x00800000u) | (0x7f7fffffu - bits) | (0x42ac0000u - size);
 }
 
-/* The same without the logarithm, to which the bits of x come within 0.09: |y log2(x)| < 119. */
+/* The same without the logarithm, to which the bits of x come within 0.09: |y log2(x)| < 120. */
 AG_FN uint32_t v_pow_farf(float x, float y) {
   float log = (float)(int32_t)(ag_bits_f(x) - 0x3f800000u);
   return v_pow_early_farf(x, (AG_ABSF(log) + 0x1.7p19f) * y * 0x1.7p-24f);

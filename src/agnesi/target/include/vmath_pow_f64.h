@@ -59,7 +59,7 @@ AG_FN uint64_t v_pow_early_far(double x, double t) {
   return bits | (bits - 0x0010000000000000u) | (0x7fefffffffffffffu - bits) | (0x4086000000000000u - size);
 }
 
-/* The same without the logarithm, to which the bits of x come within 0.09: |y log2(x)| < 970. */
+/* The same without the logarithm, to which the bits of x come within 0.09: |y log2(x)| < 980. */
 AG_FN uint64_t v_pow_far(double x, double y) {
   double log = ag_float(ag_bits(x) >> 32 | 0x4330000000000000u) - (0x1p52 + 0x3ff00000);
   return v_pow_early_far(x, (AG_ABS(log) + 0x1.7p16) * y * 0x1.7p-21);
