@@ -11,7 +11,10 @@ import pytest
 
 import agnesi as ag
 import agnesi.tensor as at
+from agnesi.control.segments import segment_lengths
 from agnesi.errors import TypeMismatch
+from agnesi.ir.node import topological
+from agnesi.ir.variable import as_node
 
 RNG = np.random.default_rng(5)
 close = np.testing.assert_allclose
@@ -413,6 +416,25 @@ print(resident() - before, total)
         assert peaks[0] > 60
         assert peaks[1] < 10
 
+    @pytest.mark.parametrize(("budget", "levels"), [("7.2 kB", 0), ("2KiB", 1), ("1.2 kB", 2)])
+    def test_budget(self, budget, levels):
+        """As many levels of segments as the states of 90 steps take, of 10 numbers each."""
+        w = at.dvector("w")
+        costs = []
+        for option in (None, budget):
+            h, _ = ag.scan(
+                lambda k, h: at.tanh(h * w) + k, at.arange(90), at.ones((10,)), checkpoint=option, name="loop"
+            )
+            costs.append((h[-1] * at.arange(10)).sum() + at.sin(h).sum())
+        loops = {n["loop"].name for n in topological([as_node(costs[1])]) if n.op.name == "loop"}
+        assert ("the segments of loop" in loops) == (levels > 0)
+        lengths = segment_lengths(budget, 90, [as_node(at.zeros((1, 10)))])
+        assert len(lengths) == levels
+        f = ag.function([w], [*costs, *[ag.grad(c, w) for c in costs]])
+        plain, cut, gradient, same = f(np.linspace(0.1, 1.1, 10))
+        np.testing.assert_allclose([plain], [cut], rtol=1e-12)
+        np.testing.assert_allclose(gradient, same, rtol=1e-10)
+
     def test_updates(self):
         total, x = ag.shared(0.0, "total"), at.vector("x")
         h, updates = ag.scan(lambda v, h: (h + v, {total: total + v}), x, at.zeros(()), checkpoint=2)
@@ -422,8 +444,12 @@ print(resident() - before, total)
 
     def test_errors(self):
         v = at.vector("v")
-        with pytest.raises(ValueError, match="checkpoint is a number of steps or 'auto', not 0"):
+        with pytest.raises(ValueError, match="'auto', or a budget like '10 MB', not 0"):
             ag.scan(lambda x: x, v, checkpoint=0)
+        with pytest.raises(ValueError, match=r"'auto', or a number and one of B, kB, .*, not '10 MBit'"):
+            ag.scan(lambda x: x, v, checkpoint="10 MBit")
+        with pytest.raises(ValueError, match="100 steps whose states are of 80 bytes need 1200 bytes for checkpoints"):
+            ag.scan(lambda h: h, outputs_info=at.zeros((10,)), n_steps=100, checkpoint="1 kB")
         with pytest.raises(ValueError, match="a truncated gradient needs no checkpoints"):
             ag.scan(lambda x: x, v, checkpoint=3, truncate_gradient=2)
         with pytest.raises(TypeMismatch, match="may end early, which does not go with checkpoints"):

@@ -83,6 +83,28 @@ def test_loops_that_end():
         assert value == pytest.approx(h)
 
 
+@pytest.mark.parametrize("shape", [(None,), (0,), (1,), (37,)])
+def test_strips_of_loops_that_end(shape):
+    """Rows are computed a strip at a time, of which the last one is filled up."""
+    v = at.tensor("v", dtype="float64", shape=shape)
+
+    def collatz(n):
+        more = [n, at.zeros_like(n)]
+        return ag.while_loop(lambda n, k: n > 1, lambda n, k: (at.where(n % 2 < 1, n / 2, 3 * n + 1), k + 1), more)
+
+    f = ag.function([v], ag.vmap(collatz)(v))
+    for rows in [s for s in shape if s is not None] or (0, 1, 16, 17, 100):
+        counts = []
+        for n in range(1, rows + 1):
+            k = 0
+            while n > 1:
+                n, k = (n // 2 if n % 2 == 0 else 3 * n + 1), k + 1
+            counts.append(k)
+        ends, found = f(np.arange(1.0, rows + 1))
+        assert found.tolist() == counts
+        assert (ends == 1).all()
+
+
 def test_axes():
     f = ag.function([m, a], ag.vmap(lambda u, v: [u * v, u.sum()], in_axes=(1, 0), out_axes=(1, 0))(m, a))
     product, total = f(ROWS[:3], ROWS[:3].copy())

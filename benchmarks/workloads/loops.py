@@ -1,5 +1,5 @@
-"""Loops of scalars and of small matrices, float64: three recurrences, whose steps wait for each other, and the
-likelihood of a Kalman filter with its gradient."""
+"""Loops of scalars, small matrices and vectors, float64: three recurrences, whose steps wait for each other, the
+likelihood of a Kalman filter with its gradient, and the gradient of a long loop, whose states take 80 MB if all are kept."""
 
 from __future__ import annotations
 
@@ -210,10 +210,80 @@ def torch_kalman(inputs: Inputs) -> Call:
     return call
 
 
+# -- a long loop ------------------------------------------------------------------------------------------
+
+STEPS, WIDTH, SEGMENT = 10**4, 10**3, 100
+
+
+def make_factors(generator: np.random.Generator) -> Inputs:
+    """What states are multiplied with."""
+    return {"w": generator.uniform(0.5, 1.5, WIDTH)}
+
+
+def numpy_long(inputs: Inputs) -> Call:
+    """The gradient by hand, from all states."""
+    (w,) = inputs.values()
+
+    def call() -> object:
+        states = np.empty((STEPS + 1, WIDTH))
+        states[0] = 1
+        for t in range(STEPS):
+            np.tanh(states[t] * w, out=states[t + 1])
+        slope, total = np.ones(WIDTH), np.zeros(WIDTH)
+        for t in range(STEPS - 1, -1, -1):
+            slope *= 1 - states[t + 1] ** 2
+            total += slope * states[t]
+            slope *= w
+        return (total,)
+
+    return call
+
+
+def agnesi_long(checkpoint: str | None, inputs: Inputs) -> Call:
+    """scan."""
+    import agnesi as ag
+    import agnesi.tensor as at
+
+    w = at.tensor("w", dtype="float64", shape=(WIDTH,))
+    states, _ = ag.scan(
+        lambda h: at.tanh(h * w), outputs_info=at.ones((WIDTH,)), n_steps=STEPS, checkpoint=checkpoint
+    )
+    return partial(ag.function([w], [ag.grad(states[-1].sum(), w)]), *inputs.values())
+
+
+def jax_long(segments: bool, inputs: Inputs) -> Call:
+    """lax.scan; in segments the loop of one is a checkpoint."""
+    jax = jax_module("float64")
+
+    def cost(w: Any) -> Any:
+        def run(h: Any, steps: int) -> Any:
+            return jax.lax.scan(lambda h, _: (jax.numpy.tanh(h * w), None), h, None, steps)[0]
+
+        h = jax.numpy.ones(WIDTH)
+        if not segments:
+            return run(h, STEPS).sum()
+        part = jax.checkpoint(lambda h: run(h, SEGMENT))
+        return jax.lax.scan(lambda h, _: (part(h), None), h, None, STEPS // SEGMENT)[0].sum()
+
+    function = jax.jit(jax.grad(cost))
+    w = jax.numpy.array(inputs["w"])
+    return lambda: (jax.block_until_ready(function(w)),)
+
+
+def long(name: str, budget: str | None) -> Workload:
+    """The workload that keeps all states, or what fits a budget."""
+    return Workload(
+        "loops", f"gradient of a long loop, {name}", {"steps": STEPS, "width": WIDTH}, "float64", make_factors, numpy_long,
+        agnesi=partial(agnesi_long, budget), jax=partial(jax_long, budget is not None), tolerance=1e-9,
+    )  # fmt: skip
+
+
 WORKLOADS = [
     *(r.workload() for r in RECURRENCES),
     Workload(
         "loops", "Kalman filter, log-likelihood and gradient", {"steps": 200}, "float64", partial(make_track, 200),
         numpy_kalman, agnesi=agnesi_kalman, jax=jax_kalman, torch=torch_kalman, tolerance=1e-8,
     ),
+    long("all states kept", None),
+    long("states in 10 MB", "10 MB"),
 ]  # fmt: skip

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from agnesi.control.loop import make_loop
-from agnesi.control.segments import make_segments, root_of
+from agnesi.control.segments import last_values, make_segments, segment_lengths
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import INPUT, Node, as_dim, cast, dim_node, input_node, substitute, topological
@@ -67,7 +67,7 @@ class Sequence_:
 def scan(
     fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None, non_sequences: Any = None,
     n_steps: Any = None, go_backwards: bool = False, name: str = "", strict: bool = False, return_list: bool = False,
-    truncate_gradient: int = -1, checkpoint: int | Literal["auto"] | None = None,
+    truncate_gradient: int = -1, checkpoint: int | str | None = None,
 ) -> tuple[Any, dict[Variable, Variable]]:  # fmt: skip
     """Applies `fn` step after step: a loop of native code, whose derivatives are loops too.
 
@@ -80,7 +80,9 @@ def scan(
     go_backwards: from the last elements to the first. strict: whether `fn` may use only what it is given.
     truncate_gradient: in reverse mode, how many steps, the last ones, cotangents flow back through; -1 for all.
     checkpoint: in reverse mode, after how many steps states are kept, "auto" for the root of the number of steps; the
-    steps between are done once more. By default all states are kept. It goes with neither of `until` and truncation.
+    steps between are done once more. A budget like "10 MB" for the states that are kept takes as many levels of such
+    segments as it needs, where the number of steps and the sizes of the states are known, and is "auto" where they are
+    not. By default all states are kept. It goes with neither of `until` and truncation.
 
     Returns the outputs, each with a new first axis for the steps, and the updates for `function`. Of an
     output that is fed back `[-1]` is the last value alone, the initial one if there are no steps.
@@ -104,12 +106,9 @@ def scan(
     if truncate_gradient < 1 and truncate_gradient != -1:
         raise ValueError(f"truncate_gradient is a number of steps, or -1 for all, not {truncate_gradient}")
     name = name or getattr(fn, "__name__", "scan")
-    if checkpoint is not None and checkpoint != "auto" and (isinstance(checkpoint, str) or checkpoint < 1):
-        raise ValueError(f"checkpoint is a number of steps or 'auto', not {checkpoint!r}")
     if checkpoint is not None and truncate_gradient != -1:
         raise ValueError("a truncated gradient needs no checkpoints")
-    length = root_of(steps) if checkpoint == "auto" else checkpoint or 0
-    return _Scan(fn, arrays, infos, others, steps, name, strict, max(truncate_gradient, 0), length).run(return_list)
+    return _Scan(fn, arrays, infos, others, steps, name, strict, max(truncate_gradient, 0), checkpoint).run(return_list)
 
 
 def map(
@@ -292,7 +291,7 @@ class _Scan:
     name: str
     strict: bool
     truncate: int
-    segment: Dim  # the steps between checkpoints, 0 for none
+    checkpoint: int | str | None
 
     def run(self, return_list: bool) -> tuple[Any, dict[Variable, Variable]]:
         for _ in range(ROUNDS):
@@ -328,12 +327,14 @@ class _Scan:
             end = end if end is None else substitute([end], inside)[0]
         local = [number, *elements, *flat, *inside.values()]
         lasts: list[Node] = []
-        if self.segment == 0:
+        lengths = segment_lengths(self.checkpoint, self.steps, firsts)
+        if not lengths:
             found = make_loop(self.steps, sequences, firsts, taps, local, made, end, self.name, truncate=self.truncate)
         elif end is not None:
             raise TypeMismatch(f"{self.name} may end early, which does not go with checkpoints")
         else:
-            found, lasts = make_segments(self.steps, self.segment, sequences, firsts, taps, local, made, self.name)
+            found, ends = make_segments(self.steps, lengths, sequences, firsts, taps, local, made, self.name)
+            lasts = last_values(ends)
         steps = self.steps if end is None else as_dim(found.pop())
         outputs: list[Node | None] = [None] * len(results)
         for place, (k, history, back) in enumerate(zip(states, found, taps, strict=False)):

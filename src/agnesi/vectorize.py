@@ -21,7 +21,8 @@ def vmap(fn: Callable[..., Any], in_axes: Axes = 0, out_axes: int | Sequence[int
 
     fn: takes variables and returns one, or a list or tuple of them. in_axes: for all arguments, or for each, the axis
     that is gone along, None for an argument that is the same for all. out_axes: where the results have it. Loops inside
-    become loops over all rows, in which those that have ended wait for the others.
+    become loops over all rows; where rows end at steps of their own, over strips of rows, in which those that have
+    ended wait for the others.
 
     Raises TypeMismatch where no argument has such an axis.
 

@@ -154,7 +154,7 @@ def _last_axis(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
 
 
 def _loop(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
-    return loop_batch(node, args, flags, lambda x: spread_rows(x, size), batch)
+    return loop_batch(node, args, flags, size, batch)
 
 
 def _branch(node: Node, args: Args, flags: Flags, size: Dim) -> Node:

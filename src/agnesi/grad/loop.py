@@ -12,12 +12,15 @@ from agnesi.ir.node import Node, as_dim, cast, const, dim_node, input_node, subs
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, Type
 from agnesi.ops import elementwise as ew
-from agnesi.ops.index import broadcast_dims, expand_dims, insert, section, slice_, transpose_
+from agnesi.ops.gather import take
+from agnesi.ops.index import broadcast_dims, expand_dims, insert, iota, reshape_dims, section, slice_, transpose_
 from agnesi.ops.reduce import all_, max_
 
 Reverse = Callable[[Sequence[Node], Sequence[Node], Sequence[Node]], list[Node | None]]
 Forward = Callable[[Sequence[Node], Sequence[Node], Sequence[Node]], list[Node | None]]
 Batch = Callable[[Sequence[Node], dict[Node, Node]], list[Node]]
+
+STRIP = 16  # rows of a batch that are computed together and end together
 
 
 def zeros(dtype: str, shape: Sequence[Dim]) -> Node:
@@ -242,11 +245,16 @@ def loop_jvp(loop: Loop, args: Sequence[Node], tangents: Sequence[Node | None], 
 
 
 def loop_batch(
-    node: Node, args: Sequence[Node], flags: Sequence[bool], spread: Callable[[Node], Node], batch: Batch
+    node: Node, args: Sequence[Node], flags: Sequence[bool], size: Dim, batch: Batch, strip: bool = False
 ) -> Node:
     """An output of a loop for many values of some arguments: a loop whose states and sequences have the batch axis
-    behind that of the steps. spread: gives a value such an axis."""
+    behind that of the steps. size: that of the batch. strip: whether it is part of a larger one."""
     loop: Loop = node["loop"]
+
+    def spread(x: Node) -> Node:
+        """The same value in every row."""
+        return broadcast_dims(insert(x, axes=(0,)), (size, *x.shape))
+
     first = 1 + loop.sequences
     number = input_node("step", Type("int64"))
     leaves = {k: [stand_in(node.args[k])] for k in range(1, first)}
@@ -263,6 +271,8 @@ def loop_batch(
         if not more:
             break
         moving |= more
+    if apart and not strip and (node["last"] or (loop.free and node["which"] == loop.count)):
+        return in_strips(node, args, flags, size, batch)
     given = {k: args[k] if flags[k] or k not in moving else spread(args[k]) for k in range(1, len(args))}
     given |= {k: swapped(given[k]) for k in moving if k < loop.others}
     inside = {leaf: stand_in(given[k]) for k in moving - set(same) for leaf in leaves[k]}
@@ -284,6 +294,24 @@ def loop_batch(
     if node["which"] == loop.count or results[node["which"]] not in reached:
         return spread(which)
     return which if node["last"] else swapped(which)
+
+
+def in_strips(node: Node, args: Sequence[Node], flags: Sequence[bool], size: Dim, batch: Batch) -> Node:
+    """What is left in the end of a loop whose rows end at steps of their own: a loop over strips of rows around one
+    over the steps of a strip, so that nothing is done for strips that have ended. The last strip is filled up with
+    copies of the last row."""
+    loop: Loop = node["loop"]
+    count = dims.floordiv(dims.add(size, STRIP - 1), STRIP)
+    rows = dims.floordiv(dims.add(size, dims.sub(count, 1)), dims.maximum(count, 1))
+    number = input_node("step", Type("int64"))
+    places = ew.minimum(number * dim_node(rows) + iota(dim_node(rows)), dim_node(dims.sub(size, 1)))
+    part = [take(a, places) if f else a for a, f in zip(args, flags, strict=True)]
+    ends = [output(loop, node.args, k, last=True) for k in range(loop.states)]
+    ends += [output(loop, node.args, loop.count)] if loop.until else []
+    made = [loop_batch(end, part, flags, rows, batch, strip=True) for end in ends]
+    found = make_loop(count, [], [], [], [number], made, None, f"strips of {loop.name}")
+    result = found[node["which"] if node["last"] else -1]
+    return section(reshape_dims(result, (dims.mul(count, rows), *result.shape[2:])), 0, 0, size)
 
 
 def freezing(

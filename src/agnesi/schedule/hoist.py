@@ -14,7 +14,7 @@ from agnesi.ir.node import CONST, Node, as_dim, input_node, make, substitute, to
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Type
 from agnesi.ops import elementwise as ew
-from agnesi.ops.index import section, slice_
+from agnesi.ops.index import section, slice_, transpose_
 from agnesi.ops.products import LABELS, contract
 
 Key = tuple[Loop, tuple[Node, ...]]
@@ -128,7 +128,7 @@ class Opened:
         ends = [self.results[-1]] if self.loop.until else []
         states = self.needed([*(self.results[k] for k, _ in own), *each, *ends], [k for k, _ in own])
         kept = list(dict.fromkeys(k for k, _ in own if k >= self.loop.states and k != self.loop.count))
-        results = self.before([*(self.results[k] for k in (*states, *kept)), *each, *ends])
+        results = self.laid_out(self.before([*(self.results[k] for k in (*states, *kept)), *each, *ends]))
         made = self.remade(states, results[: len(results) - len(ends)], results[-1] if ends else None)
         place = {k: made[j] for j, k in enumerate([*states, *kept])} | ({self.loop.count: made[-1]} if ends else {})
         wholes = dict(zip(each, made[len(states) + len(kept) :], strict=False))
@@ -236,6 +236,35 @@ class Opened:
                     self.elements.append(Step(input_node("", n.type), whole))
                     mapping[n] = self.elements[-1].leaf
         return substitute(results, mapping) if mapping else results
+
+    def laid_out(self, results: list[Node]) -> list[Node]:
+        """The values with matrices that are the same in every step turned before the loop, so that no product has to."""
+        inside = self.inside(results)
+        done: dict[Node, Node] = {}
+        for n in topological(results):
+            args = tuple(done.get(a, a) for a in n.args)
+            if n.op is contract and n in inside:
+                done[n] = by_rows(contract(*args, labels=n["labels"]), [a not in inside for a in n.args])
+            elif args != n.args:
+                done[n] = make(n.op, args, n.attrs)
+        return [done.get(r, r) for r in results]
+
+
+def by_rows(product: Node, same: Sequence[bool]) -> Node:
+    """A product whose operand with the columns of the result lies in memory row by row, if it is always the same."""
+    inputs, out = product["labels"].split("->")
+    terms = inputs.split(",")
+    which = 0 if out and out[-1] in terms[0] else 1
+    b, term = product.args[which], terms[which]
+    if not out or not same[which] or b.ndim != 2 or len(product.args[1 - which].shape) < 2 or out[-1] in terms[1 - which]:
+        return product
+    turned = b.op is transpose_
+    if (term[0] == out[-1]) == turned:
+        return product
+    args = list(product.args)
+    args[which] = ew.copy(b if turned else transpose_(b, perm=(1, 0)), number=0)
+    terms[which] = term if turned else term[::-1]
+    return contract(*args, labels=f"{','.join(terms)}->{out}")
 
 
 def batched(node: Node, along: dict[Node, Node]) -> Node | None:
