@@ -21,7 +21,8 @@ def steps_products(output):
     """The products in steps of the loops of an expression, after hoisting, and the arguments of these loops."""
     graph = hoist(Graph([as_node(v) for v in (x, w, u)], [as_node(output)]))
     loops = {n["loop"]: n.args for n in graph.order if n.op.name == "loop"}
-    return [n for loop in loops for n in loop.body.order if n.op is contract], [a for args in loops.values() for a in args]
+    products = [n for loop in loops for n in loop.body.order if n.op is contract]
+    return products, [a for args in loops.values() for a in args]
 
 
 @pytest.mark.parametrize(("turned", "copies"), [(False, 0), (True, 1)])

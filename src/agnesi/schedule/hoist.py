@@ -238,7 +238,7 @@ class Opened:
         return substitute(results, mapping) if mapping else results
 
     def laid_out(self, results: list[Node]) -> list[Node]:
-        """The values with matrices that are the same in every step turned before the loop, so that no product has to."""
+        """The values with matrices that are the same in every step turned before the loop, so that no step has to."""
         inside = self.inside(results)
         done: dict[Node, Node] = {}
         for n in topological(results):
@@ -254,12 +254,11 @@ def by_rows(product: Node, same: Sequence[bool]) -> Node:
     """A product whose operand with the columns of the result lies in memory row by row, if it is always the same."""
     inputs, out = product["labels"].split("->")
     terms = inputs.split(",")
-    which = 0 if out and out[-1] in terms[0] else 1
+    which = 0 if out[-1:] in terms[0] else 1
     b, term = product.args[which], terms[which]
-    if not out or not same[which] or b.ndim != 2 or len(product.args[1 - which].shape) < 2 or out[-1] in terms[1 - which]:
-        return product
     turned = b.op is transpose_
-    if (term[0] == out[-1]) == turned:
+    is_matrix = b.ndim == 2 and len(terms[1 - which]) > 1 and out[-1:] not in terms[1 - which]
+    if not same[which] or not is_matrix or (term[0] == out[-1]) == turned:
         return product
     args = list(product.args)
     args[which] = ew.copy(b if turned else transpose_(b, perm=(1, 0)), number=0)
