@@ -1,5 +1,5 @@
 """Loops of scalars, small matrices and vectors, float64: three recurrences, whose steps wait for each other, the
-likelihood of a Kalman filter with its gradient, and the gradient of a long loop, whose states take 80 MB if all are kept."""
+likelihood of a Kalman filter with its gradient, and the gradient of a long loop, whose states take 80 MB in all."""
 
 from __future__ import annotations
 
@@ -245,9 +245,7 @@ def agnesi_long(checkpoint: str | None, inputs: Inputs) -> Call:
     import agnesi.tensor as at
 
     w = at.tensor("w", dtype="float64", shape=(WIDTH,))
-    states, _ = ag.scan(
-        lambda h: at.tanh(h * w), outputs_info=at.ones((WIDTH,)), n_steps=STEPS, checkpoint=checkpoint
-    )
+    states, _ = ag.scan(lambda h: at.tanh(h * w), outputs_info=at.ones((WIDTH,)), n_steps=STEPS, checkpoint=checkpoint)
     return partial(ag.function([w], [ag.grad(states[-1].sum(), w)]), *inputs.values())
 
 
@@ -273,8 +271,8 @@ def jax_long(segments: bool, inputs: Inputs) -> Call:
 def long(name: str, budget: str | None) -> Workload:
     """The workload that keeps all states, or what fits a budget."""
     return Workload(
-        "loops", f"gradient of a long loop, {name}", {"steps": STEPS, "width": WIDTH}, "float64", make_factors, numpy_long,
-        agnesi=partial(agnesi_long, budget), jax=partial(jax_long, budget is not None), tolerance=1e-9,
+        "loops", f"gradient of a long loop, {name}", {"steps": STEPS, "width": WIDTH}, "float64", make_factors,
+        numpy_long, agnesi=partial(agnesi_long, budget), jax=partial(jax_long, budget is not None), tolerance=1e-9,
     )  # fmt: skip
 
 
