@@ -10,7 +10,7 @@ import agnesi.tensor as at
 from agnesi.ir.graph import Graph
 from agnesi.ir.op import OPS
 from agnesi.ir.variable import as_node
-from agnesi.schedule.hoist import hoist
+from agnesi.schedule.hoist import hoist, is_turned
 
 contract = OPS["contract"]
 N, WIDTH = 4, 6
@@ -20,6 +20,7 @@ x, w, u = at.tensor3("x"), at.matrix("w"), at.matrix("u")
 def steps_products(output):
     """The products in steps of the loops of an expression, after hoisting, and the arguments of these loops."""
     graph = hoist(Graph([as_node(v) for v in (x, w, u)], [as_node(output)]))
+    assert not any(is_turned(a) for n in graph.order if n.op is contract for a in n.args)
     loops = {n["loop"]: n.args for n in graph.order if n.op.name == "loop"}
     products = [n for loop in loops for n in loop.body.order if n.op is contract]
     return products, [a for args in loops.values() for a in args]

@@ -188,7 +188,10 @@ class LoopLowering(Lowering):
             slot = dim_node(state.slot(dims.add(leaves.counter, state.depth)))
             return (state.buffer, (slot,)) if state.buffer else None
         node = output(loop, args, k)
-        return (self.home[node], (leaves.counter,)) if k != loop.count and node in self.home else None
+        if k == loop.count or node not in self.home:
+            return None
+        last = self.size(dims.sub(as_dim(args[0]), 1))
+        return self.home[node], (dim_node(dims.sub(last, leaves.counter)) if k in loop.turned else leaves.counter,)
 
     def _state(self, loop: Loop, args: Sequence[Node], k: int, scope: Scope) -> State:
         """Memory of a state, with its first values in it."""

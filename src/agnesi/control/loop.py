@@ -28,30 +28,36 @@ class Loop(ByRows):
     earliest first. until: whether the last output of the body says that this step is the last one; in its place the
     loop gives the number of steps that were taken, and what it has for later steps is anything. free: whether nothing
     else bounds the number of steps, so that there is no memory for all of them. truncate: through how many steps, the
-    last ones, cotangents flow back; 0 for all.
+    last ones, cotangents flow back; 0 for all. turned: of what each step gives, the outputs whose first element is that
+    of the last step; they are made when all derivatives are there.
     """
 
-    __slots__ = ("body", "sequences", "taps", "until", "free", "truncate", "name")
+    __slots__ = ("body", "sequences", "taps", "until", "free", "truncate", "turned", "name")
 
     def __init__(
         self, body: Graph, sequences: int, taps: tuple[tuple[int, ...], ...], until: bool = False, name: str = "",
-        free: bool = False, truncate: int = 0,
+        free: bool = False, truncate: int = 0, turned: tuple[int, ...] = (),
     ) -> None:  # fmt: skip
-        super().__init__(body.rows(), sequences, taps, until, free, truncate)
+        super().__init__(body.rows(), sequences, taps, until, free, truncate, turned)
         self.body, self.sequences, self.taps, self.until, self.name = body, sequences, taps, until, name
-        self.free, self.truncate = free, truncate
+        self.free, self.truncate, self.turned = free, truncate, turned
 
     def __repr__(self) -> str:
         return f"<loop {self.body.digest()} {self.sequences} {self.taps} {self.until}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Loop, (self.body, self.sequences, self.taps, self.until, self.name, self.free, self.truncate)
+        how = self.body, self.sequences, self.taps, self.until, self.name, self.free, self.truncate, self.turned
+        return Loop, how
 
     def with_body(self, body: Graph) -> Loop:
         """The same with another body of the same inputs and outputs."""
         if body is self.body:
             return self
-        return Loop(body, self.sequences, self.taps, self.until, self.name, self.free, self.truncate)
+        return Loop(body, *self.__reduce__()[1][1:])
+
+    def turning(self, outputs: Sequence[int]) -> Loop:
+        """The same with these of its outputs from the last step to the first."""
+        return Loop(*self.__reduce__()[1][:-1], tuple(sorted(outputs)))
 
     def giving(self, values: Sequence[Node]) -> Loop:
         """The same with further values of the body that each step gives."""
@@ -172,6 +178,7 @@ def _evaluate(*args: Array, shape: Any, loop: Loop, which: int, last: bool) -> A
     if last:
         return found[-1]
     result = np.zeros(shape)
+    found = found[::-1] if which in loop.turned else found
     return result if not found else np.concatenate([found, result[len(found) :]])
 
 

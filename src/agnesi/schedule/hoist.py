@@ -9,6 +9,8 @@ from typing import Any
 from agnesi.control.loop import Loop, loop_, make_loop, output
 from agnesi.errors import GradientError
 from agnesi.grad.batch import batch
+from agnesi.grad.loop import backwards
+from agnesi.ir import dims
 from agnesi.ir.graph import Graph
 from agnesi.ir.node import CONST, Node, as_dim, input_node, make, substitute, topological, value_of
 from agnesi.ir.op import OPS
@@ -23,7 +25,11 @@ Want = tuple[int, str]  # an output: "all" of it, of a state the "last" value, o
 
 def hoist(graph: Graph) -> Graph:
     """The graph with its loops made as small as they can be."""
-    graph = merged(graph)
+    return turned(moved(merged(graph)))
+
+
+def moved(graph: Graph) -> Graph:
+    """The graph with loops that do what has to be done in steps."""
     wanted: dict[Key, dict[Node, Want]] = {}
     readers: dict[Node, list[Node]] = {}
     for node in graph.order:
@@ -80,6 +86,39 @@ def merged(graph: Graph) -> Graph:
         elif args != node.args:
             done[node] = make(node.op, args, node.attrs)
     return graph.replace([done.get(o, o) for o in graph.outputs])
+
+
+def turned(graph: Graph) -> Graph:
+    """The graph with what is read from the last step to the first only in memory that way."""
+    wholly = {n for n in graph.order if is_turned(n) and n is backwards(n.args[0], 0, n.args[0].shape[0])}
+    straight = {a for n in graph.order if n not in wholly for a in n.args}.union(graph.outputs)
+    found: dict[Key, list[Node]] = {}
+    for n in graph.order:
+        if n.op is loop_ and n not in straight and not n["last"] and n["which"] >= n["loop"].states and not n["loop"].until:
+            found.setdefault((n["loop"], n.args), []).append(n)
+    done: dict[Node, Node] = {}
+    for n in graph.order:
+        args = tuple(done.get(a, a) for a in n.args)
+        if n.op is loop_ and (nodes := found.get((n["loop"], n.args))):
+            done[n] = output(n["loop"].turning([o["which"] for o in nodes]), args, n["which"], n["last"])
+        elif n in wholly and any(n.args[0] in nodes for nodes in found.values()):
+            done[n] = args[0]
+        elif args != n.args:
+            done[n] = make(n.op, args, n.attrs)
+    return graph.replace([done.get(o, o) for o in graph.outputs])
+
+
+def is_turned(node: Node) -> bool:
+    """Whether a value is part of another one from the end to the begin of the first axis."""
+    return node.op is slice_ and node["axes"] == (0,) and node["steps"] == (-1,)
+
+
+def other_way(node: Node) -> Node:
+    """The same with its first axis from the end to the begin."""
+    if not is_turned(node):
+        return backwards(node, 0, node.shape[0])
+    x, last, count = node.args
+    return section(x, 0, dims.sub(as_dim(last), dims.sub(as_dim(count), 1)), as_dim(count))
 
 
 def is_news(node: Node, history: Node) -> bool:
@@ -215,6 +254,8 @@ class Opened:
             left, right = inputs.split(",")
             fresh = next(k for k in reversed(LABELS) if k not in t["labels"])
             a, b = (wholes[p] for p in t.args)
+            if is_turned(a) or is_turned(b):
+                a, b = other_way(a), other_way(b)
             product = contract(a, b, labels=f"{fresh}{left},{fresh}{right}->{out}")
             result = product if zero else result + product
             zero = False
