@@ -94,8 +94,9 @@ def turned(graph: Graph) -> Graph:
     straight = {a for n in graph.order if n not in wholly for a in n.args}.union(graph.outputs)
     found: dict[Key, list[Node]] = {}
     for n in graph.order:
-        if n.op is loop_ and n not in straight and not n["last"] and n["which"] >= n["loop"].states and not n["loop"].until:
-            found.setdefault((n["loop"], n.args), []).append(n)
+        loop = n["loop"] if n.op is loop_ and not n["last"] and n not in straight else None
+        if loop and n["which"] >= loop.states and not loop.until:
+            found.setdefault((loop, n.args), []).append(n)
     done: dict[Node, Node] = {}
     for n in graph.order:
         args = tuple(done.get(a, a) for a in n.args)
