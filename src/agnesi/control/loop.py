@@ -46,18 +46,19 @@ class Loop(ByRows):
         return f"<loop {self.body.digest()} {self.sequences} {self.taps} {self.until}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        how = self.body, self.sequences, self.taps, self.until, self.name, self.free, self.truncate, self.turned
-        return Loop, how
+        how = self.sequences, self.taps, self.until, self.name, self.free, self.truncate, self.turned
+        return Loop, (self.body, *how)
 
     def with_body(self, body: Graph) -> Loop:
         """The same with another body of the same inputs and outputs."""
-        if body is self.body:
-            return self
-        return Loop(body, *self.__reduce__()[1][1:])
+        return self if body is self.body else self._remade(body, self.turned)
 
     def turning(self, outputs: Sequence[int]) -> Loop:
         """The same with these of its outputs from the last step to the first."""
-        return Loop(*self.__reduce__()[1][:-1], tuple(sorted(outputs)))
+        return self._remade(self.body, tuple(sorted(outputs)))
+
+    def _remade(self, body: Graph, turned: tuple[int, ...]) -> Loop:
+        return Loop(body, self.sequences, self.taps, self.until, self.name, self.free, self.truncate, turned)
 
     def giving(self, values: Sequence[Node]) -> Loop:
         """The same with further values of the body that each step gives."""

@@ -25,10 +25,10 @@ Want = tuple[int, str]  # an output: "all" of it, of a state the "last" value, o
 
 def hoist(graph: Graph) -> Graph:
     """The graph with its loops made as small as they can be."""
-    return turned(moved(merged(graph)))
+    return turned(smaller(merged(graph)))
 
 
-def moved(graph: Graph) -> Graph:
+def smaller(graph: Graph) -> Graph:
     """The graph with loops that do what has to be done in steps."""
     wanted: dict[Key, dict[Node, Want]] = {}
     readers: dict[Node, list[Node]] = {}
