@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -119,12 +120,24 @@ def test_nothing_is_found_in_more(batch, tmp_path):
     check(BATCH * batch, tmp_path)
 
 
-def test_errors_would_be_found(tmp_path):
-    """The method itself: a function that writes one element too many is reported."""
-    text = (
-        '#include "ag_support.h"\n#include "vmath.h"\nint ag_main_0_0(struct ag_call *call) {\n'
-        "  double *x = call->data[0];\n  volatile int64_t n = call->dims[0];\n  return x[n] > 1e300;\n}\n"
-    )
+def planted(name: str) -> str:
+    """The text of a function, or of one whose kernel, reads one element too many."""
+    if name == "function":
+        return (
+            '#include "ag_support.h"\n#include "vmath.h"\nint ag_main_0_0(struct ag_call *call) {\n'
+            "  double *x = call->data[0];\n  volatile int64_t n = call->dims[0];\n  return x[n] > 1e300;\n}\n"
+        )
+    x = at.vector("x")
+    text = compile_graph(Graph([x.node], [at.exp(x).sum().node]), device="cuda-emulated").text
+    wrong = re.sub(r"(int64_t (i\d+) = AG_BLOCK \* AG_THREADS \+ AG_THREAD; \2 <)", r"\1=", text)
+    assert wrong != text
+    return wrong.replace("ag_main", "ag_main_0_0")
+
+
+@pytest.mark.parametrize("name", ["function", "kernel"])
+def test_errors_would_be_found(name, tmp_path):
+    """The method itself."""
+    text = planted(name)
     compiler = toolchain.find_compiler()
     libraries()
     path = tmp_path / "wrong.so"
@@ -187,7 +200,7 @@ def run_wrong(library: str) -> None:
 
     class Wrong(_runtime.Dispatcher):
         def __init__(self):
-            self._bind((("x", np.dtype("f8"), 1, _runtime.NO_DEFAULT),), (), (), (), (), "list")
+            self._bind((("x", np.dtype("f8"), 1, _runtime.NO_DEFAULT),), (), (), ((np.dtype("f8"), 0),), (), "list")
 
         def _build(self, variant):
             return _runtime.load(library, "ag_main_0_0"), ()

@@ -1,6 +1,7 @@
 """agnesi: a compiler for mathematical expressions on arrays."""
 
 from agnesi import config as config, op as op, tensor as tensor
+from agnesi.device import DeviceFunction as DeviceFunction
 from agnesi.function import (
     Function as Function,
     In as In,

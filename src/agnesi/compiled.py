@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from agnesi.reference import evaluate
 from agnesi.runtime import blas, limits
 from agnesi.runtime.threads import count
 from agnesi.schedule.sizes import Site, collect
-from agnesi.shared import is_shared, storage_of
+from agnesi.shared import Resident, is_shared, storage_of
 from agnesi.signature import In, check_size
 from agnesi.target import toolchain
 from agnesi.target.cache import Cache, Hit, Miss
@@ -56,7 +56,12 @@ class Function(_runtime.Dispatcher):
         self.compilations: dict[int, Compilation] = {}
         self.sites: dict[bool, list[Site]] = {}
         self.verdicts: dict[int, str] = {}
-        n = len(graph.outputs) - len(self.updates)
+        self.wanted, self.device = wanted, device
+        self._attach()
+
+    def _attach(self) -> None:
+        """Tells the dispatcher what there is."""
+        graph, n = self.graph, len(self.graph.outputs) - len(self.updates)
         self._bind(
             tuple(
                 (i.name, np.dtype(i.variable.dtype), i.variable.ndim, self._default(k, i))
@@ -69,11 +74,10 @@ class Function(_runtime.Dispatcher):
                 (old - len(self.inputs), np.dtype(graph.outputs[new].dtype), graph.outputs[new].ndim)
                 for new, old in self.updates
             ),
-            result,
-            threads=count(wanted),
+            self.result,
+            threads=count(self.wanted),
             worth=config.settings().worth,
         )
-        self.wanted, self.device = wanted, device
 
     def _default(self, index: int, given: In) -> Any:
         return _runtime.NO_DEFAULT if given.value is None else self._convert(index, given.value)
@@ -225,7 +229,10 @@ class Interpreted(Function):
             check_size(self.graph.inputs[old], values[old].shape, value.shape)
         for (_, old), value in zip(self.updates, found[n:], strict=True):
             storage_of(self.graph.inputs[old]).array = np.array(value, order="C")
-        outputs = [np.array(v) for v in found[:n]]
+        return self._packed([np.array(v) for v in found[:n]])
+
+    def _packed(self, outputs: list[Any]) -> Any:
+        """What a call returns."""
         if self.result == "none":
             return None
         if self.result == "one":
@@ -292,6 +299,8 @@ def load(
 
 # -- which of them ---------------------------------------------------------------------------------------------
 
+KINDS: dict[str, Callable[..., Function]] = {}  # what makes functions for devices other than the processor
+
 
 def make(
     graph: Graph, inputs: Any, shared: Any, updates: Any, result: Any, mode: str, name: str, wanted: int, device: str
@@ -301,14 +310,24 @@ def make(
         raise ValueError(f"mode is one of {', '.join(config.MODES)}, not {mode!r}")
     if device not in config.DEVICES:
         raise ValueError(f"device is one of {', '.join(config.DEVICES)}, not {device!r}")
+    strange = [s for s in shared if isinstance(storage_of(s), Resident) and storage_of(s).device != device]
+    if strange:
+        where = storage_of(strange[0]).device
+        raise TypeMismatch(f"{strange[0]['tag']} lives on {where}; compile for it with device={where!r}")
+    if device in KINDS and mode != "reference":
+        return finished(KINDS[device](graph, inputs, shared, updates, result, mode, name, wanted, device))
     if mode == "reference" or no_compiler():
         return Interpreted(graph, inputs, shared, updates, result, mode, name, wanted, device)
     if config.settings().compile == "background" and mode != "debug":
         later = Background(graph, inputs, shared, updates, result, mode, name, wanted, device)
         later.begin()
         return later
-    made = Function(graph, inputs, shared, updates, result, mode, name, wanted, device)
-    if mode == "debug":
+    return finished(Function(graph, inputs, shared, updates, result, mode, name, wanted, device))
+
+
+def finished(made: Function) -> Function:
+    """The function with its common variant compiled."""
+    if made.mode == "debug":
         with config.change(check=True):
             made.compiled(0)
             made.compiled(1)

@@ -22,8 +22,8 @@ class Settings:
 
     floatX: dtype of new variables that name none ("float32" or "float64").
     mode: how `function` compiles when not told: "fast_run", "fast_compile", "debug", "reference".
-    device: what `function` compiles for when not told: "cpu", or "cuda-emulated", which runs CUDA's kernels on the
-        processor, slowly, to test them.
+    device: what `function` compiles for, and where `shared` keeps values, when not told: "cpu", "cuda", or
+        "cuda-emulated", which runs CUDA's kernels on the processor, slowly, to test them.
     compile: "now", or "background": the first calls are evaluated by NumPy while native code is made.
     compiler: "auto", the path of a C compiler, or "none" for the NumPy interpreter.
     threads: how many threads a function may use; 0 for one on each processor that the process may use.
@@ -61,7 +61,7 @@ class Settings:
 
 
 MODES = ("fast_run", "fast_compile", "debug", "reference")
-DEVICES = ("cpu", "cuda-emulated")
+DEVICES = ("cpu", "cuda", "cuda-emulated")
 
 
 def from_environment() -> Settings:

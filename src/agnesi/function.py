@@ -47,8 +47,9 @@ def function(
     expressions to put in place of others. mode: "fast_run", "fast_compile" (fewer rewrites), "debug" (every pass is
     checked), "reference" (NumPy). on_unused_input: "raise" UnusedInputError, "warn" or "ignore".
     allow_input_downcast: whether arguments may lose precision. threads: how many a call may use, 0 for one on each
-    processor; the setting of that name unless given. device: "cpu", or "cuda-emulated", which runs CUDA's kernels on
-    the processor, slowly, to test them; the setting of that name unless given.
+    processor; the setting of that name unless given. device: "cpu", "cuda", whose results are CuPy's arrays, or
+    "cuda-emulated", which runs CUDA's kernels on the processor, slowly, to test them; the setting of that name unless
+    given.
 
     Raises UnknownInputError, UnusedInputError, TypeMismatch; calls raise ShapeError, IndexOutOfRange and
     SingularMatrixError, and then leave every shared variable as it was.

@@ -190,7 +190,8 @@ def late_sizes(job: Compilation) -> list[Node]:
 def plan_memory(job: Compilation) -> None:
     """Decides which buffers share memory."""
     assert job.program is not None
-    memory.plan(job.program, [(f"out{new}", f"in{old}") for new, old in job.updates])
+    in_place = job.updates if job.device == "cpu" else ()  # a device finds out what failed when all has been done
+    memory.plan(job.program, [(f"out{new}", f"in{old}") for new, old in in_place])
 
 
 def split_rows(job: Compilation) -> None:
@@ -218,9 +219,13 @@ def print_c(job: Compilation) -> None:
 
 
 def print_kernels(job: Compilation) -> None:
-    """Makes the text of kernels that are emulated, and what starts them."""
+    """Makes the text of kernels, and what starts them."""
     assert job.program is not None
-    job.units = cuda.emulated(job.program)
+    if job.device == "cuda":
+        driven = cuda.Driven(job.program)
+        job.units = [driven.device_text(), driven.host_text()]
+    else:
+        job.units = cuda.emulated(job.program)
 
 
 # -- the list ---------------------------------------------------------------------------------------------
@@ -238,7 +243,7 @@ class Pass:
     devices: tuple[str, ...] = config.DEVICES
 
 
-CPU, GRIDS = ("cpu",), ("cuda-emulated",)
+CPU, GRIDS = ("cpu",), ("cuda", "cuda-emulated")
 EARLY = (CANONICAL, LOGIC, QUOTIENTS, STABLE, CONSTANTS, INDEX, PARTS, REDUCTIONS, PRODUCTS)
 
 PASSES = [

@@ -15,6 +15,28 @@ from agnesi.ir.graph import Graph, find_inputs
 from agnesi.ir.node import INPUT, Node, Tag, make, symbol
 from agnesi.ir.type import Dim, Type
 from agnesi.ir.variable import Variable
+from agnesi.target.driver import driver_of
+
+
+class Resident:
+    """The value of a shared variable in the memory of a device; `array` is the device's, `copy` the processor's."""
+
+    def __init__(self, array: Any, device: str) -> None:
+        self.device = device
+        self.array = array
+
+    @property
+    def array(self) -> Any:
+        return self._array
+
+    @array.setter
+    def array(self, value: Any) -> None:
+        driver = driver_of(self.device)
+        self._array = value if driver.own(value) is not None else driver.array(value, value.dtype)
+
+    def copy(self) -> np.ndarray:
+        """A copy for the processor."""
+        return driver_of(self.device).host(self._array)
 
 
 class SharedTag(Tag):
@@ -25,16 +47,17 @@ class SharedTag(Tag):
 
     __slots__ = ("storage", "step")
 
-    def __init__(self, name: str, storage: _runtime.Storage, step: int = 0) -> None:
+    def __init__(self, name: str, storage: _runtime.Storage | Resident, step: int = 0) -> None:
         super().__init__(name)
         self.storage, self.step = storage, step
 
     def __getstate__(self) -> Any:
-        return None, {"name": self.name, "storage": self.storage.copy(), "step": self.step}
+        device = self.storage.device if isinstance(self.storage, Resident) else "cpu"
+        return None, {"name": self.name, "storage": self.storage.copy(), "step": self.step, "device": device}
 
     def __setstate__(self, state: Any) -> None:
         self.name, self.step = state[1]["name"], state[1]["step"]
-        self.storage = _runtime.Storage(state[1]["storage"])
+        self.storage = new_storage(state[1]["storage"], state[1]["device"])
 
 
 class SharedVariable(Variable):
@@ -43,11 +66,12 @@ class SharedVariable(Variable):
     __slots__ = ()
 
     @property
-    def storage(self) -> _runtime.Storage:
+    def storage(self) -> _runtime.Storage | Resident:
         return storage_of(self.node)
 
     def get_value(self, borrow: bool = False) -> np.ndarray:
-        """The value: a copy, or with `borrow` the very array, which updates then change under your hands."""
+        """The value: a copy, or with `borrow` the very array, which updates then change under your hands; that of a
+        device, where the value lives on one."""
         return self.storage.array if borrow else self.storage.copy()
 
     def set_value(self, value: Any, borrow: bool = False) -> None:
@@ -78,9 +102,14 @@ def _save_shared(variable: SharedVariable) -> tuple[Any, ...]:
 copyreg.pickle(SharedVariable, _save_shared)
 
 
-def storage_of(node: Node) -> _runtime.Storage:
-    """The storage of a shared input."""
+def storage_of(node: Node) -> Any:
+    """The storage of a shared input, a _runtime.Storage or Resident."""
     return node["tag"].storage
+
+
+def new_storage(array: np.ndarray, device: str) -> _runtime.Storage | Resident:
+    """A storage on a device with the array in it, or a copy of it."""
+    return _runtime.Storage(array) if device == "cpu" else Resident(array, device)
 
 
 def is_shared(node: Node) -> bool:
@@ -106,10 +135,12 @@ def shared(
     dtype: str | None = None,
     shape: tuple[int | None, ...] | None = None,
     borrow: bool = False,
+    device: str | None = None,
 ) -> SharedVariable:
     """A variable with a value; its sizes are fixed unless `shape` frees them with None.
 
-    A Python float takes config.floatX. borrow: use the array itself, without a copy.
+    A Python float takes config.floatX. borrow: use the array itself, without a copy. device: where the value lives, the
+    setting of that name unless given; functions for that device use it without copying it.
 
     >>> import numpy as np, agnesi as ag
     >>> w = shared(np.zeros(3), "w")
@@ -123,7 +154,7 @@ def shared(
     array = np.asarray(value, dtype and dt.normalize(dtype))
     kind = dt.normalize(array.dtype)
     keep = borrow and array.flags.c_contiguous and array.flags.writeable
-    storage = _runtime.Storage(array if keep else np.array(array, kind, order="C"))
+    storage = new_storage(array if keep else np.array(array, kind, order="C"), device or config.settings().device)
     sizes: list[Dim] = list(array.shape)
     if shape is not None:
         if len(shape) != array.ndim:

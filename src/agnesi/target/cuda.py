@@ -21,6 +21,7 @@ from agnesi.target.entry import Entry, step
 from agnesi.target.kernel import SLOT, KernelPrinter
 from agnesi.target.nest import Functions, NestPrinter
 
+ELEMENT = {"f32": "float", "f64": "double", "c64": "ag_c64", "c128": "ag_c128"}
 ON_HOST = ("gemm", "solve", "python")  # what a library or Python does on whole arrays
 
 
@@ -124,7 +125,7 @@ class Kernels:
         lines: list[str] = []
         for stage in parts:
             if stage.on_host:
-                lines += NestPrinter(entry, stage.body, functions).emit()
+                lines += HostPrinter(entry, stage.body, functions).emit()
                 continue
             found = shared_by(stage.grid, self.program) if stage.grid else Sharing()
             partial = found.totals
@@ -147,7 +148,7 @@ class Kernels:
             given = f"(const struct {name}_args){{{', '.join(printer.given())}}}"
             lines.append(f"  AG_LAUNCH({name}, {count}, {threads}, {int(printer.barriers)}, {given});")
             if printer.fails:
-                lines.append("  if (record.check) return ag_failed(call, &record);")
+                lines.append("  AG_ASK;")
             for buffer, copies in stage.grid.copies if stage.grid else ():
                 lines += self.join(buffer, copies, printer, count, entry)
         return lines
@@ -167,6 +168,13 @@ class Kernels:
         given = f"{{{place}, {entry.pointer(copies)}, {size}, {step(whole, entry)}, {count} - 1}}"
         grid = f"ag_blocks({size}, AG_MOST_THREADS), AG_MOST_THREADS, 0"
         return [f"  AG_LAUNCH({name}, {grid}, (const struct {name}_args){given});"]
+
+
+class HostPrinter(NestPrinter):
+    """Calls of a library on whole arrays, made by the host: scalars that they are given come from the device."""
+
+    def element(self, name: str, indices: tuple[Node, ...]) -> str:
+        return f"AG_FETCH({super().element(name, indices)})"
 
 
 class DeviceEntry(Entry):
@@ -197,40 +205,69 @@ class DeviceEntry(Entry):
         return [*lines, f"  char *const scalars = call->arena, *const parts = scalars + KEPT * {SLOT};"]
 
 
-@dataclass
 class Device:
-    """The texts of a program for a device: its kernels, and what starts them."""
+    """The texts of a program for a device: its kernels, and what starts them. names: of the kernels; fails: whether any
+    has checks; support: what the host's part needs."""
 
-    program: Program
-    kernels: str = ""
-    host: str = ""
-    support: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        program = self.program
+    def __init__(self, program: Program) -> None:
         entry, functions, kernels = DeviceEntry(program), Functions(program), Kernels(program)
         lines = [*entry.inputs(), *entry.stage(0)]
         for number, nest in enumerate(program.nests):
             lines += kernels.emit(nest, entry, functions)
             lines += entry.stage(number + 1)
-        start = ["  struct ag_record record = {0};"] if kernels.fails else []
+        start = ["  AG_RECORD;"] if kernels.fails else []
         lines = [*start, "  int64_t count = 0;", *(line.replace("KEPT", str(kernels.kept)) for line in lines)]
         called = [f.definition("AG_NEST") for f in [*functions.pure.values(), *functions.wholes.values()]]
-        main = "\n".join(["int ag_main(struct ag_call *call) {", *lines, "  AG_LEAVE();", "  return AG_OK;", "}"])
+        main = ["int ag_main(struct ag_call *call) {", *lines, "  AG_END;", "  AG_LEAVE();", "  return AG_OK;", "}"]
         self.support = list(entry.support | functions.support)
-        self.kernels = "\n\n".join([*kernels.support, *kernels.definitions()])
-        self.host = "\n\n".join([*called, main]) + "\n"
+        self.host = "\n\n".join([*called, "\n".join(main)]) + "\n"
+        self.texts = [*kernels.support, *kernels.definitions()]
+        self.names = list(kernels.texts.values())
+        self.fails = kernels.fails
 
 
 def emulated(program: Program) -> list[str]:
-    """The C text of a program whose kernels are emulated."""
+    """The C text of a program whose kernels are emulated and called directly."""
     made = Device(program)
-    text = "\n\n".join([*made.support, made.kernels, made.host])
+    text = "\n\n".join([*made.support, *made.texts, made.host])
     return [f'{headers(text)}\n#include "ag_kernel.h"\n\n{text}']
 
 
-def device_text(program: Program) -> str:
-    """The CUDA text of a program's kernels."""
-    text = Device(program).kernels
-    included = headers(text).replace('#include "ag_support.h"', '#include "ag_cuda.h"')
-    return f'{included}\n#include "ag_kernel.h"\n\n{text}\n'
+class Driven:
+    """The texts of a program whose kernels are started through a driver: what the device runs, and the host's part.
+
+    names: of the kernels, by number.
+    """
+
+    def __init__(self, program: Program) -> None:
+        made = Device(program)
+        products = {k: ELEMENT[k] for k in sorted(set(re.findall(r"library->gemm_(\w+)\(", made.host)))}
+        given = [f"AG_GEMM_ARGS(gemm_{suffix}, {element})" for suffix, element in products.items()]
+        self.names = [*made.names, *(f"gemm_{suffix}" for suffix in products)]
+        self.kernels = [*made.texts, *given, *(f"AG_GEMM_KERNEL(gemm_{k}, {e})" for k, e in products.items())]
+        structs = [line for text in made.texts for line in text.splitlines() if line.startswith("struct ")]
+        self.structs = [*given, *structs]
+        self.host = [
+            f"#define AG_RECORDED {'record' if made.fails else 'NULL'}",
+            *([f"enum {{ {', '.join(f'{name}_number' for name in self.names)} }};"] if self.names else []),
+            *(f"AG_DEVICE_GEMM({suffix}, {element})" for suffix, element in products.items()),
+            *made.support,
+            made.host.replace("call->library->gemm_", "ag_gemm_"),
+        ]
+
+    def device_text(self) -> str:
+        """The CUDA text of the kernels."""
+        text = "\n\n".join(self.kernels)
+        included = headers(text).replace('#include "ag_support.h"', '#include "ag_cuda.h"')
+        return f'{included}\n#include "ag_kernel.h"\n\n{text}\n'
+
+    def host_text(self) -> str:
+        """The C text of the host's part, for a real device."""
+        text = "\n\n".join([*self.structs, *self.host])
+        return f'{headers(text)}\n#define AG_REAL\n#include "ag_device.h"\n\n{text}'
+
+    def emulated_text(self) -> str:
+        """The C text of the host's part, of kernels that are emulated, and of a driver for them."""
+        table = f"void *const ag_kernels[] = {{{''.join(f'{name}_run, ' for name in self.names)}0}};"
+        text = "\n\n".join([*self.kernels, table, '#include "ag_device.h"', *self.host])
+        return f'{headers(text)}\n#define AG_DRIVEN\n#include "ag_kernel.h"\n\n{text}'

@@ -133,7 +133,7 @@ class KernelPrinter(BodyPrinter):
     def given(self) -> list[str]:
         """What the kernel is called with, in the order of its fields."""
         found = [p.argument for p in self.parameters()] + list(self.extra.values())
-        return found + (["&record"] if self.fails else [])
+        return found + (["record"] if self.fails else [])
 
     def changes(self, var: Node) -> bool:
         """Whether the body gives a scalar its value."""

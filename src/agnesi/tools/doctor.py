@@ -18,6 +18,7 @@ from agnesi.errors import CompileError
 from agnesi.runtime import blas
 from agnesi.runtime.threads import available, count
 from agnesi.target.cache import Cache
+from agnesi.target.driver import driver_of
 from agnesi.target.toolchain import Compiler, compile_shared, find_compiler
 
 INSTALL_COMPILER = {
@@ -128,8 +129,11 @@ def cache() -> Finding:
 
 
 def cuda() -> Finding:
-    """What there is of CUDA, which is emulated only."""
-    there = [name for name in ("nvidia-smi", "nvcc") if shutil.which(name)]
-    there += ["cupy"] if importlib.util.find_spec("cupy") else []
-    found = f"found {', '.join(there)}" if there else "no nvidia-smi, nvcc or cupy found"
-    return Finding(None, "CUDA", f"emulated only, by device='cuda-emulated' for tests; {found}; nothing to do")
+    """Whether a CUDA device can be used; kernels can be emulated everywhere."""
+    try:
+        found = driver_of("cuda")
+    except CompileError as error:
+        there = [name for name in ("nvidia-smi", "nvcc") if shutil.which(name)]
+        seen = f"; found {', '.join(there)}" if there else ""
+        return Finding(None, "CUDA", f"cuda (emulated) only, by device='cuda-emulated': {error}{seen}")
+    return Finding(True, "CUDA", f"device='cuda' compiles for {found.architecture}")

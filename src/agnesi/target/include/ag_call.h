@@ -20,7 +20,8 @@ enum ag_status {
   AG_MEMORY = 2,  /* alloc or enter could not get memory */
   AG_GENERAL = 3, /* this variant assumes equal sizes and these are not: call the general variant */
   AG_CANCEL = 4,  /* `*cancel` became non-zero during a long loop */
-  AG_PYTHON = 5   /* a Python exception is set */
+  AG_PYTHON = 5,  /* a Python exception is set */
+  AG_DRIVER = 6   /* the driver of a device reports the error `values[0]` */
 };
 
 struct ag_call;
@@ -97,6 +98,7 @@ struct ag_call {
   const volatile int32_t *cancel;
   int32_t check;                                       /* 1-based id of the check that failed first, 0: none */
   int64_t values[4];                                   /* what the failed check saw */
+  const struct ag_device *device;                      /* ag_device.h; NULL on the processor */
 };
 
 /* How many of n iterations make a part.  It depends on sizes only, so results do not depend on the number of threads.

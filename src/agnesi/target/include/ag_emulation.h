@@ -6,9 +6,11 @@
  */
 #ifndef AG_EMULATION_H
 #define AG_EMULATION_H
+#include "ag_grid.h"
 #include "ag_support.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <ucontext.h>
 
 #define AG_DEVICE static __attribute__((unused))
@@ -19,7 +21,6 @@
 #define AG_BLOCK ag_place.block
 #define AG_BLOCKS ag_place.blocks
 #define AG_SYNC() ag_wait()
-#define AG_FETCH(place) (place)
 #define AG_FIRST(place) (*(place) == 0)
 #define AG_KERNEL(name) \
   static void name(const struct name##_args a); \
@@ -93,28 +94,61 @@ static __attribute__((unused)) int ag_run_block(char *stacks, int order) {
   }
 }
 
-/* Hands on what a kernel has recorded. */
-static __attribute__((unused)) int ag_failed(struct ag_call *call, const struct ag_record *record) {
-  return ag_fail(call, record->check, record->values[0], record->values[1]);
+#ifdef AG_DRIVEN
+
+/* What stands for functions of CUDA's driver and of cuBLAS, with their signatures. */
+int ag_cu_launch(void *function, unsigned blocks, unsigned y, unsigned z, unsigned threads, unsigned v, unsigned w,
+                 unsigned shared, void *stream, void **params, void **extra);
+int ag_cu_to_host(void *to, uint64_t from, size_t bytes, void *stream) {
+  (void)stream;
+  memcpy(to, (const void *)(uintptr_t)from, bytes);
+  return 0;
+}
+int ag_cu_clear(uint64_t to, unsigned char value, size_t bytes, void *stream) {
+  (void)stream;
+  memset((void *)(uintptr_t)to, value, bytes);
+  return 0;
+}
+int ag_cu_wait(void *stream) {
+  (void)stream;
+  return 0;
 }
 
+/* Matrices by columns: c[m,n] = alpha * op(a) op(b) + beta * c. */
+#define AG_CU_GEMM(suffix, type) \
+  int ag_cu_gemm_##suffix(void *handle, int turn_a, int turn_b, int m, int n, int k, const type *alpha, const type *a, \
+                          int a_step, const type *b, int b_step, const type *beta, type *c, int c_step) { \
+    (void)handle; \
+    if (a_step < (turn_a ? k : m) || b_step < (turn_b ? n : k) || c_step < m) return 7; \
+    for (int64_t i = 0; i < m; i++) \
+      for (int64_t j = 0; j < n; j++) { \
+        type sum = 0; \
+        for (int64_t p = 0; p < k; p++) \
+          sum += a[turn_a ? i * a_step + p : p * a_step + i] * b[turn_b ? p * b_step + j : j * b_step + p]; \
+        type *const to = c + j * c_step + i; \
+        *to = *alpha * sum + (*beta != (type)0 ? *beta * *to : (type)0); \
+      } \
+    return 0; \
+  }
+AG_CU_GEMM(f32, float)
+AG_CU_GEMM(f64, double)
+AG_CU_GEMM(c64, ag_c64)
+AG_CU_GEMM(c128, ag_c128)
+
+#else
+
+#define AG_RECORD struct ag_record own_record = {0}, *const record = &own_record
+#define AG_ASK \
+  if (record->check) return ag_fail(call, record->check, record->values[0], record->values[1])
+#define AG_END (void)0
+#define AG_FETCH(place) (place)
 #define AG_LAUNCH(name, blocks, threads, barriers, ...) \
   do { \
     const struct name##_args args = __VA_ARGS__; \
     AG_TRY(ag_launch(name##_run, &args, blocks, threads, barriers)); \
   } while (0)
 
-/* The number of blocks for n iterations, `each` at a time. */
-static inline __attribute__((unused)) int64_t ag_blocks(int64_t n, int64_t each) {
-  const int64_t wanted = n / each + (n % each > 0);
-  return wanted < 1 ? 1 : wanted < AG_MOST_BLOCKS ? wanted : AG_MOST_BLOCKS;
-}
-
-/* The same where each block has copies of so many bytes: they take up to 64 MiB together. */
-static inline __attribute__((unused)) int64_t ag_copying(int64_t n, int64_t bytes) {
-  const int64_t most = ((int64_t)64 << 20) / (bytes > 0 ? bytes : 1) + 1, wanted = ag_blocks(n, 1);
-  return wanted < most ? wanted : most;
-}
+#endif
 
 /* Runs a kernel. barriers: whether its threads wait for each other. */
 static __attribute__((unused)) int ag_launch(void (*run)(const void *args), const void *args, int64_t blocks,
@@ -145,5 +179,13 @@ static __attribute__((unused)) int ag_launch(void (*run)(const void *args), cons
   free(stacks);
   return status;
 }
+
+#ifdef AG_DRIVEN
+int ag_cu_launch(void *function, unsigned blocks, unsigned y, unsigned z, unsigned threads, unsigned v, unsigned w,
+                 unsigned shared, void *stream, void **params, void **extra) {
+  (void)y, (void)z, (void)v, (void)w, (void)shared, (void)stream, (void)extra;
+  return ag_launch((void (*)(const void *))(uintptr_t)function, params[0], blocks, threads, 1);
+}
+#endif
 
 #endif

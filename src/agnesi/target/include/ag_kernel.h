@@ -7,17 +7,7 @@
  */
 #ifndef AG_KERNEL_H
 #define AG_KERNEL_H
-#ifdef __CUDACC__
-enum { AG_MOST_THREADS = 256, AG_MOST_BLOCKS = 1024 };
-#else
-enum { AG_MOST_THREADS = 16, AG_MOST_BLOCKS = 3 };
-#endif
-
-/* The first check that failed in a kernel, and what it saw. */
-struct ag_record {
-  int32_t check;
-  int64_t values[2];
-};
+#include "ag_grid.h"
 
 #ifdef __CUDACC__
 #define AG_DEVICE static __device__ __forceinline__
@@ -77,6 +67,20 @@ AG_DEVICE void ag_stop(struct ag_record *record, int32_t check, int64_t a, int64
       *to = sum; \
     } \
     AG_SYNC(); \
+  }
+
+/* Defines the kernel for products whose operands lie as no library takes them. */
+#define AG_GEMM_KERNEL(name, type) \
+  AG_KERNEL(name) { \
+    for (int64_t place = AG_BLOCK * AG_THREADS + AG_THREAD; place < a.m * a.n; place += AG_BLOCKS * AG_THREADS) { \
+      const int64_t row = place / a.n, col = place % a.n; \
+      type sum = 0; \
+      for (int64_t j = 0; j < a.k; j++) sum += a.a[row * a.a_row + j * a.a_col] * a.b[j * a.b_row + col * a.b_col]; \
+      type *const to = a.c + row * a.c_row + col; \
+      if (a.beta != (type)0) sum = a.alpha * sum + a.beta * *to; \
+      else sum = a.alpha * sum; \
+      *to = sum; \
+    } \
   }
 
 #endif

@@ -1,0 +1,182 @@
+"""Functions whose kernels a device carries out."""
+
+from __future__ import annotations
+
+import ctypes
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agnesi import config
+from agnesi.compiled import KINDS, Interpreted
+from agnesi.ir.node import Node
+from agnesi.shared import Resident, storage_of
+from agnesi.target import toolchain
+from agnesi.target.cache import Cache, Hit
+from agnesi.target.driver import ALLOC, ENTER, POLL, Call, Emulated, Loaded, Table, driver_of
+from agnesi.target.toolchain import find_compiler
+
+OK, CHECK, MEMORY, GENERAL, DRIVER = 0, 1, 2, 3, 6  # enum ag_status of include/ag_call.h
+ALIGNED = 64  # bytes that scratch memory is aligned to
+
+
+class DeviceFunction(Interpreted):
+    """A function for a device: arguments are NumPy's arrays or the device's, results lie on the device."""
+
+    _unasked = "not asked yet: this variant is compiled when a call first needs it"
+
+    def __init__(self, graph: Any, inputs: Any, shared: Any, *rest: Any) -> None:
+        self.driver: Emulated = driver_of(rest[-1])
+        self.loaded: dict[int, Loaded] = {}
+        super().__init__(graph, inputs, shared, *rest)
+        self.constants = [self.driver.array(a["value"].array, a.dtype) for a in graph.arrays]
+
+    def _attach(self) -> None:
+        """Calls do not go through the dispatcher."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        given = self._arguments(args, kwargs)
+        with self.driver.lock:
+            arrays = [self._given(k, a) for k, a in enumerate(given)]
+            arrays += [self._value(s) for s in self.shared]
+            found = self._run([*arrays, *self.constants])
+            n = len(self.graph.outputs) - len(self.updates)
+            for (_, old), value in zip(self.updates, found[n:], strict=True):
+                storage = storage_of(self.graph.inputs[old])
+                storage.array = value if isinstance(storage, Resident) else self.driver.host(value)
+        return self._packed(found[:n])
+
+    def _given(self, index: int, value: Any) -> Any:
+        """An argument as an array of the device."""
+        variable = self.inputs[index].variable
+        own = self.driver.own(value)
+        if own is not None and own.dtype == variable.dtype and own.ndim == variable.ndim and is_plain(own):
+            return own
+        return self.driver.array(self._convert(index, value if own is None else self.driver.host(own)), variable.dtype)
+
+    def _value(self, node: Node) -> Any:
+        """The value of a shared variable as an array of the device."""
+        storage = storage_of(node)
+        return storage.array if isinstance(storage, Resident) else self.driver.array(storage.array, node.dtype)
+
+    def _run(self, arrays: Sequence[Any]) -> list[Any]:
+        """The outputs and the new values of updates."""
+        plain = all(a.flags.c_contiguous for a in arrays)
+        attempt = Attempt(self, arrays)
+        status = attempt.run(self._ready(0)) if plain else GENERAL
+        if status == GENERAL:
+            attempt = Attempt(self, arrays)
+            status = attempt.run(self._ready(1))
+        if status == CHECK:
+            raise self._fail(attempt.call.check, tuple(attempt.call.values))
+        if attempt.error is not None:
+            raise attempt.error
+        if status != OK:
+            error = attempt.call.values[0]
+            raise RuntimeError(f"{self.name or 'a function'}: the driver of {self.device} reports error {error}")
+        return attempt.made
+
+    def _ready(self, variant: int) -> Loaded:
+        if variant not in self.loaded:
+            self._build(variant)
+        return self.loaded[variant]
+
+    def pointer(self, variant: int) -> int:
+        """The address of a variant's entry."""
+        return ctypes.cast(self._ready(variant).main, ctypes.c_void_p).value or 0
+
+    def _build(self, variant: int) -> tuple[int, tuple[bool, ...]]:
+        compiler = find_compiler(config.settings().compiler)
+        assert compiler is not None
+        key = f"{self._key(variant, compiler)}-{self.driver.architecture}"
+        store = Cache(Path(config.settings().cache_dir))
+        found = store.load(key)
+        self.verdicts[variant] = "hit"
+        if not isinstance(found, Hit):
+            self.verdicts[variant] = f"miss: {found.reason}"
+            job = self.compiled(variant)
+            start = time.perf_counter()
+            assert job.program is not None
+            text, kernels = self.driver.prepare(job.program)
+            with tempfile.TemporaryDirectory(prefix="agnesi-") as folder:
+                made = Path(folder) / "f.so"
+                toolchain.compile_shared(compiler, [text], made)
+                job.seconds["compile"] = time.perf_counter() - start
+                meta = {"name": self.name, "kernels": kernels}
+                found = Hit(store.store(key, made, meta), meta)
+        self.loaded[variant] = self.driver.load(found.path, found.meta["kernels"])
+        return 1, ()
+
+
+def is_plain(array: Any) -> bool:
+    """Whether kernels can read an array where it is."""
+    flags = getattr(array.flags, "aligned", True)
+    return bool(flags) and array.dtype.isnative and all(s % array.dtype.itemsize == 0 for s in array.strides)
+
+
+class Attempt:
+    """One run of a variant. made: outputs and new values; error: what allocation raised."""
+
+    def __init__(self, function: DeviceFunction, arrays: Sequence[Any]) -> None:
+        self.driver = function.driver
+        self.first = len(arrays)
+        self.error: MemoryError | None = None
+        self.made: list[Any] = [None] * len(function.graph.outputs)
+        self.kept: list[Any] = [*arrays]
+        self.outputs = [(np.dtype(n.dtype), n.ndim) for n in function.graph.outputs]
+        ranks = [a.ndim for a in arrays] + [ndim for _, ndim in self.outputs]
+        self.places = [sum(ranks[:k]) for k in range(len(ranks))]
+        self.data = (ctypes.c_void_p * len(ranks))(*[self.driver.place(a) for a in arrays])
+        shapes = [d for a in arrays for d in a.shape]
+        steps = [s // a.dtype.itemsize for a in arrays for s in a.strides]
+        self.dims = (ctypes.c_int64 * sum(ranks))(*shapes)
+        self.strides = (ctypes.c_int64 * sum(ranks))(*steps)
+        self.cancel = ctypes.c_int32(0)
+        self.call = Call(
+            data=ctypes.addressof(self.data), dims=ctypes.addressof(self.dims), strides=ctypes.addressof(self.strides),
+            alloc=ALLOC(self.alloc), enter=ENTER(self.enter), more=ENTER(self.enter), poll=POLL(lambda call: OK),
+            cancel=ctypes.addressof(self.cancel),
+        )  # fmt: skip
+
+    def run(self, loaded: Loaded) -> int:
+        """The status of the entry."""
+        table: Table = loaded.table
+        self.driver.begin(table)
+        self.call.device = ctypes.addressof(table)
+        return int(loaded.main(ctypes.byref(self.call)))
+
+    def alloc(self, call: int, buffer: int) -> int:
+        """Memory for an output."""
+        k = buffer - self.first
+        dtype, ndim = self.outputs[k]
+        shape = self.dims[self.places[buffer] : self.places[buffer] + ndim]
+        array = self.memory(shape, dtype)
+        if array is None:
+            return MEMORY
+        self.made[k] = array
+        self.data[buffer] = self.driver.place(array)
+        return OK
+
+    def enter(self, call: int, size: int) -> int:
+        """Scratch memory."""
+        array = self.memory([size + ALIGNED], np.dtype("uint8"))
+        if array is None:
+            return MEMORY
+        self.kept.append(array)
+        place = self.driver.place(array)
+        self.call.arena = place + -place % ALIGNED
+        return OK
+
+    def memory(self, shape: Sequence[int], dtype: Any) -> Any:
+        try:
+            return self.driver.empty(shape, dtype)
+        except Exception as error:  # CuPy has a type of its own
+            self.error = MemoryError(f"no memory for {list(shape)} elements of {dtype} on {self.driver.name}: {error}")
+            return None
+
+
+KINDS |= dict.fromkeys(("cuda", "cuda-emulated"), DeviceFunction)
