@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import pickle
+import subprocess
 import sys
 import threading
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -251,3 +253,15 @@ def test_no_device(monkeypatch):
     with pytest.raises(CompileError, match=r"needs CuPy, which is not installed: pip install agnesi\[cuda\]"):
         ag.function([x], x + 1, device="cuda")
     driver.driver_of.cache_clear()
+
+
+@pytest.mark.slow
+def test_the_program_that_checks_devices(tmp_path):
+    program = Path(__file__).parents[1] / "tools" / "gpu_check.py"
+    options = ["--device", DEVICE, "--small", "--processes", "2", "--output", tmp_path / "r.md"]
+    subprocess.run([sys.executable, program, *options], check=True, capture_output=True, timeout=300)
+    report = (tmp_path / "r.md").read_text()
+    assert "- table: 3 of 3 cases" in report
+    assert "- failed: 0" in report
+    assert "logsumexp over rows" in report
+    assert "Error" not in report
