@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -232,6 +233,7 @@ def test_a_pretended_device(pretended):
     cost = (at.nnet.softmax(a @ w) ** 2).sum()
     step = ag.function([a, v], [cost, w[v]], updates={w: w - ag.grad(cost, w)}, device="cuda")
     assert "AG_KERNEL" in step.text
+    assert re.search(r"\nkernel0: \d+ registers, \d+ bytes shared, 0 spilled", step.explain())
     data = RNG.normal(size=(5, 4)).astype("float32")
     value, rows = step(data, [0, 3])
     assert isinstance(value, FakeArray)

@@ -18,6 +18,7 @@ from agnesi.shared import Resident, storage_of
 from agnesi.target import toolchain
 from agnesi.target.cache import Cache, Hit
 from agnesi.target.driver import ALLOC, ENTER, POLL, Call, Emulated, Loaded, Table, driver_of
+from agnesi.target.nvrtc import usage
 from agnesi.target.toolchain import find_compiler
 
 OK, CHECK, MEMORY, GENERAL, DRIVER = 0, 1, 2, 3, 6  # enum ag_status of include/ag_call.h
@@ -32,6 +33,7 @@ class DeviceFunction(Interpreted):
     def __init__(self, graph: Any, inputs: Any, shared: Any, *rest: Any) -> None:
         self.driver: Emulated = driver_of(rest[-1])
         self.loaded: dict[int, Loaded] = {}
+        self.usage: dict[int, list[str]] = {}
         super().__init__(graph, inputs, shared, *rest)
         self.constants = [self.driver.array(a["value"].array, a.dtype) for a in graph.arrays]
 
@@ -109,7 +111,13 @@ class DeviceFunction(Interpreted):
                 meta = {"name": self.name, "kernels": kernels}
                 found = Hit(store.store(key, made, meta), meta)
         self.loaded[variant] = self.driver.load(found.path, found.meta["kernels"])
+        self.usage[variant] = usage(found.meta["kernels"].get("log", ""))
         return 1, ()
+
+    def explain(self, source: bool = False, general: bool = False) -> str:
+        """What `Function.explain` says, and what each kernel takes of a device's registers and shared memory."""
+        lines = [super().explain(source, general), *self.usage.get(int(general), [])]
+        return "\n".join(lines)
 
 
 def is_plain(array: Any) -> bool:

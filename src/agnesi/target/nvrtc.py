@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -71,6 +72,19 @@ def compile_cuda(text: str, architecture: str) -> Binary:
         return Binary(_bytes(nvrtc, "CUBIN", program), log)
     finally:
         nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
+
+
+def usage(log: str) -> list[str]:
+    """For each kernel what of a multiprocessor it takes, from what the assembler said."""
+    found = []
+    for part in log.split("Compiling entry function '")[1:]:
+        numbers = dict.fromkeys(("registers", "bytes smem", "bytes spill stores"), "0")
+        for what in numbers:
+            match = re.search(rf"(\d+) {what}", part)
+            numbers[what] = match[1] if match else "0"
+        name, (registers, shared, spilled) = part.partition("'")[0], numbers.values()
+        found.append(f"{name}: {registers} registers, {shared} bytes shared, {spilled} spilled")
+    return sorted(found)
 
 
 def _bytes(nvrtc: Any, what: str, program: ctypes.c_void_p) -> bytes:
