@@ -9,7 +9,7 @@ import agnesi as ag
 import agnesi.tensor as at
 
 BATCH = 25
-QUICK, ALL = 4, 20  # batches: 100 loops in every run, 500 in the long one
+QUICK, ALL = 2, 20  # batches: 50 loops in every run, 500 in the long one
 
 
 STEPS = [

@@ -302,7 +302,8 @@ def in_strips(node: Node, args: Sequence[Node], flags: Sequence[bool], size: Dim
     copies of the last row."""
     loop: Loop = node["loop"]
     count = dims.floordiv(dims.add(size, STRIP - 1), STRIP)
-    rows = dims.floordiv(dims.add(size, dims.sub(count, 1)), dims.maximum(count, 1))
+    strips = dims.maximum(count, 1)
+    rows = dims.floordiv(dims.add(size, dims.sub(strips, 1)), strips)
     number = input_node("step", Type("int64"))
     places = ew.minimum(number * dim_node(rows) + iota(dim_node(rows)), dim_node(dims.sub(size, 1)))
     part = [take(a, places) if f else a for a, f in zip(args, flags, strict=True)]

@@ -14,6 +14,7 @@ from agnesi.ops.elementwise import eq, exp, log, where
 from agnesi.ops.special import digamma, lgamma, scipy_special, xlogy
 
 TERMS = 400
+VANISHED = 2500  # beyond it all terms are zero
 
 
 @reference.in_double
@@ -25,7 +26,11 @@ def gammainc_shape_reference(a: Array, x: Array) -> Array:
     for k in range(TERMS):
         order = a + k + 1
         size = np.exp((a + k) * np.log(x) - x - reference.lgamma(order))
-        total = total + np.where(size > 0, size * (np.log(x) - reference.digamma(order)), 0)
+        term = np.where(size > 0, size * (np.log(x) - reference.digamma(order)), 0)
+        total = total + term
+        small = (k > x) & (abs(term) <= 1e-18 * abs(total))
+        if (small | (x > VANISHED) | np.isnan(x) | np.isnan(total)).all():
+            break
     special = (x == 0) | np.isinf(x) | np.isinf(a)
     return np.where(wrong, np.nan, np.where(special, 0, total))
 
