@@ -71,7 +71,7 @@ def make_segments(
     depths = [max(back) for back in taps]
     if not lengths:
         found = make_loop(steps, sequences, firsts, taps, local, outputs, None, name)
-        return found, [section(h, 0, steps, depth) for h, depth in zip(found, depths, strict=False)]
+        return found, [values_at_end(h, steps, depth) for h, depth in zip(found, depths, strict=False)]
     length, *finer = lengths
     count = as_dim(ew.floordiv(dim_node(steps), dim_node(length)))
     within = dims.mul(count, length)
@@ -94,6 +94,13 @@ def make_segments(
     rows = [reshape_dims(x, (within, *x.shape[2:])) for x in outer[len(starts) :]]
     found = [OPS["concatenate"](a, b, axis=0) for a, b in zip(head, rows, strict=True)]
     return found, [output(o["loop"], o.args, k, last=True) for k, o in enumerate(outer[: len(starts)])]
+
+
+def values_at_end(history: Node, steps: Dim, depth: int) -> Node:
+    """The last values of a state. A single one is an output of its own, whose cotangent needs no array for all steps."""
+    if depth > 1:
+        return section(history, 0, steps, depth)
+    return expand_dims(output(history["loop"], history.args, history["which"], last=True), (0,))
 
 
 def last_values(ends: Sequence[Node]) -> list[Node]:
