@@ -183,3 +183,22 @@ def test_powers_of_halves_are_rounded():
     assert "v_pow_latef" in f.text
     half = (x / np.float16(2)).astype("f4")
     np.testing.assert_array_equal(f(x), (x.astype("f4") ** half).astype("f2"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_angles_that_are_ordinary_whatever_is_drawn(dtype):
+    """Nobody asks, and the bits are those of any argument."""
+    draw = ag.random.Key(7).normal(size=(5000,), dtype=dtype)
+    f, total = ag.function([], draw), ag.function([], (draw * 2).sum())
+    for text in (f.text, total.text):
+        assert "v_cos_near" in text
+        assert "v_sin_far" not in text
+        assert "v_cos(" not in text
+        assert "v_cosf(" not in text
+    np.testing.assert_array_equal(f(), ag.function([], draw, mode="fast_compile")())
+    np.testing.assert_allclose(total(), 2 * f().astype("float64").sum(), rtol=1e-5)
+    u = at.tensor("u", dtype="uint64", shape=(None,))
+    free = ag.function([u], at.cos(at.cast(u >> np.uint64(2), dtype)))
+    assert "v_sin_far" in free.text
+    numbers = np.array([0, 9, 2**63], "uint64")
+    np.testing.assert_allclose(free(numbers), np.cos((numbers >> np.uint64(2)).astype(dtype)), rtol=1e-5)

@@ -97,7 +97,7 @@ def make_segments(
 
 
 def values_at_end(history: Node, steps: Dim, depth: int) -> Node:
-    """The last values of a state. A single one is an output of its own, whose cotangent needs no array for all steps."""
+    """The last values of a state. One alone is an output of its own, whose cotangent needs no array for all steps."""
     if depth > 1:
         return section(history, 0, steps, depth)
     return expand_dims(output(history["loop"], history.args, history["which"], last=True), (0,))

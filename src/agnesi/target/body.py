@@ -28,7 +28,7 @@ from agnesi.loops.stmt import (
 )  # fmt: skip
 from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, number_of, operation, rounded, stored
 from agnesi.target.entry import BLOCK, NEAR
-from agnesi.target.ordinary import C_BITS, FAR, guarded, light, slice_of, staged, wide
+from agnesi.target.ordinary import C_BITS, FAR, certain, guarded, light, slice_of, staged, wide
 
 LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
 FEW_LANES = 16  # where the body is long
@@ -90,7 +90,9 @@ class BodyPrinter(Printer):
         if long and abs(value_of(node)) not in (0, 1, math.inf):
             return self.outside(literal(value_of(node), node.dtype), node.dtype)
         text = super().expression(node)
-        return re.sub(r"v_(\w+)\(", r"v_ASKED_\1(", text, count=1) if node in self.asked else text
+        asked = node in self.asked or certain(node)
+        text = re.sub(r"v_(\w+)\(", r"v_ASKED_\1(", text, count=1) if asked else text
+        return near(text) if certain(node) else text
 
     def parameters(self) -> list[Parameter]:
         """The parameters, and what the caller gives for them."""

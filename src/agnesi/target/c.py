@@ -29,6 +29,7 @@ def headers(text: str) -> str:
     """The includes, without the elementary functions that a text does not call: to parse them takes time."""
     called = set(re.findall(r"\bv_(\w+)\(", text))
     called |= {name[:-1] for name in called if name.endswith("f")}
+    called |= {name.removesuffix("_near") for name in called}
     of_complex = set(re.findall(r"\bc_(\w+)\(", text))
     if {name.removesuffix("f") for name in of_complex} - {"mul", "div"}:
         called |= {"sin", "hypot"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from agnesi.ir import dtype as dt
-from agnesi.ir.node import LOAD, Node, topological
+from agnesi.ir.node import CONST, LOAD, Node, topological, value_of
 from agnesi.loops.stmt import Call, Check, For, Let, Stmt, values, written_buffers
 
 # Functions with a form for ordinary arguments, and whose question it is whether they are: v_sin_near, v_sin_far.
@@ -14,6 +16,8 @@ FAR = {
 # Those whose form for ordinary arguments is a chain so long that a processor, which sees some hundred instructions
 # ahead, finds too few next ones to work on: it comes in two parts, for two loops: v_pow_early, v_pow_late.
 STAGED = {"pow"}
+LARGEST_ANGLE = 2.0**16  # well within what is ordinary to both precisions
+ROUNDED = 1.001  # what rounding makes of numbers at most
 LIGHT = {"exp", "log", "log1p"}  # questions that save a quarter of the time only
 LIGHT_COST = 12  # additions up to which it pays to compute an argument twice for that
 C_BITS = {"float32": "uint32_t", "float64": "uint64_t"}
@@ -24,13 +28,36 @@ def wide(n: Node) -> str:
     return dt.wide(n.args[0].dtype)
 
 
+def certain(n: Node) -> bool:
+    """Whether the argument of a trigonometric function is ordinary for all inputs, as a random angle is."""
+    if FAR.get(n.op.name) != "sin" or wide(n) not in C_BITS:
+        return False
+    size = largest(n.args[0])
+    return size is not None and size < LARGEST_ANGLE
+
+
+def largest(n: Node) -> float | None:
+    """A bound of the absolute value, if one is known."""
+    if n.op is CONST:
+        return abs(float(value_of(n)))
+    if n.op.name == "right_shift" and n.dtype.startswith("uint") and n.args[1].op is CONST:
+        return 2.0 ** (8 * dt.SIZES[n.dtype] - int(value_of(n.args[1]))) - 1
+    if n.op.name == "cast":
+        size, fits = largest(n.args[0]), {"int64": 2.0**63, "float32": 2.0**127, "float64": 2.0**127}.get(n.dtype, 0)
+        return None if size is None or size >= fits else size * ROUNDED
+    if n.op.name == "mul":
+        sizes = [largest(a) for a in n.args]
+        return None if None in sizes else math.prod(s for s in sizes if s is not None)
+    return None
+
+
 def guarded(stmt: For, tried: bool = False) -> list[Node]:
     """The calls in a loop of functions with a form for ordinary arguments, for which it can be asked beforehand; with
     `tried`, on the way, which is for loops that may run twice."""
     if stmt.kind != "simd" or any(isinstance(s, (For, Check, Call)) for s in stmt.body):
         return []
     called = topological(v for s in stmt.body for v in values(s))
-    found = [n for n in called if n.op.name in FAR and wide(n) in C_BITS]
+    found = [n for n in called if n.op.name in FAR and wide(n) in C_BITS and not certain(n)]
     if tried:
         return found
     heavy = {FAR[n.op.name] for n in found if light(n) and cost_of(stmt.body, n) > LIGHT_COST}
