@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 
 from agnesi.ir import dims, dtype as dt
-from agnesi.ir.node import Node, topological
+from agnesi.ir.node import CONST, Node, topological
 from agnesi.ir.type import Dim
 from agnesi.loops.parallel import Sharing, sharing
 from agnesi.loops.stmt import Buffer, Call, For, Let, Nest, Program, Set, Stmt, is_shared, values, walk
@@ -92,6 +92,24 @@ def kept_scalars(parts: list[Stage]) -> list[Node]:
     return [var for var, where in places.items() if len(where) > 1 and var in outside]
 
 
+def starts(parts: list[Stage], program: Program) -> dict[Node, Node]:
+    """Constants that accumulators begin with, where the first stage sets nothing else, so that it can be left out: the
+    stages that join what grids have added up know them."""
+    first = parts[0]
+    if first.grid is not None or first.on_host or not all(isinstance(s, Let) and s.value.op is CONST for s in first.body):
+        return {}
+    found = {s.var: s.value for s in first.body if isinstance(s, Let)}
+    joined: set[Node] = set()
+    for stage in parts[1:]:
+        joined |= set(stage.totals)
+        apart = set(shared_by(stage.grid, program).totals) if stage.grid else set()
+        used = {*topological(v for s in walk(stage.body) for v in values(s))}
+        used |= {s.var for s in walk(stage.body) if isinstance(s, Set)}
+        if (used & set(found)) - joined - apart:
+            return {}
+    return found if joined.issuperset(found) else {}
+
+
 # -- kernels and their start --------------------------------------------------------------------------------
 
 
@@ -121,6 +139,8 @@ class Kernels:
         parts = stages(nest, self.program)
         kept = {var: k for k, var in enumerate(kept_scalars(parts))}
         self.kept = max(self.kept, len(kept))
+        known = starts(parts, self.program)
+        parts = parts[1:] if known else parts
         made = {s.var for s in nest.body if isinstance(s, Let)}
         lines: list[str] = []
         for stage in parts:
@@ -129,7 +149,8 @@ class Kernels:
                 continue
             found = shared_by(stage.grid, self.program) if stage.grid else Sharing()
             partial = found.totals
-            printer = KernelPrinter(entry, stage.body, kept, stage.totals, stage.grid, partial, found.added)
+            begin = {var: known.pop(var) for var in stage.totals if var in known}
+            printer = KernelPrinter(entry, stage.body, kept, stage.totals, stage.grid, partial, found.added, begin)
             name = self.add(printer)
             count = "1"
             if stage.grid is not None:

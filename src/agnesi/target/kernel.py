@@ -34,7 +34,7 @@ class KernelPrinter(BodyPrinter):
 
     kept: scalars of the nest that live in memory between its kernels, and where. totals: accumulators that a grid has
     left partial results of, to be joined first. grid: the loop whose iterations the blocks share, if any. partial: its
-    accumulators. added: buffers of which blocks have copies to add to.
+    accumulators. added: buffers of which blocks have copies to add to. begin: constants that totals begin with.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class KernelPrinter(BodyPrinter):
     ) -> None:  # fmt: skip
         super().__init__(outer, body, grid)
         self.kept, self.totals, self.grid, self.partial = kept, totals or {}, grid, partial or {}
+        self.begin = begin or {}
         self.given_scalars: dict[Node, Node] = {}
         for s in walk(body):
             if fixed(s):
@@ -110,7 +111,8 @@ class KernelPrinter(BodyPrinter):
             if var in used and var not in self.partial and var not in given_here:
                 self.local[var] = f"v{len(self.local)}"
                 const = "" if var in self.totals or self.changes(var) else "const "
-                self.lines.append(f"  {const}{CTYPE[var.dtype]} {self.local[var]} = {self.slot(var)};")
+                value = self.expression(self.begin[var]) if var in self.begin else self.slot(var)
+                self.lines.append(f"  {const}{CTYPE[var.dtype]} {self.local[var]} = {value};")
         for var, combine in self.totals.items():
             self.join_parts(var, combine)
         for var, combine in self.partial.items():
