@@ -286,6 +286,25 @@ class TestThreads:
         time.sleep(0.3)
         assert time.process_time() - before < 0.05
 
+    @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="Linux keeps threads and processors together")
+    def test_they_keep_away_from_the_callers_processor(self):
+        """Of two processors the caller has one, and the other thread the other; of one, both have that."""
+        program = (
+            "import os, sys, numpy as np, agnesi as ag, agnesi.tensor as at\n"
+            "bound = set(sorted(os.sched_getaffinity(0))[: int(sys.argv[1])])\n"
+            "x = at.vector('x')\n"
+            "f = ag.function([x], at.exp(x), threads=2)\n"
+            "before = set(map(int, os.listdir('/proc/self/task')))\n"
+            "os.sched_setaffinity(0, bound)\n"
+            "f(np.ones(10**6))\n"
+            "(new,) = set(map(int, os.listdir('/proc/self/task'))) - before\n"
+            "print(len(bound - os.sched_getaffinity(new)), os.sched_getaffinity(0) == bound)\n"
+        )
+        for processors in range(1, min(2, available()) + 1):
+            command = [sys.executable, "-c", program, str(processors)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            assert done.stdout.split() == [str(processors - 1), "True"]
+
     def test_numbers(self):
         assert count(0) == available() >= 1
         assert count(3) == 3

@@ -7,8 +7,10 @@
  * A range is one word, (loop number, next part, end), which owners and thieves change by compare-and-swap.  The number
  * makes a claim for an earlier loop fail; once a claim has succeeded, the loop lasts until its part is done.
  */
+#define _GNU_SOURCE
 #include "pool.h"
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -31,6 +33,8 @@ static _Alignas(64) _Atomic int64_t pending;    /* parts that are not done */
 static _Atomic int sleepers, waiting;
 static atomic_bool busy; /* whether the threads serve a loop */
 static _Atomic int started, limit = AG_MOST_THREADS;
+static pthread_t threads[AG_MOST_THREADS];
+static int avoided = -1, apart; /* the processor that so many threads keep away from */
 static bool watches_forks;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t news = PTHREAD_COND_INITIALIZER, finished = PTHREAD_COND_INITIALIZER;
@@ -161,6 +165,7 @@ static void after_fork(void) {
   atomic_store(&started, 0);
   atomic_store(&announced, 0);
   for (int i = 0; i < AG_MOST_THREADS; i++) atomic_store(&ranges[i].word, 0);
+  avoided = -1;
   atomic_store(&busy, false);
 }
 
@@ -176,12 +181,28 @@ static int start(int count) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_t thread;
-  while (have < count && pthread_create(&thread, &attributes, work, (void *)(intptr_t)(have + 1)) == 0) have++;
+  while (have < count && pthread_create(&threads[have], &attributes, work, (void *)(intptr_t)(have + 1)) == 0) have++;
   pthread_attr_destroy(&attributes);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   atomic_store(&started, have);
   return have;
+}
+
+/* Keeps threads away from the caller's processor: Linux may wake all of them there after a pause, and then takes some ten
+ * milliseconds to spread them. */
+static void keep_apart(int others) {
+#ifdef __linux__
+  cpu_set_t set;
+  const int here = sched_getcpu();
+  if (here < 0 || (here == avoided && others <= apart)) return;
+  if (sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) <= others) return;
+  CPU_CLR(here, &set);
+  for (int i = 0; i < others; i++) pthread_setaffinity_np(threads[i], sizeof set, &set);
+  avoided = here;
+  apart = others;
+#else
+  (void)others;
+#endif
 }
 
 int ag_pool_started(void) { return atomic_load(&started); }
@@ -238,6 +259,7 @@ int ag_pool_run(struct ag_call *call, ag_part part, const void *args, int64_t n,
     return ag_run_serially(call, part, args, n, grain);
   const int others = start(participants - 1);
   if (participants > others + 1) participants = others + 1;
+  keep_apart(participants - 1);
   loop.call = call;
   loop.part = part;
   loop.args = args;

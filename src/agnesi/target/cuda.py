@@ -96,7 +96,8 @@ def starts(parts: list[Stage], program: Program) -> dict[Node, Node]:
     """Constants that accumulators begin with, where the first stage sets nothing else, so that it can be left out: the
     stages that join what grids have added up know them."""
     first = parts[0]
-    if first.grid is not None or first.on_host or not all(isinstance(s, Let) and s.value.op is CONST for s in first.body):
+    constant = all(isinstance(s, Let) and s.value.op is CONST for s in first.body)
+    if first.grid is not None or first.on_host or not constant:
         return {}
     found = {s.var: s.value for s in first.body if isinstance(s, Let)}
     joined: set[Node] = set()

@@ -40,6 +40,7 @@ class KernelPrinter(BodyPrinter):
     def __init__(
         self, outer: Printer, body: list[Stmt], kept: dict[Node, int], totals: dict[Node, str] | None = None,
         grid: For | None = None, partial: dict[Node, str] | None = None, added: dict[str, str] | None = None,
+        begin: dict[Node, Node] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(outer, body, grid)
         self.kept, self.totals, self.grid, self.partial = kept, totals or {}, grid, partial or {}
