@@ -16,7 +16,7 @@ from generate import Sample, generate, in_memory
 from helpers import COMMON, GENERAL, Case, compile_cases
 
 BATCH = 50
-QUICK, MORE = 12, 188  # batches: 600 graphs in every run, 10,000 in the long one
+QUICK, MORE = 8, 192  # batches: 400 graphs in every run, 10,000 in the long one
 
 
 ROUNDING = {"bfloat16": 0.15, "float16": 0.02, "float32": 2e-4, "complex64": 2e-4}

@@ -38,7 +38,7 @@ OPTIONS = {
 TESTS = Path(__file__).parent
 RUNTIME = TESTS.parent / "src" / "agnesi" / "runtime"
 BATCH = 50
-QUICK, ALL = 3, 40  # batches
+QUICK, ALL = 2, 40  # batches
 
 
 def libraries() -> str:
