@@ -17,7 +17,7 @@ import pytest
 import agnesi as ag
 import agnesi.tensor as at
 from agnesi.config import settings
-from agnesi.errors import CompileError, IndexOutOfRange, TypeMismatch
+from agnesi.errors import CompileError, IndexOutOfRange, SingularMatrixError, TypeMismatch
 from agnesi.target import driver, nvrtc
 from agnesi.target.cuda import Driven
 from agnesi.target.toolchain import compile_shared, find_compiler
@@ -107,6 +107,37 @@ def test_errors_leave_shared_values():
     assert isinstance(w.get_value(borrow=True), np.ndarray)
 
 
+def test_values_that_are_written_in_place():
+    """Where the argument is the value itself; where a lookup may fail before."""
+    w = ag.shared(np.arange(4.0), "w", device=DEVICE)
+    u = at.vector("u")
+    f = ag.function([u], u[::-1] * 1, updates={w: w + u[::-1]}, device=DEVICE)
+    assert f.compiled().donated == (True,)
+    own = w.get_value(borrow=True)
+    assert f(own).tolist() == [3, 2, 1, 0]
+    assert w.get_value(borrow=True) is own
+    assert own.tolist() == [3, 3, 3, 3]
+    table = ag.shared(np.zeros((5, 2)), "table", device=DEVICE)
+    step = ag.function([v], table[v].sum(), updates={table: table[v].inc(1.0)}, device=DEVICE)
+    assert step.compiled().donated == (True,)
+    with pytest.raises(IndexOutOfRange):
+        step([0, 7])
+    assert table.get_value().tolist() == np.zeros((5, 2)).tolist()
+    assert step([0, 0, 4]) == 0
+    assert table.get_value()[:, 0].tolist() == [2, 0, 0, 0, 1]
+
+
+def test_linear_systems():
+    """In one block, also in a loop; where there is no solution all threads leave."""
+    h, _ = ag.scan(lambda row: at.solve(x, row), y)
+    both([x, y], [at.solve(x, y.T), h], RNG.normal(size=(4, 4)) + 3 * np.eye(4), RNG.normal(size=(3, 4)))
+    z = at.zmatrix("z")
+    both([z], [at.solve(z, z * 2)], RNG.normal(size=(4, 4)) + 1j * np.eye(4))
+    f = ag.function([x], at.solve(x, x), device=DEVICE)
+    with pytest.raises(SingularMatrixError):
+        f(np.ones((3, 3)))
+
+
 def test_memory_that_is_not_there(monkeypatch):
     n = at.lscalar("n")
     f = ag.function([n], at.arange(n) * 2, device=DEVICE)
@@ -188,7 +219,7 @@ def fake_cupy():
     made.asarray = lambda value: value
     made.empty = lambda shape, dtype: np.empty(shape, dtype).view(FakeArray)
     made.asnumpy = lambda array: np.array(array)
-    device = types.SimpleNamespace(compute_capability="90", cublas_handle=5)
+    device = types.SimpleNamespace(compute_capability="90", use=lambda: None)
     stream = types.SimpleNamespace(ptr=77)
     made.cuda = types.SimpleNamespace(Device=lambda: device, get_current_stream=lambda: stream)
     return made

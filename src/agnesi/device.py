@@ -34,6 +34,7 @@ class DeviceFunction(Interpreted):
         self.driver: Emulated = driver_of(rest[-1])
         self.loaded: dict[int, Loaded] = {}
         self.usage: dict[int, list[str]] = {}
+        self.donated: dict[int, list[bool]] = {}  # which updates are written in place
         super().__init__(graph, inputs, shared, *rest)
         self.constants = [self.driver.array(a["value"].array, a.dtype) for a in graph.arrays]
 
@@ -67,12 +68,13 @@ class DeviceFunction(Interpreted):
 
     def _run(self, arrays: Sequence[Any]) -> list[Any]:
         """The outputs and the new values of updates."""
-        plain = all(a.flags.c_contiguous for a in arrays)
-        attempt = Attempt(self, arrays)
-        status = attempt.run(self._ready(0)) if plain else GENERAL
-        if status == GENERAL:
-            attempt = Attempt(self, arrays)
-            status = attempt.run(self._ready(1))
+        status = GENERAL
+        for variant in (0, 1) if all(a.flags.c_contiguous for a in arrays) else (1,):
+            loaded = self._ready(variant)
+            attempt = Attempt(self, self._apart(arrays, variant), self.donated[variant])
+            status = attempt.run(loaded)
+            if status != GENERAL:
+                break
         if status == CHECK:
             raise self._fail(attempt.call.check, tuple(attempt.call.values))
         if attempt.error is not None:
@@ -81,6 +83,17 @@ class DeviceFunction(Interpreted):
             error = attempt.call.values[0]
             raise RuntimeError(f"{self.name or 'a function'}: the driver of {self.device} reports error {error}")
         return attempt.made
+
+    def _apart(self, arrays: Sequence[Any], variant: int) -> list[Any]:
+        """The arrays, with copies of those that lie in memory which is written in place."""
+        written = [old for (_, old), donated in zip(self.updates, self.donated[variant], strict=True) if donated]
+        extents = [(self.driver.place(a), self.driver.place(a) + a.nbytes) for a in arrays]
+        return [
+            self.driver.array(a, a.dtype)
+            if any(k != old and extents[k][0] < extents[old][1] and extents[old][0] < extents[k][1] for old in written)
+            else a
+            for k, a in enumerate(arrays)
+        ]
 
     def _ready(self, variant: int) -> Loaded:
         if variant not in self.loaded:
@@ -108,9 +121,10 @@ class DeviceFunction(Interpreted):
                 made = Path(folder) / "f.so"
                 toolchain.compile_shared(compiler, [text], made)
                 job.seconds["compile"] = time.perf_counter() - start
-                meta = {"name": self.name, "kernels": kernels}
+                meta = {"name": self.name, "kernels": kernels, "donated": list(job.donated)}
                 found = Hit(store.store(key, made, meta), meta)
         self.loaded[variant] = self.driver.load(found.path, found.meta["kernels"])
+        self.donated[variant] = found.meta["donated"]
         self.usage[variant] = usage(found.meta["kernels"].get("log", ""))
         return 1, ()
 
@@ -127,13 +141,16 @@ def is_plain(array: Any) -> bool:
 
 
 class Attempt:
-    """One run of a variant. made: outputs and new values; error: what allocation raised."""
+    """One run of a variant. donated: which updates are written in place. made: outputs and new values; error: what
+    allocation raised."""
 
-    def __init__(self, function: DeviceFunction, arrays: Sequence[Any]) -> None:
+    def __init__(self, function: DeviceFunction, arrays: Sequence[Any], donated: Sequence[bool] = ()) -> None:
         self.driver = function.driver
         self.first = len(arrays)
         self.error: MemoryError | None = None
         self.made: list[Any] = [None] * len(function.graph.outputs)
+        for (new, old), in_place in zip(function.updates, donated, strict=False):
+            self.made[new] = arrays[old] if in_place else None
         self.kept: list[Any] = [*arrays]
         self.outputs = [(np.dtype(n.dtype), n.ndim) for n in function.graph.outputs]
         ranks = [a.ndim for a in arrays] + [ndim for _, ndim in self.outputs]

@@ -190,8 +190,7 @@ def late_sizes(job: Compilation) -> list[Node]:
 def plan_memory(job: Compilation) -> None:
     """Decides which buffers share memory."""
     assert job.program is not None
-    in_place = job.updates if job.device == "cpu" else ()  # a device finds out what failed when all has been done
-    memory.plan(job.program, [(f"out{new}", f"in{old}") for new, old in in_place])
+    memory.plan(job.program, [(f"out{new}", f"in{old}") for new, old in job.updates])
 
 
 def split_rows(job: Compilation) -> None:

@@ -10,11 +10,25 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from agnesi.errors import CompileError
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import CONST, Node, topological
 from agnesi.ir.type import Dim
 from agnesi.loops.parallel import Sharing, sharing
-from agnesi.loops.stmt import Buffer, Call, For, Let, Nest, Program, Set, Stmt, is_shared, values, walk
+from agnesi.loops.stmt import (
+    Buffer,
+    Call,
+    For,
+    Let,
+    Nest,
+    Program,
+    Set,
+    Stmt,
+    is_shared,
+    values,
+    walk,
+    written_buffers,
+)  # fmt: skip
 from agnesi.target.c import headers
 from agnesi.target.cfamily import CTYPE, STORED, loaded, stored
 from agnesi.target.entry import Entry, step
@@ -22,7 +36,7 @@ from agnesi.target.kernel import SLOT, KernelPrinter
 from agnesi.target.nest import Functions, NestPrinter
 
 ELEMENT = {"f32": "float", "f64": "double", "c64": "ag_c64", "c128": "ag_c128"}
-ON_HOST = ("gemm", "solve", "python")  # what a library or Python does on whole arrays
+ON_HOST = ("gemm", "python")  # what a library or Python does on whole arrays
 
 
 JOIN = """struct NAME_args {{ {held} *to; const {held} *copies; int64_t size, step, count; }};
@@ -234,7 +248,12 @@ class Device:
     def __init__(self, program: Program) -> None:
         entry, functions, kernels = DeviceEntry(program), Functions(program), Kernels(program)
         lines = [*entry.inputs(), *entry.stage(0)]
+        given = {name for name, buffer in program.buffers.items() if buffer.space == "input"}
+        settled = False  # whether it was asked what has failed before something is written in place
         for number, nest in enumerate(program.nests):
+            in_place = given & {program.storage(name) for name in written_buffers(nest.body)}
+            lines += ["  AG_END;"] if in_place and kernels.fails and not settled else []
+            settled |= bool(in_place)
             lines += kernels.emit(nest, entry, functions)
             lines += entry.stage(number + 1)
         start = ["  AG_RECORD;"] if kernels.fails else []
@@ -263,6 +282,8 @@ class Driven:
 
     def __init__(self, program: Program) -> None:
         made = Device(program)
+        if "call->python(" in made.host:
+            raise CompileError("a Python function is not there for this device")
         products = {k: ELEMENT[k] for k in sorted(set(re.findall(r"library->gemm_(\w+)\(", made.host)))}
         given = [f"AG_GEMM_ARGS(gemm_{suffix}, {element})" for suffix, element in products.items()]
         self.names = [*made.names, *(f"gemm_{suffix}" for suffix in products)]

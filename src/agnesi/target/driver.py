@@ -121,7 +121,9 @@ class Cuda(Emulated):
         except Exception as error:
             raise CompileError(f"no CUDA device can be used: {error}") from None
         super().__init__()
-        self.blas = self._blas()
+        self.blas, self.handle = self._blas(), ctypes.c_void_p()
+        if self.blas is not None:
+            self._try(self.blas.cublasCreate_v2(ctypes.byref(self.handle)))
 
     @staticmethod
     def _blas() -> Any:
@@ -161,7 +163,7 @@ class Cuda(Emulated):
 
     def _try(self, status: int) -> None:
         if status:
-            raise CompileError(f"CUDA's driver failed with error {status}")
+            raise CompileError(f"CUDA's driver or cuBLAS failed with error {status}")
 
     def array(self, value: Any, dtype: Any) -> Any:
         return self.module.array(value, dtype, order="C")
@@ -179,10 +181,11 @@ class Cuda(Emulated):
         return self.module.empty(tuple(shape), dtype)
 
     def begin(self, table: Table) -> None:
+        self.device.use()  # this thread may be new to the device
         table.stream = self.module.cuda.get_current_stream().ptr
+        table.blas = self.handle.value
         if self.blas is not None:
-            table.blas = self.device.cublas_handle
-            self.blas.cublasSetStream_v2(ctypes.c_void_p(table.blas), ctypes.c_void_p(table.stream))
+            self.blas.cublasSetStream_v2(self.handle, ctypes.c_void_p(table.stream))
 
 
 def address(what: Any) -> int:

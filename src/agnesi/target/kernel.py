@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agnesi.errors import VerificationError
+from agnesi.errors import CompileError
 from agnesi.ir import dtype as dt
 from agnesi.ir.node import Node, substitute, topological
 from agnesi.loops.parallel import apart, distinct
@@ -58,7 +58,7 @@ class KernelPrinter(BodyPrinter):
         self.hazards = read & written
         self.barriers = False
         self.extra: dict[str, str] = {}  # further fields of the arguments, and their values
-        self.fails = any(isinstance(s, Check) for s in walk(body))
+        self.fails = any(isinstance(s, Check) or (isinstance(s, Call) and s.name == "solve") for s in walk(body))
 
     def stored_in(self, names: set[str]) -> set[str]:
         return {self.storage[n] for n in names}
@@ -306,12 +306,30 @@ class KernelPrinter(BodyPrinter):
             self.lines.append(f"{tab}join_block_gemm_{suffix}({', '.join(args)});")
             self.barriers = True
             return
-        if stmt.name in ("python", "solve"):
-            raise VerificationError(f"{stmt.name} inside of a loop is not there for this device")
+        if stmt.name == "solve":
+            self.solve(stmt, tab)
+            return
+        if stmt.name == "python":
+            raise CompileError("a Python function is not there for this device")
         self.barriers = True
         self.lines += [f"{tab}AG_SYNC();", f"{tab}if (AG_THREAD == 0) {{"]
         super().call(stmt, tab + "  ")
         self.lines += [f"{tab}}}", f"{tab}AG_SYNC();"]
+
+    def solve(self, stmt: Call, tab: str) -> None:
+        """A linear system; all threads leave the kernel together where it has no solution."""
+        suffix = dt.LIBRARY[stmt.dtype]
+        forms = f"AG_SIZE_C, AG_OVER_{suffix.upper()}" if dt.is_complex(stmt.dtype) else "AG_SIZE_R, AG_OVER_R"
+        name = f"join_block_solve_{suffix}"
+        self.support[f"AG_BLOCK_SOLVE({name}, {CTYPE[stmt.dtype]}, {forms})"] = None
+        self.barriers = True
+        n, m = (self.dim(d) for d in stmt.writes.sizes)
+        places = [self.base(v) for v in (*stmt.reads, stmt.writes)]
+        call = f"{name}({', '.join([n, m, *places, self.pointer(stmt.workspace)])})"
+        self.lines.append(f"{tab}{{")
+        self.lines.append(f"{tab}  const int pivot = {call};")
+        self.lines.append(f"{tab}  if (pivot) {{ ag_stop(a.record, {stmt.site}, pivot - 1, {n}); return; }}")
+        self.lines.append(f"{tab}}}")
 
 
 def moves(place: tuple[Node, ...], loop: For, body: tuple[Stmt, ...]) -> bool:

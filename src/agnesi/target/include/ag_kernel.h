@@ -69,6 +69,56 @@ AG_DEVICE void ag_stop(struct ag_record *record, int32_t check, int64_t a, int64
     AG_SYNC(); \
   }
 
+/* Defines x[n,m] = a[n,n]^-1 b[n,m] by the first thread of a block, by elimination with the largest pivots, and gives 0 or the
+ * place of the first pivot that is zero, from 1 on, to all threads. SIZE(v), OVER(v, w): absolute value, quotient. */
+#define AG_BLOCK_SOLVE(name, type, SIZE, OVER) \
+  AG_DEVICE int name(int64_t n, int64_t m, const type *a, const type *b, type *x, void *work) { \
+    AG_SHARED int found; \
+    type *const lu = (type *)work; \
+    AG_SYNC(); \
+    if (AG_THREAD == 0) { \
+      found = 0; \
+      for (int64_t i = 0; i < n * n; i++) lu[i] = a[i]; \
+      for (int64_t i = 0; i < n * m; i++) x[i] = b[i]; \
+      for (int64_t k = 0; k < n && !found; k++) { \
+        int64_t best = k; \
+        for (int64_t i = k + 1; i < n; i++) \
+          if (SIZE(lu[i * n + k]) > SIZE(lu[best * n + k])) best = i; \
+        if (lu[best * n + k] == (type)0) found = (int)(k + 1); \
+        for (int64_t j = 0; j < n && best != k; j++) { \
+          const type held = lu[k * n + j]; \
+          lu[k * n + j] = lu[best * n + j]; \
+          lu[best * n + j] = held; \
+        } \
+        for (int64_t j = 0; j < m && best != k; j++) { \
+          const type held = x[k * m + j]; \
+          x[k * m + j] = x[best * m + j]; \
+          x[best * m + j] = held; \
+        } \
+        for (int64_t i = k + 1; i < n && !found; i++) { \
+          const type factor = OVER(lu[i * n + k], lu[k * n + k]); \
+          for (int64_t j = k; j < n; j++) lu[i * n + j] = lu[i * n + j] - factor * lu[k * n + j]; \
+          for (int64_t j = 0; j < m; j++) x[i * m + j] = x[i * m + j] - factor * x[k * m + j]; \
+        } \
+      } \
+      for (int64_t i = n - 1; i >= 0 && !found; i--) \
+        for (int64_t j = 0; j < m; j++) { \
+          type sum = x[i * m + j]; \
+          for (int64_t k = i + 1; k < n; k++) sum = sum - lu[i * n + k] * x[k * m + j]; \
+          x[i * m + j] = OVER(sum, lu[i * n + i]); \
+        } \
+    } \
+    AG_SYNC(); \
+    const int result = found; \
+    AG_SYNC(); \
+    return result; \
+  }
+#define AG_SIZE_R(v) ((v) < 0 ? -(v) : (v))
+#define AG_OVER_R(v, w) ((v) / (w))
+#define AG_SIZE_C(v) (AG_SIZE_R(AG_REAL(v)) + AG_SIZE_R(AG_IMAG(v)))
+#define AG_OVER_C64(v, w) ((v) * ~(w) * (ag_c64)(1 / (AG_REAL(w) * AG_REAL(w) + AG_IMAG(w) * AG_IMAG(w))))
+#define AG_OVER_C128(v, w) ((v) * ~(w) * (ag_c128)(1 / (AG_REAL(w) * AG_REAL(w) + AG_IMAG(w) * AG_IMAG(w))))
+
 /* Defines the kernel for products whose operands lie as no library takes them. */
 #define AG_GEMM_KERNEL(name, type) \
   AG_KERNEL(name) { \
