@@ -18,6 +18,7 @@ import agnesi as ag
 import agnesi.tensor as at
 from agnesi.config import settings
 from agnesi.errors import CompileError, IndexOutOfRange, SingularMatrixError, TypeMismatch
+from agnesi.shared import Resident
 from agnesi.target import driver, nvrtc
 from agnesi.target.cuda import Driven
 from agnesi.target.toolchain import compile_shared, find_compiler
@@ -138,7 +139,7 @@ def test_linear_systems():
         f(np.ones((3, 3)))
 
 
-def test_memory_that_is_not_there(monkeypatch):
+def test_memory_that_is_not_there():
     n = at.lscalar("n")
     f = ag.function([n], at.arange(n) * 2, device=DEVICE)
     assert f(3).tolist() == [0, 2, 4]
@@ -150,7 +151,7 @@ def test_memory_that_is_not_there(monkeypatch):
 def test_pickles_settings_and_threads():
     with ag.config.change(device=DEVICE):
         f = pickle.loads(pickle.dumps(ag.function([x], at.exp(x).sum(1))))
-        assert isinstance(ag.shared(1.0).storage, ag.shared.__globals__["Resident"])
+        assert isinstance(ag.shared(1.0).storage, Resident)
     data = [RNG.normal(size=(6, 7)) for _ in range(8)]
     results = {}
     threads = [threading.Thread(target=lambda k=k: results.update({k: f(data[k])})) for k in range(8)]

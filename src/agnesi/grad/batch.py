@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from agnesi.control.loop import make_loop
 from agnesi.errors import GradientError
 from agnesi.grad.branch import branch_batch
-from agnesi.grad.loop import loop_batch, stand_in
+from agnesi.grad.loop import loop_batch, spread_rows, stand_in
 from agnesi.ir import dims
 from agnesi.ir.node import Node, dim_node, input_node, make, topological
 from agnesi.ir.op import OF_USERS, OPS
@@ -31,11 +31,6 @@ def batch(outputs: Sequence[Node], batched: dict[Node, Node]) -> list[Node]:
             args = [found.get(a, a) for a in node.args]
             found[node] = _rule(node)(node, args, flags, size)
     return [found[o] if o in found else spread_rows(o, size) for o in outputs]
-
-
-def spread_rows(node: Node, size: Dim) -> Node:
-    """The same value in every row."""
-    return broadcast_dims(insert(node, axes=(0,)), (size, *node.shape))
 
 
 Rule = Callable[[Node, Args, Flags, Dim], Node]

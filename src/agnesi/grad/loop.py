@@ -34,6 +34,11 @@ def backwards(x: Node, start: Dim, steps: Dim) -> Node:
     return slice_(x, dim_node(last), dim_node(steps), axes=(0,), steps=(-1,))
 
 
+def spread_rows(node: Node, size: Dim) -> Node:
+    """The same value in every row."""
+    return broadcast_dims(insert(node, axes=(0,)), (size, *node.shape))
+
+
 def stand_in(x: Node) -> Node:
     """An input of the type of an element."""
     return input_node("", Type(x.dtype, x.shape[1:]))
@@ -251,10 +256,6 @@ def loop_batch(
     behind that of the steps. size: that of the batch. strip: whether it is part of a larger one."""
     loop: Loop = node["loop"]
 
-    def spread(x: Node) -> Node:
-        """The same value in every row."""
-        return broadcast_dims(insert(x, axes=(0,)), (size, *x.shape))
-
     first = 1 + loop.sequences
     number = input_node("step", Type("int64"))
     leaves = {k: [stand_in(node.args[k])] for k in range(1, first)}
@@ -273,7 +274,7 @@ def loop_batch(
         moving |= more
     if apart and not strip and (node["last"] or (loop.free and node["which"] == loop.count)):
         return in_strips(node, args, flags, size, batch)
-    given = {k: args[k] if flags[k] or k not in moving else spread(args[k]) for k in range(1, len(args))}
+    given = {k: args[k] if flags[k] or k not in moving else spread_rows(args[k], size) for k in range(1, len(args))}
     given |= {k: swapped(given[k]) for k in moving if k < loop.others}
     inside = {leaf: stand_in(given[k]) for k in moving - set(same) for leaf in leaves[k]}
     inside |= {same[k]: given[k] for k in moving.intersection(same)}
@@ -283,7 +284,7 @@ def loop_batch(
     sequences, firsts = ([given[k] for k in part] for part in (range(1, first), range(first, loop.others)))
     until = made.pop() if loop.until else None
     if apart:
-        steps = args[0] if flags[0] else spread(args[0])
+        steps = args[0] if flags[0] else spread_rows(args[0], size)
         ends = ew.ge(number + 1, steps) if until is None else until | ew.ge(number + 1, steps)
         earlier = [[inside[leaf] for leaf in leaves[first + k]] for k in range(loop.states)]
         return freezing(node, steps, sequences, firsts, local, earlier, made, ends)
@@ -292,7 +293,7 @@ def loop_batch(
     if node["last"]:
         which = last(which)
     if node["which"] == loop.count or results[node["which"]] not in reached:
-        return spread(which)
+        return spread_rows(which, size)
     return which if node["last"] else swapped(which)
 
 
