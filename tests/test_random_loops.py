@@ -18,6 +18,11 @@ STEPS = [
     lambda a, b: at.sigmoid(a) * b,
 ]  # fmt: skip
 
+MOVES = [  # a part of a value set or added to, one read backwards, another order, running sums
+    lambda new, old: old[0].set(new[-1]), lambda new, old: old[-1].inc(new[0]), lambda new, old: new - old[::-1],
+    lambda new, old: at.tanh(old - new).cumsum(0) / 4, lambda new, old: at.sort(old, axis=0) / 2,
+]  # fmt: skip
+
 
 def grown(rng, leaves, operations):
     """A value over some leaves; all have the shape of rows, or are scalars."""
@@ -68,6 +73,9 @@ def sample(seed):
         made = [grown(rng, leaves, int(rng.integers(1, 5))) for _ in range(max(1, outputs))]
         if seed % 3 == 1:  # a branch in the step
             made[-1] = ag.ifelse(leaves[0].sum() > 0, made[-1], at.cos(leaves[-1] * made[0]))
+        if rank and seed % 2 and depths:  # the next value of a state lies in the place of the one before, or cannot
+            which, move = np.random.default_rng([seed, 1]).integers([len(depths), len(MOVES)])
+            made[which] = MOVES[move](made[which], args[len(taps)])
         return made
 
     infos += [None] * (max(1, outputs) - len(infos))

@@ -47,6 +47,7 @@ from agnesi.schedule.order import Group, Item, Schedule
 from agnesi.schedule.place import Element, Placement, axes_index, frontier, operands, squeezed, unit_index
 
 Memo = dict[tuple[Node, Index], Node]
+Home = tuple[str, Index]  # a buffer, and where in it something begins
 
 
 @dataclass
@@ -273,6 +274,10 @@ class Lowering:
 
     # -- elements -----------------------------------------------------------------------------------
 
+    def _home(self, node: Node) -> Home:
+        """Where a value has its memory."""
+        return self.home[node], self.places.get(node, ())
+
     def _name(self, dtype: str) -> Node:
         self.counter += 1
         return temp(f"t{self.counter}", dtype)
@@ -386,7 +391,7 @@ class Lowering:
             scope.body += products(left, right, out, root["labels"], dtype, (const(1, dtype), const(0, dtype)))
         elif root.op.name == "gemm":
             c, a, b, alpha, beta = root.args
-            self._copy(c, self.home[root], scope)
+            self._copy(c, self._home(root), scope)
             left, right = (self._view(n, [scope]) for n in (a, b))
             scalars = (self.at(alpha, (), [scope]), self.at(beta, (), [scope]))
             scope.body += products(left, right, out, root["labels"], dtype, scalars)
@@ -426,15 +431,16 @@ class Lowering:
         if all(same(a, b) for a, b in zip(view.strides, row_major(sizes), strict=True)):
             return view
         name = self._scratch(node.dtype, sizes)
-        self._copy(node, name, scope)
+        self._copy(node, (name, ()), scope)
         return View(name, dim_node(0), sizes, row_major(sizes))
 
-    def _copy(self, source: Node, target: str, scope: Scope) -> None:
-        """Loops that store an array into a buffer."""
+    def _copy(self, source: Node, target: Home, scope: Scope) -> None:
+        """Loops that store an array into memory."""
+        buffer, lead = target
         idx = axes_index(source.shape)
         domain = squeezed(source.shape)
         inner = [scope, *(Scope() for _ in domain)]
-        inner[-1].body.append(Store(target, idx, self.at(source, idx, inner)))
+        inner[-1].body.append(Store(buffer, (*lead, *idx), self.at(source, idx, inner)))
         for level, dim in reversed(list(enumerate(domain))):
             inner[level].body.append(For(index(level), self.size(dim), tuple(inner[level + 1].body)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agnesi.control.branch import Branch, branch_, chosen
 from agnesi.control.closed import inline, is_late
@@ -14,19 +14,20 @@ from agnesi.ir.node import Node, as_dim, cast, const, dim_node, index, input_nod
 from agnesi.ir.type import Dim, Type
 from agnesi.loops.stmt import Break, For, Kind, Let, Set, Stmt, Store, walk
 from agnesi.loops.tidy import moved, tidy
-from agnesi.lower import Lowering, Scope
+from agnesi.lower import Home, Lowering, Scope
 from agnesi.ops.elementwise import copy
+from agnesi.schedule.memory import undisturbed
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, is_pure, place
 
 Prepare = Callable[[Graph], Graph]
-Home = tuple[str, tuple[Node, ...]]  # a buffer, and where in it something begins
 
 
 @dataclass
 class State:
-    """Where the values of a state are: in names, the earliest first, or in a buffer; that of all steps, or a ring.
+    """Where the values of a state are: in names, or in a buffer; that of all steps, or a ring.
 
+    names: of the values, the earliest first; in a ring, of the slots of these and of the next value.
     leaves: what stands for the names in the step. array: what stands for the buffer.
     """
 
@@ -34,7 +35,7 @@ class State:
     names: list[Node]
     leaves: list[Node]
     array: Node | None
-    buffer: str
+    home: Home | None
     ring: int
 
     def slot(self, number: Dim) -> Dim:
@@ -43,10 +44,10 @@ class State:
 
     def value(self, number: Node, back: int) -> Node:
         """The value so many steps ago, in the terms of the step's graph."""
-        if self.leaves:
+        if self.array is None:
             return self.leaves[self.depth - back]
-        assert self.array is not None
-        return element(self.array, dim_node(self.slot(dims.add(number, self.depth - back))))
+        at = self.leaves[self.depth - back] if self.ring else dim_node(dims.add(number, self.depth - back))
+        return element(self.array, at)
 
 
 @dataclass
@@ -64,9 +65,9 @@ class Leaves:
     named: dict[Node, Node] = field(default_factory=dict)
     sizes: set[Node] = field(default_factory=set)
 
-    def arrays(self) -> dict[Node, str]:
+    def arrays(self) -> dict[Node, Home]:
         """Those of states that lie in buffers."""
-        return {s.array: s.buffer for s in self.states if s.array is not None}
+        return {s.array: s.home for s in self.states if s.array is not None and s.home is not None}
 
     def names(self) -> dict[Node, Node]:
         """All that have names."""
@@ -116,18 +117,20 @@ class LoopLowering(Lowering):
             leaves = Leaves(input_node("step", Type("int64")), self._name("int64"), [], self._around())
             roots = [copy(r, number=k) for k, r in enumerate(inline(side, self._given(args[1:], leaves, scope)))]
             nodes = dict(zip(roots, (chosen(branch, args, k) for k in range(branch.count)), strict=True))
-            homes: dict[Node, Home] = {root: (self.home[n], ()) for root, n in nodes.items() if n in self.home}
+            homes = {root: self._home(n) for root, n in nodes.items() if n in self.home}
             step = self._step(list(homes), leaves, homes)
-            self._append(step.statements([], leaves.counter, None), leaves.counter, steps, scope, "once")
+            self._append(tidy(step.statements([], leaves.counter, None)), leaves.counter, steps, scope, {}, "once")
 
     def _around(self) -> dict[Node, Node]:
         """Stand-ins for what has memory."""
         return {input_node("", r.type): r for r in self.home if r.op.kind != "leaf"}
 
-    def _append(self, body: list[Stmt], counter: Node, steps: Dim, scope: Scope, kind: Kind = "steps") -> None:
-        """A loop around statements whose own loops begin at level 0."""
-        shift = {n: index(n["level"] + 1) for n in indices(body)} | {counter: index(0)}
-        scope.body.append(For(index(0), steps, moved(tidy(body), shift), kind))
+    def _append(
+        self, body: list[Stmt], counter: Node, steps: Dim, scope: Scope, slots: dict[Node, Node], kind: Kind = "steps"
+    ) -> None:
+        """A loop around statements whose own loops begin at level 0. slots: the places that names stand for."""
+        shift = {n: index(n["level"] + 1) for n in indices(body)} | {counter: index(0)} | slots
+        scope.body.append(For(index(0), steps, moved(body, shift), kind))
 
     def _loop_call(self, loop: Loop, args: tuple[Node, ...], scope: Scope) -> None:
         """The loop, for all its outputs that are wanted."""
@@ -145,8 +148,9 @@ class LoopLowering(Lowering):
         if loop.until:
             taken = self._name("int64")
             scope.body.append(Let(taken, const(0, "int64"), True))
-        body = step.statements(states, leaves.counter, taken if loop.until else None)
-        self._append(body, leaves.counter, steps, scope)
+        body = tidy(step.statements(states, leaves.counter, taken if loop.until else None))
+        slots = [self._slots(state, body) for state in states if state.ring]
+        self._append(body, leaves.counter, steps, scope, dict(pair for found in slots for pair in found.items()))
         for k, state in enumerate(states):
             self._last(output(loop, args, k, last=True), state, taken, scope)
         if loop.until and output(loop, args, loop.count) in self.home:
@@ -185,13 +189,15 @@ class LoopLowering(Lowering):
         """Where an output of a step goes, None for nowhere."""
         if k < loop.states:
             state = leaves.states[k]
-            slot = dim_node(state.slot(dims.add(leaves.counter, state.depth)))
-            return (state.buffer, (slot,)) if state.buffer else None
+            slot = state.names[-1] if state.ring else dim_node(dims.add(leaves.counter, state.depth))
+            return (state.home[0], (*state.home[1], slot)) if state.home else None
         node = output(loop, args, k)
         if k == loop.count or node not in self.home:
             return None
         last = self.size(dims.sub(as_dim(args[0]), 1))
-        return self.home[node], (dim_node(dims.sub(last, leaves.counter)) if k in loop.turned else leaves.counter,)
+        at = dim_node(dims.sub(last, leaves.counter)) if k in loop.turned else leaves.counter
+        buffer, lead = self._home(node)
+        return buffer, (*lead, at)
 
     def _state(self, loop: Loop, args: Sequence[Node], k: int, scope: Scope) -> State:
         """Memory of a state, with its first values in it."""
@@ -206,30 +212,42 @@ class LoopLowering(Lowering):
                 scope.body.append(Let(names[-1], self.at(first, (dim_node(j),), [scope]), True))
                 leaves.append(input_node("", Type(first.dtype)))
         if history in self.home:
-            buffer, ring = self.home[history], 0
-        elif not names:
-            ring = depth + 1
-            buffer = self._scratch(first.dtype, (ring, *(self.size(d) for d in first.shape[1:])))
+            home, ring = self._home(history), 0
+        elif names:
+            return State(depth, names, leaves, None, None, 0)
         else:
-            return State(depth, names, leaves, None, "", 0)
-        self._copy(first, buffer, scope)
+            ring = depth + 1
+            home = self._scratch(first.dtype, (ring, *(self.size(d) for d in first.shape[1:]))), ()
+            names = [self._name("int64") for _ in range(ring)]
+            leaves = [input_node("", Type("int64")) for _ in range(ring)]
+        self._copy(first, home, scope)
         shape = (ring or history.shape[0], *first.shape[1:])
-        array = None if names else input_node("", Type(first.dtype, shape))
-        return State(depth, names, leaves, array, buffer, ring)
+        array = input_node("", Type(first.dtype, shape)) if first.ndim > 1 else None
+        return State(depth, names, leaves, array, home, ring)
+
+    def _slots(self, state: State, body: list[Stmt]) -> dict[Node, Node]:
+        """The slots that names stand for in a step; the next value takes the place of the earliest one if it can."""
+        assert state.home is not None
+        name, _ = state.home
+        if undisturbed(body, name, name, state.names[0]):
+            state.ring -= 1
+            self.buffers[name] = replace(self.buffers[name], shape=(state.ring, *self.buffers[name].shape[1:]))
+        return {name: dim_node(state.slot(dims.add(index(0), k))) for k, name in enumerate(state.names)}
 
     def _step(self, wanted: list[Node], leaves: Leaves, homes: dict[Node, Home]) -> LoopLowering:
         """What lowers a step, to loops from level 0 on."""
         graph = self.prepare(Graph([*leaves.all(), *self.graph.inputs], wanted, self.graph.arrays))
+        graph = graph.replace(direct(graph.outputs))
         placement = place(graph)
         step = LoopLowering(graph, placement, order(placement, frozenset()), self.strided, self.prepare, self)
         step.named = self.named | leaves.names()
         known = {leaf for leaf in leaves.around if leaf.ndim == 0 and self.outer is None}  # when earlier nests have run
         step.around, step.moving = leaves.around, self.moving | (set(leaves.all()) - leaves.sizes - known)
-        step.home = {leaf: name for leaf, name in self.home.items() if leaf.op.kind == "leaf"}
-        step.home |= leaves.arrays() | {leaf: self.home[root] for leaf, root in leaves.around.items()}
-        for root, new in zip(wanted, graph.outputs, strict=True):
-            if root in homes:
-                step.home[new], step.places[new] = homes[root]
+        placed = {leaf: self._home(leaf) for leaf in self.home if leaf.op.kind == "leaf"}
+        placed |= leaves.arrays() | {leaf: self._home(root) for leaf, root in leaves.around.items()}
+        placed |= {new: homes[root] for root, new in zip(wanted, graph.outputs, strict=True) if root in homes}
+        for node, home in placed.items():
+            step.home[node], step.places[node] = home
         return step
 
     def statements(self, states: Sequence[State], counter: Node, taken: Dim | None) -> list[Stmt]:
@@ -252,6 +270,8 @@ class LoopLowering(Lowering):
             body += [Let(name, found[-1]), Set(taken, dim_node(dims.add(counter, 1)), "")]
             end.append(Break(name))
         for value, state in zip(found, states, strict=False):
+            if state.array is not None:
+                continue
             sources = [*state.names[1:], value]
             body += [Set(name, source, "") for name, source in zip(state.names, sources, strict=False)]
         return [*body, *end]
@@ -260,13 +280,23 @@ class LoopLowering(Lowering):
         """The last value of a state, where it is wanted."""
         if node not in self.home:
             return
-        if state.names:
+        if state.array is None:
             scope.body.append(Store(self.home[node], self._place(node, ()), state.names[-1]))
             return
-        assert state.array is not None
-        self.home[state.array] = state.buffer
+        assert state.home is not None
+        self.home[state.array], self.places[state.array] = state.home
         last = state.slot(dims.add(steps, state.depth - 1))
-        self._copy(element(state.array, dim_node(last)), self.home[node], scope)
+        self._copy(element(state.array, dim_node(last)), self._home(node), scope)
+
+
+def direct(results: Sequence[Node]) -> list[Node]:
+    """The results of a step, which are copies, but the first of each that has loops of its own as itself."""
+    found: list[Node] = []
+    for result in results:
+        value = result.args[0] if result.op is copy else result
+        own = value.op.kind in ("reduce", "store", "call") and value.ndim > 0 and value not in found
+        found.append(value if own else result)
+    return found
 
 
 def indices(body: Sequence[Stmt]) -> list[Node]:

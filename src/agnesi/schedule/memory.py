@@ -7,7 +7,7 @@ from dataclasses import replace
 from heapq import heappop, heappush
 
 from agnesi.ir import dims
-from agnesi.ir.node import TEMP, Node, index, topological
+from agnesi.ir.node import LOAD, TEMP, Node, index, topological
 from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import (
     Buffer,
@@ -169,13 +169,14 @@ def alike(a: Buffer, b: Buffer) -> bool:
     )
 
 
-def undisturbed(body: list[Stmt], new: str, old: str) -> bool:
-    """Whether every read of `old` comes before the write to the same element of `new`.
+def undisturbed(body: list[Stmt], new: str, old: str, slot: Node | None = None) -> bool:
+    """Whether every read of `old` comes before the write to the same element of `new`; if a slot is given, both are in
+    one ring, and `old` is what lies in that slot; copies of it in the same place are no writes.
 
     A read must stand before every store in the text, and for each loop around both, some axis must be indexed by that
     very loop in both, so that other iterations touch other elements.
     """
-    read, written, calls = accesses(body, new, old)
+    read, written, calls = accesses(body, new, old, slot)
     if calls:
         return False
     for path, idx, place in read:
@@ -191,7 +192,7 @@ def undisturbed(body: list[Stmt], new: str, old: str) -> bool:
     return True
 
 
-def accesses(body: list[Stmt], new: str, old: str) -> tuple[list[Access], list[Access], bool]:
+def accesses(body: list[Stmt], new: str, old: str, slot: Node | None = None) -> tuple[list[Access], list[Access], bool]:
     """Loads of `old`, stores to `new`, and whether a library call reads `old`.
 
     A call that writes `new` is a store without an index: no loop may go around it and a load.
@@ -204,17 +205,25 @@ def accesses(body: list[Stmt], new: str, old: str) -> tuple[list[Access], list[A
     while stack:
         stmt, path = stack.pop()
         place += 1
-        read += [(path, n.args, place) for n in loads(stmt) if n["buffer"] == old]
-        if isinstance(stmt, Store) and stmt.buffer == new:
+        read += [(path, n.args, place) for n in loads(stmt) if n["buffer"] == old and slot in (None, *n.args[:1])]
+        if isinstance(stmt, Store) and stmt.buffer == new and not (slot and copies_back(stmt, slot)):
             written.append((path, stmt.index, place))
-        if isinstance(stmt, Store) and stmt.buffer == old:
+        if isinstance(stmt, Store) and stmt.buffer == old != new:
             calls = True
         if isinstance(stmt, Call):
-            calls = calls or any(v.buffer == old for v in stmt.reads)
+            taken = [v for v in stmt.reads if v.buffer == old]
+            calls = calls or any(slot is None or slot in topological([v.offset]) for v in taken)
             written += [(path, (), place)] if stmt.writes.buffer == new else []
         if isinstance(stmt, For):
             stack.extend((s, (*path, place)) for s in reversed(stmt.body))
     return read, written, calls
+
+
+def copies_back(stmt: Store, slot: Node) -> bool:
+    """Whether a store in a ring puts there what lies in the same place of a slot."""
+    value = stmt.value
+    found = value.op is LOAD and value["buffer"] == stmt.buffer and not stmt.combine
+    return found and value.args == (slot, *stmt.index[1:])
 
 
 def share(program: Program, reads: list[set[str]], writes: list[set[str]]) -> None:
