@@ -9,6 +9,7 @@ import pytest
 
 import agnesi as ag
 import agnesi.tensor as at
+from agnesi.loops.stmt import For
 
 x, y = at.dvector("x"), at.dvector("y")
 c = at.dscalar("c")
@@ -212,6 +213,22 @@ def test_cond():
     f = ag.function([x, y, c], list(z))
     for a, b in zip(f(V, V + 1, 1.0), (2 * V + 1, V), strict=True):
         np.testing.assert_allclose(a, b)
+
+
+@pytest.mark.parametrize("mode", ["fast_run", "debug"])
+def test_updates_in_place(mode):
+    """Sides read what they replace: only one is carried out. What a side keeps is not copied."""
+    w = ag.shared(np.zeros(3))
+    f = ag.function([c], updates={w: ag.ifelse(c > 0, w + c, w)}, mode=mode)
+    g = ag.function([c], updates={w: ag.ifelse(c > 0, w[::-1] - 1, w * 2)}, mode=mode)
+    assert f.compiled(0).donated == (True,)
+    assert g.compiled(0).donated == (False,)
+    assert sum(isinstance(s, For) for s in f.compiled(0).program.nests[0].body) == 1  # the side that adds
+    f(-1.0)
+    f(2.0)
+    w.set_value(w.get_value() + V)
+    g(1.0)
+    np.testing.assert_array_equal(w.get_value(), V[::-1] + 1)
 
 
 @pytest.mark.parametrize(("make", "message"), [

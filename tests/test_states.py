@@ -26,7 +26,13 @@ STEPS = {
     "running sums": (1, lambda h, k: at.cumsum(h) / 2, lambda h, k: np.cumsum(h) / 2),
     "sorted": (2, lambda h, k: at.sort(h)[::-1] + k, lambda h, k: np.sort(h)[::-1] + k),
     "a branch": (
-        2, lambda h, k: ag.ifelse(k > 0, at.cumsum(h), h), lambda h, k: np.cumsum(h) if k > 0 else h,
+        1, lambda h, k: ag.ifelse(k > 0, at.tanh(h), h / 2), lambda h, k: np.tanh(h) if k > 0 else h / 2,
+    ),
+    "a branch that keeps": (
+        1, lambda h, k: ag.ifelse(k > 0, h[k].inc(h[0]), h), lambda h, k: h + (k > 0) * np.eye(5)[k] * h[0],
+    ),
+    "a branch that turns": (
+        2, lambda h, k: ag.ifelse(k > 0, h[::-1] / 2, h + 1), lambda h, k: h[::-1] / 2 if k > 0 else h + 1,
     ),
     "a loop": (
         1, lambda h, k: ag.fori(3, lambda i, g: at.tanh(g + g[0]), h),

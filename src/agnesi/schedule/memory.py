@@ -28,7 +28,7 @@ from agnesi.loops.stmt import (
     written_buffers,
 )  # fmt: skip
 
-Path = tuple[int, ...]
+Path = tuple[tuple[int, For], ...]  # enclosing loops and their places in the text
 Access = tuple[Path, tuple[Node, ...], int]  # enclosing loops, index, place in the text
 
 
@@ -174,22 +174,32 @@ def undisturbed(body: list[Stmt], new: str, old: str, slot: Node | None = None) 
     one ring, and `old` is what lies in that slot; copies of it in the same place are no writes.
 
     A read must stand before every store in the text, and for each loop around both, some axis must be indexed by that
-    very loop in both, so that other iterations touch other elements.
+    very loop in both, so that other iterations touch other elements. Of two sides of a branch only one is carried out.
     """
     read, written, calls = accesses(body, new, old, slot)
     if calls:
         return False
     for path, idx, place in read:
         for other_path, other_idx, other_place in written:
+            shared = 0
+            while shared < min(len(path), len(other_path)) and path[shared][0] == other_path[shared][0]:
+                shared += 1
+            if exclusive(path[shared:], other_path[shared:]):
+                continue
             if place > other_place:
                 return False
-            shared = 0
-            while shared < min(len(path), len(other_path)) and path[shared] == other_path[shared]:
-                shared += 1
-            for level in range(shared):
-                if not any(i is j is index(level) for i, j in zip(idx, other_idx, strict=bool(other_idx))):
+            for level, (_, loop) in enumerate(path[:shared]):
+                same_index = (i is j is index(level) for i, j in zip(idx, other_idx, strict=bool(other_idx)))
+                if loop.kind != "once" and not any(same_index):
                     return False
     return True
+
+
+def exclusive(one: Path, other: Path) -> bool:
+    """Whether these loops begin with the two sides of a branch."""
+    if not one or not other or not one[0][1].kind == other[0][1].kind == "once":
+        return False
+    return same(dims.add(one[0][1].extent, other[0][1].extent), 1)
 
 
 def accesses(body: list[Stmt], new: str, old: str, slot: Node | None = None) -> tuple[list[Access], list[Access], bool]:
@@ -215,7 +225,7 @@ def accesses(body: list[Stmt], new: str, old: str, slot: Node | None = None) -> 
             calls = calls or any(slot is None or slot in topological([v.offset]) for v in taken)
             written += [(path, (), place)] if stmt.writes.buffer == new else []
         if isinstance(stmt, For):
-            stack.extend((s, (*path, place)) for s in reversed(stmt.body))
+            stack.extend((s, (*path, (place, stmt))) for s in reversed(stmt.body))
     return read, written, calls
 
 
