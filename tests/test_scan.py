@@ -442,6 +442,20 @@ print(resident() - before, total)
         assert f(np.arange(5.0)) == 10
         assert total.get_value() == 10
 
+    @pytest.mark.parametrize("checkpoint", ["auto", 3, "1 kB"])
+    def test_until(self, checkpoint):
+        """A loop that may end early runs once more, to count its steps."""
+        v, rows = at.vector("v"), at.matrix("rows")
+        results = []
+        for how in (None, checkpoint):
+            h, _ = ag.scan(lambda r, h: (new := at.tanh(h + r), ag.until(new.sum() > 3)), rows, v, checkpoint=how)
+            cost = (h[-1] ** 2).sum() + h.sum()
+            results.append(ag.function([v, rows], [cost, h.shape[0], *ag.grad(cost, [v, rows])], mode="debug"))
+        for shift in (-1, 0.2, 3):
+            given = np.ones(4) * shift, np.random.default_rng(0).normal(size=(40, 4)) / 2 + shift / 9
+            for found, wanted in zip(results[1](*given), results[0](*given), strict=True):
+                np.testing.assert_allclose(found, wanted, rtol=1e-10)
+
     def test_errors(self):
         v = at.vector("v")
         with pytest.raises(ValueError, match="'auto', or a budget like '10 MB', not 0"):
@@ -452,8 +466,6 @@ print(resident() - before, total)
             ag.scan(lambda h: h, outputs_info=at.zeros((10,)), n_steps=100, checkpoint="1 kB")
         with pytest.raises(ValueError, match="a truncated gradient needs no checkpoints"):
             ag.scan(lambda x: x, v, checkpoint=3, truncate_gradient=2)
-        with pytest.raises(TypeMismatch, match="may end early, which does not go with checkpoints"):
-            ag.scan(lambda x: (x, ag.until(x > 0)), v, checkpoint=3)
 
 
 INTERRUPTED = """

@@ -340,7 +340,9 @@ class Lowering:
         args = tuple(self.at(a, i, scopes) for a, i in operands(node, idx, self._reader(scopes)))
         if node.op is ew.check_index:
             return self._checked(node, args, scopes)
-        return args[0] if node.op is ew.copy else make(node.op, args, node.attrs)
+        if node.op is ew.copy and node.ndim:  # a scalar may be a name that changes
+            return args[0]
+        return make(node.op, args, node.attrs)
 
     def _index_name(self, i: Node, scopes: list[Scope]) -> Node:
         """An index; one that takes divisions or choices gets a name, since further indices may use it several times."""

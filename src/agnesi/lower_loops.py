@@ -18,7 +18,7 @@ from agnesi.lower import Home, Lowering, Scope
 from agnesi.ops.elementwise import copy
 from agnesi.schedule.memory import undisturbed
 from agnesi.schedule.order import Schedule, order
-from agnesi.schedule.place import Placement, is_pure, place
+from agnesi.schedule.place import Placement, frontier, is_pure, place
 
 Prepare = Callable[[Graph], Graph]
 
@@ -159,7 +159,13 @@ class LoopLowering(Lowering):
 
     def _known(self, number: Node, scope: Scope) -> Dim:
         """A number of steps: a size, or what is computed where the loop stands."""
-        return self.size(as_dim(number)) if is_pure(number) else as_dim(self.at(number, (), [scope]))
+        if is_pure(number) or self._stored(number):
+            return self.size(as_dim(number))
+        return as_dim(self.at(number, (), [scope]))
+
+    def _stored(self, scalar: Node) -> bool:
+        """Whether a scalar is known before the nest: it is made of what earlier nests have stored."""
+        return self.outer is None and all(n in self.home for n in frontier(scalar))
 
     def _inputs(self, loop: Loop, args: Sequence[Node], leaves: Leaves, scope: Scope) -> list[Node]:
         """What the body of a loop is given, in terms of leaves."""
@@ -178,7 +184,8 @@ class LoopLowering(Lowering):
                 given.append(substitute([arg], stand_ins)[0])
                 continue
             given.append(input_node("", arg.type))
-            if arg.dtype == "int64" and not is_late(arg) and not self.moving.intersection(topological([arg])):
+            early = not is_late(arg) or self._stored(arg)
+            if arg.dtype == "int64" and early and not self.moving.intersection(topological([arg])):
                 leaves.named[given[-1]] = dim_node(self.size(as_dim(arg)))
                 leaves.sizes.add(given[-1])
             else:

@@ -82,7 +82,7 @@ def scan(
     checkpoint: in reverse mode, after how many steps states are kept, "auto" for the root of the number of steps; the
     steps between are done once more. A budget like "10 MB" for the states that are kept takes as many levels of such
     segments as it needs, where the number of steps and the sizes of the states are known, and is "auto" where they are
-    not. By default all states are kept. It goes with neither of `until` and truncation.
+    not. By default all states are kept. With `until` the loop is first run to count its steps. Not with truncation.
 
     Returns the outputs, each with a new first axis for the steps, and the updates for `function`. Of an
     output that is fed back `[-1]` is the last value alone, the initial one if there are no steps.
@@ -327,15 +327,17 @@ class _Scan:
             end = end if end is None else substitute([end], inside)[0]
         local = [number, *elements, *flat, *inside.values()]
         lasts: list[Node] = []
-        lengths = segment_lengths(self.checkpoint, self.steps, firsts)
-        if not lengths:
-            found = make_loop(self.steps, sequences, firsts, taps, local, made, end, self.name, truncate=self.truncate)
-        elif end is not None:
-            raise TypeMismatch(f"{self.name} may end early, which does not go with checkpoints")
-        else:
-            found, ends = make_segments(self.steps, lengths, sequences, firsts, taps, local, made, self.name)
+        steps, lengths = self.steps, segment_lengths(self.checkpoint, self.steps, firsts)
+        if lengths and end is not None:  # a loop that only counts tells how many steps there are
+            steps = as_dim(make_loop(steps, sequences, firsts, taps, local, made, end, self.name)[-1])
+            sequences = [section(s, 0, 0, steps) for s in sequences]
+            lengths = segment_lengths(self.checkpoint, steps, firsts) if self.checkpoint == "auto" else lengths
+        if lengths:
+            found, ends = make_segments(steps, lengths, sequences, firsts, taps, local, made, self.name)
             lasts = last_values(ends)
-        steps = self.steps if end is None else as_dim(found.pop())
+        else:
+            found = make_loop(steps, sequences, firsts, taps, local, made, end, self.name, truncate=self.truncate)
+            steps = steps if end is None else as_dim(found.pop())
         outputs: list[Node | None] = [None] * len(results)
         for place, (k, history, back) in enumerate(zip(states, found, taps, strict=False)):
             values = outputs[k] = section(history, 0, max(back), steps)
