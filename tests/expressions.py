@@ -218,6 +218,8 @@ EXPRESSIONS = [
         smooth=False),
     row("grad_clip", "cube", lambda x: [ag.grad_clip(x, -1, 1) * 2, grads(lambda x: ag.grad_clip(x, -1, 1) ** 3, x)[0]],
         array(3), smooth=False),
+    row("hint", "kept", lambda x: ag.hint(at.tanh(x), recompute=False) * x, array(3, 4)),
+    row("hint", "computed anew", lambda x: ag.hint(at.exp(x), recompute=True)[::-1] + at.exp(x), array(3, 4)),
     row("grad_scale", "square", lambda x: [ag.grad_scale(x, 2) + 1, grads(lambda x: ag.grad_scale(x, -1) ** 2, x)[0]],
         array(3), smooth=False),
     row("custom", "its own", lambda x, y: ag.custom_gradient(lambda x, y: x * at.exp(y.sum()))(x, y) * 2, array(3, 2),

@@ -314,6 +314,7 @@ def passing(w: World) -> Variable:
     return one_of(w, [
         lambda: ag.disconnected_grad(v) + v, lambda: ag.zero_grad(v) * v, lambda: ag.grad_clip(v, -0.5, 0.5),
         lambda: ag.grad_scale(v, -2.0), lambda: ag.custom_gradient(lambda a: a * at.tanh(a))(v),
+        lambda: ag.hint(v * 2, recompute=False) + v, lambda: ag.hint(at.tanh(v), recompute=True)[..., None] / 2,
     ])()  # fmt: skip
 
 

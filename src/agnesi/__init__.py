@@ -30,6 +30,7 @@ from agnesi.ops.passing import (
     disconnected_grad as disconnected_grad,
     grad_clip as grad_clip,
     grad_scale as grad_scale,
+    hint as hint,
     zero_grad as zero_grad,
 )
 from agnesi.ops.python import as_op as as_op

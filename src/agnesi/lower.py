@@ -43,6 +43,7 @@ from agnesi.loops.tidy import tidy
 from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import Index
 from agnesi.ops.index import iota
+from agnesi.ops.passing import hint_
 from agnesi.schedule.order import Group, Item, Schedule
 from agnesi.schedule.place import Element, Placement, axes_index, frontier, operands, squeezed, unit_index
 
@@ -340,7 +341,7 @@ class Lowering:
         args = tuple(self.at(a, i, scopes) for a, i in operands(node, idx, self._reader(scopes)))
         if node.op is ew.check_index:
             return self._checked(node, args, scopes)
-        if node.op is ew.copy and node.ndim:  # a scalar may be a name that changes
+        if node.op in (ew.copy, hint_) and node.ndim:  # a scalar may be a name that changes
             return args[0]
         return make(node.op, args, node.attrs)
 

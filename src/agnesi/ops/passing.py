@@ -1,14 +1,16 @@
-"""Operations that pass values on as they are, and change what flows back: they are gone before loops are made."""
+"""Operations that pass values on as they are, and change what flows back, or where the value is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dtype as dt
 from agnesi.ir.node import Node, const
-from agnesi.ir.op import Op
+from agnesi.ir.op import Op, register
 from agnesi.ir.variable import as_node, lift
 from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import composite
@@ -51,6 +53,14 @@ grad_scale_ = _passing(
     lambda node, g: g * node["factor"],
     lambda node, tangents: None if tangents[0] is None else tangents[0] * node["factor"],
     "The value; derivatives through it are multiplied by a factor.")  # fmt: skip
+
+hint_ = register(
+    Op(
+        name="hint", kind="elementwise", infer=lambda x, recompute: x.type, d=lambda x, y: (1,), cost=0,
+        evaluate=lambda x, shape, recompute: np.array(x), c="({0})",
+        doc="The value, computed once, or anew by all that read it.",
+    )
+)  # fmt: skip
 
 
 def _floating(x: Any, name: str) -> Node:
@@ -108,3 +118,19 @@ def grad_scale(x: Node, factor: float) -> Node:
     -6.0
     """
     return grad_scale_(_floating(x, "grad_scale"), factor=float(factor))
+
+
+@lift
+def hint(x: Node, recompute: bool) -> Node:
+    """x, computed once and kept (recompute=False), or anew wherever it is read (recompute=True).
+
+    Without a hint it is a matter of how much an element costs and who reads it; `explain` says what was decided, and
+    why. A hint changes no value. The rules do not look through it. Sums, products and loops are computed once anyway.
+
+    >>> import agnesi as ag, agnesi.tensor as at
+    >>> x = at.vector("x")
+    >>> f = ag.function([x], ag.hint(x + 1, recompute=False).sum())
+    >>> "hint (a hint)" in f.explain()
+    True
+    """
+    return hint_(x, recompute=bool(recompute))

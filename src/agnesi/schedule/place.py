@@ -16,6 +16,7 @@ from agnesi.ir.op import Op, register
 from agnesi.ir.type import Dim, Type, same
 from agnesi.ops.declare import Index, Piece, here
 from agnesi.ops.index import broadcast_index, iota
+from agnesi.ops.passing import hint_
 
 CHEAP = 8  # additions that cost about as much as keeping a value in memory
 NEST_COST = 400  # more scalar work than this in one nest chokes registers and the C compiler
@@ -159,6 +160,7 @@ class Placer:
         self.checked = {part for size in checked for part in frontier(size)}
         self.outputs = set(graph.outputs)
         self.forced: dict[Node, str] = {}
+        self.hinted = {n.args[0] for n in graph.order if n.op is hint_ and n["recompute"]}
         self.demands: dict[Node, dict[tuple[Node, int, Index], None]] = {}
         self.result = Placement()
         self.levels: dict[Node, frozenset[int]] = {}
@@ -195,6 +197,10 @@ class Placer:
             return self.forced[node]
         if node in self.sizes and node.ndim == 0:
             return ""  # sizes are computed outside nests
+        if node.op is hint_ and not node["recompute"]:
+            return "a hint"
+        if node.op is hint_ or node in self.hinted:
+            return ""
         demands = self.demands[node]
         limit = CUT_COST if node.op.cost >= ELEMENTARY and node.op.kind == "elementwise" else NEST_COST - burden(node)
         if any(self.result.costs[root, piece] > limit for root, piece, _ in demands):

@@ -25,7 +25,7 @@ STORED = CTYPE | {"float16": "uint16_t", "bfloat16": "uint16_t"}
 HALF = {"float16": "h", "bfloat16": "b"}
 """The first letter of the functions in half_math.h."""
 
-EXACT = {"neg", "abs", "maximum", "minimum", "where", "copy", "sign", "floor", "ceil", "trunc", "rint"}
+EXACT = {"neg", "abs", "maximum", "minimum", "where", "copy", "hint", "sign", "floor", "ceil", "trunc", "rint"}
 """Operations on halves whose result needs no rounding."""
 
 
