@@ -24,10 +24,6 @@ sys.path.insert(0, str(BENCHMARKS))
 WORKLOADS = list({w.name: w for w in importlib.import_module("workloads").WORKLOADS if w.agnesi}.values())
 
 
-# Bytes of registers that may go through memory, where a kernel has dozens of arrays; none elsewhere.
-SPILLED = {"Kalman filter, log-likelihood and gradient": 128, "LSTM language model step": 32}
-
-
 class Taken(Exception):
     """Ends the building of a function when its graph is there."""
 
@@ -91,4 +87,4 @@ def test_machine_code(workload, compiled):
     for architecture in ARCHITECTURES:
         made = nvrtc.compile_cuda(cuda.Driven(job.program).device_text(), architecture)
         assert made.code.startswith(b"\x7fELF")
-        assert max(spills(made.log), default=0) <= SPILLED.get(workload.name, 0), made.log
+        assert not any(spills(made.log)), made.log

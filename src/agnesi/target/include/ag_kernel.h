@@ -18,7 +18,8 @@
 #define AG_BLOCK ((int64_t)blockIdx.x)
 #define AG_BLOCKS ((int64_t)gridDim.x)
 #define AG_SYNC() __syncthreads()
-#define AG_KERNEL(name) extern "C" __global__ void __launch_bounds__(AG_MOST_THREADS) name(const struct name##_args a)
+/* Two blocks at once: without a number the assembler keeps to 64 registers and spills instead of taking more. */
+#define AG_KERNEL(name) extern "C" __global__ void __launch_bounds__(AG_MOST_THREADS, 2) name(const struct name##_args a)
 #define AG_FIRST(place) (atomicCAS(place, 0, -1) == 0)
 #else
 #include "ag_emulation.h"
