@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { LINE = 64, PAGE = 4096, HUGE_PAGE = 2 << 20, KEPT_BLOCKS = 256 };
+enum { HUGE_PAGE = 2 << 20, KEPT_BLOCKS = 256 };
 
 /* Blocks of dead outputs, newest first.  Fresh pages cost 2 to 9 times a kept block, and from 128 KiB on the C library
  * asks for fresh ones; what it gives before begins at multiples of 16 bytes only, which makes vector stores a tenth
@@ -12,26 +12,19 @@ enum { LINE = 64, PAGE = 4096, HUGE_PAGE = 2 << 20, KEPT_BLOCKS = 256 };
 static struct block *kept;
 static size_t kept_bytes, kept_blocks;
 
-/* Two addresses that are equal modulo the page size slow each other down: every kept block starts elsewhere. */
-static size_t stagger(void) {
-  static size_t turn;
-  turn = (turn + 5 * LINE) % PAGE;
-  return turn;
-}
-
 struct block *ag_block_new(size_t bytes) {
   struct block *block = malloc(sizeof *block);
   if (block == NULL) return NULL;
   bool big = bytes >= BIG;
-  size_t unit = big ? HUGE_PAGE : LINE, shift = bytes >= KEPT ? stagger() : 0;
+  size_t unit = big ? HUGE_PAGE : bytes >= KEPT ? PAGE : LINE, room = bytes >= KEPT ? PAGE : 0;
   void *base = NULL;
   if (bytes > SIZE_MAX / 2) goto fail;
-  size_t whole = (bytes + shift + unit) / unit * unit;
+  size_t whole = (bytes + room + unit - 1) / unit * unit;
   if (posix_memalign(&base, unit, whole) != 0) goto fail;
 #ifdef MADV_HUGEPAGE
   if (big) madvise(base, whole, MADV_HUGEPAGE);
 #endif
-  *block = (struct block){.base = base, .data = (char *)base + shift, .capacity = whole - shift};
+  *block = (struct block){.base = base, .capacity = whole - room};
   return block;
 fail:
   free(block);
@@ -100,7 +93,7 @@ static void give(PyObject *capsule) {
   if (kept_bytes > kept_limit() || kept_blocks > KEPT_BLOCKS) forget_kept(kept_limit());
 }
 
-static PyArrayObject *kept_array(PyArray_Descr *descr, int ndim, const int64_t *dims, size_t bytes) {
+static PyArrayObject *kept_array(PyArray_Descr *descr, int ndim, const int64_t *dims, size_t bytes, size_t place) {
   struct block *block = take(bytes);
   if (block == NULL) return (PyArrayObject *)PyErr_NoMemory();
   PyObject *capsule = PyCapsule_New(block, NULL, give);
@@ -109,7 +102,7 @@ static PyArrayObject *kept_array(PyArray_Descr *descr, int ndim, const int64_t *
     return NULL;
   }
   Py_INCREF(descr);
-  PyObject *array = PyArray_NewFromDescr(&PyArray_Type, descr, ndim, (const npy_intp *)dims, NULL, block->data,
+  PyObject *array = PyArray_NewFromDescr(&PyArray_Type, descr, ndim, (const npy_intp *)dims, NULL, block->base + place,
                                          NPY_ARRAY_CARRAY, NULL);
   if (array == NULL) {
     Py_DECREF(capsule);
@@ -122,14 +115,13 @@ static PyArrayObject *kept_array(PyArray_Descr *descr, int ndim, const int64_t *
   return (PyArrayObject *)array;
 }
 
-/* A new C-contiguous array with arbitrary content. */
-PyArrayObject *ag_array_new(PyArray_Descr *descr, int ndim, const int64_t *dims) {
+PyArrayObject *ag_array_new(PyArray_Descr *descr, int ndim, const int64_t *dims, size_t place) {
   if (ndim > 0) {
     size_t bytes = (size_t)PyDataType_ELSIZE(descr);
     bool valid = true;
     for (int i = 0; i < ndim; i++) valid = !__builtin_mul_overflow(bytes, (size_t)dims[i], &bytes) && dims[i] >= 0 && valid;
     /* Sizes that make no sense are left to NumPy's messages. */
-    if (valid && bytes >= KEPT && bytes < PTRDIFF_MAX) return kept_array(descr, ndim, dims, bytes);
+    if (valid && bytes >= KEPT && bytes < PTRDIFF_MAX) return kept_array(descr, ndim, dims, bytes, place);
   }
   Py_INCREF(descr);
   return (PyArrayObject *)PyArray_NewFromDescr(&PyArray_Type, descr, ndim, (const npy_intp *)dims, NULL, NULL, 0, NULL);

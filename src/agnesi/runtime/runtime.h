@@ -23,17 +23,17 @@ _Static_assert(sizeof(npy_intp) == sizeof(int64_t), "agnesi needs a 64-bit platf
 /* A piece of memory: the scratch of a call, or the data of a large output. */
 struct block {
   struct block *next;
-  char *base; /* what malloc gave */
-  char *data; /* base, moved by a few cache lines */
-  size_t capacity;
+  char *base;
+  size_t capacity; /* from KEPT bytes on there is a page more */
 };
 
 /* Bytes from which outputs are kept for reuse, and from which their pages are huge. */
-enum { KEPT = 16 << 10, BIG = 4 << 20 };
+enum { KEPT = 16 << 10, BIG = 4 << 20, LINE = 64, PAGE = 4096 };
 
 struct block *ag_block_new(size_t bytes);
 void ag_block_free(struct block *block);
-PyArrayObject *ag_array_new(PyArray_Descr *descr, int ndim, const int64_t *dims);
+/* A new C-contiguous array with arbitrary content; place: where in a page it begins if it is of KEPT bytes or more. */
+PyArrayObject *ag_array_new(PyArray_Descr *descr, int ndim, const int64_t *dims, size_t place);
 PyObject *ag_trim(PyObject *module, PyObject *none);
 PyObject *ag_cached_bytes(PyObject *module, PyObject *none);
 
