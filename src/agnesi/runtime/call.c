@@ -58,13 +58,13 @@ static uint64_t bytes_of(const struct frame *frame, int buffer) {
 /* Where in a page a result had best begin: where arrays do that are read, or shortly before. Loads run ahead of stores,
  * and one whose address is that of a store under way, but for the page, waits for it: a loop over arrays of 800 kB then
  * takes a quarter longer. */
-static size_t best_place(const struct frame *frame, uint64_t bytes) {
-  enum { MOST = 8, AHEAD = 24 * LINE };
+static size_t best_place(const struct frame *frame) {
+  enum { MOST = 8, FEW = 8 * LINE, AHEAD = 24 * LINE };
   const Dispatcher *self = frame->self;
   size_t begin[MOST], best = 0;
   int count = 0, least = MOST + 1;
   for (int k = 0; k < self->buffers - self->outputs - self->updates && count < MOST; k++)
-    if (bytes_of(frame, k) >= bytes / 2) begin[count++] = (uintptr_t)frame->call.data[k] % PAGE;
+    if (bytes_of(frame, k) >= FEW) begin[count++] = (uintptr_t)frame->call.data[k] % PAGE;
   for (int i = 0; i < count; i++) {
     size_t place = begin[i] / LINE * LINE;
     int met = 0;
@@ -80,8 +80,7 @@ static int allocate(struct frame *frame, int buffer) {
   int64_t *dims = frame->call.dims + slot->place, *strides = frame->call.strides + slot->place;
   int update = buffer - (self->buffers - self->updates);
   if (update >= 0 && frame->variant->donated[update]) return AG_OK; /* it has its memory */
-  uint64_t bytes = bytes_of(frame, buffer);
-  size_t place = bytes >= KEPT ? best_place(frame, bytes) : 0;
+  size_t place = bytes_of(frame, buffer) >= KEPT ? best_place(frame) : 0;
   PyArrayObject *array = ag_array_new(slot->descr, slot->ndim, dims, place);
   if (array == NULL) return raise_no_result(frame, slot, dims);
   int64_t step = 1;

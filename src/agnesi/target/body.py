@@ -28,7 +28,8 @@ from agnesi.loops.stmt import (
 )  # fmt: skip
 from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, number_of, operation, rounded, stored
 from agnesi.target.entry import BLOCK, NEAR
-from agnesi.target.ordinary import C_BITS, FAR, certain, guarded, light, slice_of, staged, wide
+from agnesi.target.jam import ROWS, jammed
+from agnesi.target.ordinary import C_BITS, FAR, any_form, certain, guarded, is_far, light, near, slice_of, staged, wide
 
 LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
 FEW_LANES = 16  # where the body is long
@@ -183,6 +184,9 @@ class BodyPrinter(Printer):
             if stmt.kind == "steps":
                 self.steps(stmt, tab)
                 return
+            if together := jammed(stmt, self.storage):
+                self.several(stmt, together, tab)
+                return
             self.lines.append(f"{tab}for (int64_t {i} = {lo}; {i} < {n}; {i}++) {{")
             self.block(stmt.body, tab + "  ")
             self.lines.append(f"{tab}}}")
@@ -197,6 +201,14 @@ class BodyPrinter(Printer):
         self.lines.append(f"{tab}  }}")
         self.guard(stmt, first, tab + "  ")
         self.lines.append(f"{tab}}}")
+
+    def several(self, stmt: For, together: Sequence[Stmt], tab: str) -> None:
+        """A loop whose iterations are done several at a time, and the last ones alone."""
+        i, (lo, n) = self.expression(stmt.index), self.bounds(stmt)
+        most = f"{tab}  for (; {i} + {ROWS} <= {n}; {i} += {ROWS}) {{"
+        self.lines += [f"{tab}{{", f"{tab}  int64_t {i} = {lo};", most, *self.printed(together, tab + "    ")]
+        last = f"{tab}  for (; {i} < {n}; {i}++) {{"
+        self.lines += [f"{tab}  }}", last, *self.printed(stmt.body, tab + "    "), f"{tab}  }}", f"{tab}}}"]
 
     def repeatable(self, stmt: For) -> bool:
         """Whether a loop may run twice: it reads nothing that it writes."""
@@ -457,21 +469,6 @@ def blocks(lo: str, n: str, tab: str) -> list[str]:
     """The head of a loop over blocks from b to e, for each of which it is asked whether arguments are ordinary."""
     head = f"{tab}for (int64_t b = {lo}; b < {n}; b += {NEAR}) {{"
     return [head, f"{tab}  const int64_t e = b + {NEAR} < {n} ? b + {NEAR} : {n};"]
-
-
-def near(line: str) -> str:
-    """A line with the forms for ordinary arguments."""
-    return re.sub(r"v_ASKED_(\w+?)(f?)\(", r"v_\1_near\2(", line)
-
-
-def any_form(line: str) -> str:
-    """A line with the forms for any arguments."""
-    return line.replace("v_ASKED_", "v_")
-
-
-def is_far(kinds: list[str]) -> str:
-    """Whether some argument was not ordinary."""
-    return " | ".join(f"(far_{kind} >> {63 if kind == 'float64' else 31})" for kind in kinds)
 
 
 def is_quick(loop: For) -> bool:

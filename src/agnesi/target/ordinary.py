@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from agnesi.ir import dtype as dt
 from agnesi.ir.node import CONST, LOAD, Node, topological, value_of
@@ -98,3 +99,18 @@ def slice_of(body: tuple[Stmt, ...], wanted: list[Node]) -> list[Let]:
             needed.update(topological([stmt.value]))
             kept.insert(0, stmt)
     return kept
+
+
+def near(line: str) -> str:
+    """A line with the forms for ordinary arguments."""
+    return re.sub(r"v_ASKED_(\w+?)(f?)\(", r"v_\1_near\2(", line)
+
+
+def any_form(line: str) -> str:
+    """A line with the forms for any arguments."""
+    return line.replace("v_ASKED_", "v_")
+
+
+def is_far(kinds: list[str]) -> str:
+    """Whether some argument was not ordinary."""
+    return " | ".join(f"(far_{kind} >> {63 if kind == 'float64' else 31})" for kind in kinds)
