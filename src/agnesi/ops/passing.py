@@ -130,7 +130,7 @@ def hint(x: Node, recompute: bool) -> Node:
     >>> import agnesi as ag, agnesi.tensor as at
     >>> x = at.vector("x")
     >>> f = ag.function([x], ag.hint(x + 1, recompute=False).sum())
-    >>> "hint (a hint)" in f.explain()
+    >>> "hint: a hint" in f.explain()
     True
     """
     return hint_(x, recompute=bool(recompute))
