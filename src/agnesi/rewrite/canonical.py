@@ -9,6 +9,7 @@ from agnesi.ir.node import CONST, Node, const, constant, same_shape, value_of
 from agnesi.ir.op import OPS, Op
 from agnesi.ir.type import same
 from agnesi.ops import elementwise as ew
+from agnesi.ops.passing import hint_
 from agnesi.ops.reduce import sum_
 from agnesi.rewrite.pattern import Bindings, Pattern, Rule, var
 
@@ -74,7 +75,8 @@ def any_of(op: Op) -> Pattern:
     return Pattern(op, ())
 
 
-FOLDING = [op for op in OPS.values() if op.kind == "elementwise" and op not in (ew.check_index, ew.cast, ew.copy)]
+UNFOLDED = (ew.check_index, ew.cast, ew.copy, hint_)
+FOLDING = [op for op in OPS.values() if op.kind == "elementwise" and op not in UNFOLDED]
 BROADCASTING = [op for op in FOLDING if op.arity > 1 and op is not ew.meet]
 
 
