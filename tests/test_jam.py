@@ -49,3 +49,15 @@ def test_strided():
     f = ag.function([x], x.sum(0))
     given = RNG.normal(size=(40, 9))[::2, ::-3]
     np.testing.assert_array_equal(f(given), f(given.copy()))
+
+
+@pytest.mark.parametrize("offset", [0, 64, 1008, 4032])
+def test_results_begin_where_inputs_do(offset):
+    """Loads run ahead of stores: at another place in a page they would meet these."""
+    n = 20_000
+    memory = np.zeros(n + 1024)
+    first = (offset - memory.ctypes.data) % 4096 // 8
+    given = memory[first : first + n]
+    result = ag.function([v], v + 1)(given)
+    assert given.ctypes.data % 4096 == offset
+    assert result.ctypes.data % 4096 == offset // 64 * 64

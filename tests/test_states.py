@@ -7,6 +7,7 @@ import pytest
 
 import agnesi as ag
 import agnesi.tensor as at
+from agnesi.loops.stmt import For
 
 x, w, keys = at.vector("x"), at.matrix("w"), at.lvector("keys")
 ROWS = np.linspace(-1, 1, 5)
@@ -45,6 +46,14 @@ def rings(f):
     """How many values the rings of a compiled function hold."""
     program = f.compiled(0).program
     return [b.shape[0] for b in program.buffers.values() if b.name.startswith("work") and len(b.shape) == 2]
+
+
+def test_one_element_is_one_store():
+    """What a step keeps of a state is not copied."""
+    h, _ = ag.scan(lambda k, h: h[k].set(2 * h[k] + 1), keys, outputs_info=x)
+    body = ag.function([x, keys], h[-1]).compiled(0).program.nests[0].body
+    (steps,) = [s for s in body if isinstance(s, For) and s.kind == "steps"]
+    assert not any(isinstance(s, For) for s in steps.body)
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -116,7 +116,7 @@ def _replace(stmt: Stmt, named: dict[Node, Node]) -> Stmt:
         case For(index, extent, body, kind):
             return For(index, sub(extent) if isinstance(extent, Node) else extent, body, kind)
         case Let(var, value, mutable):
-            return Let(var, sub(value), mutable)
+            return Let(named.get(var, var), sub(value), mutable)
         case Set(var, value, combine):
             return Set(var, sub(value), combine)
         case Break(value):
@@ -132,7 +132,7 @@ def _replace(stmt: Stmt, named: dict[Node, Node]) -> Stmt:
 
 
 def moved(body: Sequence[Stmt], mapping: dict[Node, Node]) -> tuple[Stmt, ...]:
-    """Statements with loop indices and names replaced, also those that loops count."""
+    """Statements with loop indices and names replaced, also where loops count and names are given."""
     result = []
     for stmt in body:
         stmt = _replace(stmt, mapping)

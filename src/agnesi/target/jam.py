@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agnesi.ir import dims
-from agnesi.ir.node import Node, dim_node, substitute, temp, topological
+from agnesi.ir.node import Node, dim_node, temp, topological
 from agnesi.loops.stmt import For, Let, Stmt, Store, cost, values, walk
+from agnesi.loops.tidy import moved
 
 ROWS = 8  # at a time
 LIGHT_COST = 10  # scalar work, in additions, of an iteration; more takes longer than what is read
@@ -37,25 +38,13 @@ def jammed(loop: For, storage: Mapping[str, str]) -> tuple[Stmt, ...]:
     first: list[Stmt] = []
     body: list[Stmt] = []
     for row in range(ROWS):
-        names: dict[Node, Node] = {loop.index: dim_node(dims.add(loop.index, row))}
-        first += renamed(lets, names, row)
-        body += renamed(inner.body, names, row)
+        names = {n: temp(f"{n['name']}_row{row}", n.dtype) for n in given - {loop.index}}
+        names[loop.index] = dim_node(dims.add(loop.index, row))
+        first += moved(lets, names)
+        body += moved(inner.body, names)
     return (*first, For(inner.index, inner.extent, tuple(body), "simd"))
 
 
 def is_fixed(stmt: Stmt) -> bool:
     """Whether a statement names a value for good."""
     return isinstance(stmt, Let) and not stmt.mutable
-
-
-def renamed(body: list[Stmt] | tuple[Stmt, ...], names: dict[Node, Node], row: int) -> list[Stmt]:
-    """Names and additions with other names, which are taken into `names`."""
-    result: list[Stmt] = []
-    for stmt in body:
-        if isinstance(stmt, Let):
-            value = substitute([stmt.value], names)[0]
-            names[stmt.var] = temp(f"{stmt.var['name']}_row{row}", stmt.var.dtype)
-            result.append(Let(names[stmt.var], value))
-        elif isinstance(stmt, Store):
-            result.append(Store(stmt.buffer, stmt.index, substitute([stmt.value], names)[0], stmt.combine))
-    return result
