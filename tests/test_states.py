@@ -102,6 +102,26 @@ def test_until_nothing_changes(mode):
     assert rings(f) == [1]
 
 
+@pytest.mark.parametrize("mode", ["fast_run", "debug"])
+def test_branches_in_an_inner_loop(mode):
+    """One row may take its value from what was where another row, on the other side of the branch, has been written."""
+    flags, rows = at.vector("flags"), at.matrix("rows")
+
+    def step(h):
+        sides = lambda flag, row, own, other: ag.ifelse(flag > 0, [own + row, row], [own, other + 1])  # noqa: E731
+        return tuple(ag.map(sides, [flags, rows, h, h[::-1]])[0])
+
+    (h, y), _ = ag.scan(step, outputs_info=[w, None], n_steps=3)
+    f = ag.function([flags, rows, w], [h[-1], y[-1]], mode=mode)
+    signs, given, value = np.array([1.0, -1, 1, -1]), MATRIX[:4], MATRIX[1:]
+    for _ in range(3):
+        positive = signs[:, None] > 0
+        kept, value = np.where(positive, given, value[::-1] + 1), np.where(positive, value + given, value)
+    found, beside = f(signs, given, MATRIX[1:])
+    np.testing.assert_allclose(found, value, rtol=1e-13)
+    np.testing.assert_allclose(beside, kept, rtol=1e-13)
+
+
 def test_states_that_read_each_other():
     (a, b), _ = ag.scan(lambda a, b: (b - a, at.tanh(a)), outputs_info=[x, 2 * x], n_steps=4)
     f = ag.function([x], [a[-1], b[-1]], mode="debug")

@@ -174,7 +174,7 @@ def undisturbed(body: list[Stmt], new: str, old: str, slot: Node | None = None) 
     one ring, and `old` is what lies in that slot; copies of it in the same place are no writes.
 
     A read must stand before every store in the text, and for each loop around both, some axis must be indexed by that
-    very loop in both, so that other iterations touch other elements. Of two sides of a branch only one is carried out.
+    very loop in both, so that other iterations touch other elements. An iteration carries out one side of a branch.
     """
     read, written, calls = accesses(body, new, old, slot)
     if calls:
@@ -184,9 +184,7 @@ def undisturbed(body: list[Stmt], new: str, old: str, slot: Node | None = None) 
             shared = 0
             while shared < min(len(path), len(other_path)) and path[shared][0] == other_path[shared][0]:
                 shared += 1
-            if exclusive(path[shared:], other_path[shared:]):
-                continue
-            if place > other_place:
+            if place > other_place and not exclusive(path[shared:], other_path[shared:]):
                 return False
             for level, (_, loop) in enumerate(path[:shared]):
                 same_index = (i is j is index(level) for i, j in zip(idx, other_idx, strict=bool(other_idx)))
