@@ -18,6 +18,8 @@ import agnesi.tensor as at
 from agnesi import config
 from agnesi.compiled import Interpreted
 from agnesi.errors import CompileError
+from agnesi.ir.node import topological
+from agnesi.loops.stmt import values as stated, walk
 
 x, y = at.vector("x"), at.vector("y")
 V = np.array([1.0, 2.0, 3.0])
@@ -485,3 +487,12 @@ def test_background_compilation_that_fails(tmp_path):
             time.sleep(0.001)
     with pytest.raises(CompileError):
         f(np.ones(2))
+
+
+@pytest.mark.parametrize(("recompute", "times"), [(None, 1), (True, 2), (False, 1)])
+def test_hints_decide_what_is_kept(recompute, times):
+    x = at.vector("x")
+    y = at.exp(x) if recompute is None else ag.hint(at.exp(x), recompute=recompute)
+    body = [s for nest in ag.function([x], [y * 2, y[::-1] + 1]).compiled(0).program.nests for s in nest.body]
+    found = [n for s in walk(body) for v in stated(s) for n in topological([v]) if n.op.name == "exp"]
+    assert len(found) == times
