@@ -7,7 +7,7 @@ import pytest
 
 import agnesi as ag
 import agnesi.tensor as at
-from agnesi.target.jam import ROWS
+from agnesi.schedule.kinds import ROWS
 
 x, v, w = at.matrix("x"), at.vector("v"), at.vector("w")
 RNG = np.random.default_rng(0)
@@ -35,7 +35,7 @@ ALONE = {
 def test_values(name, rows, mode):
     build, expected = (TOGETHER | ALONE)[name]
     f = ag.function([x, v, w], build(), mode=mode, on_unused_input="ignore")
-    assert (f"i0 + {ROWS} <=" in f.text) == (name in TOGETHER)
+    assert (f" by {ROWS} {{" in str(f.explain())) == (name in TOGETHER)
     given = RNG.normal(size=(rows, 7)), RNG.normal(size=rows), RNG.normal(size=7)
     found, wanted = f(*given), expected(*given)
     if name in TOGETHER:

@@ -303,6 +303,7 @@ BROKEN = {
     "a simd loop combines t in two ways": made(
         [Let(T, number(0.0), True), over(N, Set(T, number(1.0), "add"), Set(T, number(1.0), "mul"), kind="simd")]
     ),
+    "rows of a loop are joined that": made([replace(over(N, over(N, level=1, kind="simd")), rows=8)]),
     "only elementwise scalars may": made([over(N, Store("out0", (ROW,), ag.tensor.vector("x").node))]),
     "<iota int64\\[\\?\\]> stands in a statement": made([over(N, Store("out0", (ROW,), iota(N * 2)))]),
     "<check_index int64\\[\\]> stands": made(

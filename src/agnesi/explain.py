@@ -168,11 +168,13 @@ def loop_size(loop: For) -> str:
 
 
 def loops_text(body: Sequence[Stmt]) -> str:
-    """The loops of a nest: `n { 10; 10 simd }` is a loop over n around two others, `side { n }` part of a branch."""
+    """The loops of a nest: `n { 10; 10 simd }` is a loop over n around two others, `n by 8 { 10 simd }` one that does 8
+    iterations at a time, since they add to the same elements, and `side { n }` part of a branch."""
     texts = []
     for loop in (s for s in body if isinstance(s, For)):
         inner = loops_text(loop.body)
         kind = (" par" if is_shared(loop) else "") + (" simd" if loop.kind == "simd" else "")
+        kind += f" by {loop.rows}" if loop.rows > 1 else ""
         texts.append(loop_size(loop) + kind + (f" {{ {inner} }}" if inner else ""))
     return "; ".join(texts)
 

@@ -200,9 +200,10 @@ def split_rows(job: Compilation) -> None:
 
 
 def mark_loops(job: Compilation) -> None:
-    """Decides the kinds of loops, and which of them threads share."""
+    """Decides the kinds of loops, which of them threads share, and which do several iterations at a time."""
     assert job.program is not None
     kinds.mark(job.program)
+    kinds.join_rows(job.program)
 
 
 def mark_grids(job: Compilation) -> None:

@@ -12,7 +12,7 @@ from agnesi.ir.dtype import LIBRARY, SIZES
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, temp, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, same
-from agnesi.loops.parallel import sharing
+from agnesi.loops.parallel import adds_rows, sharing
 from agnesi.loops.stmt import (
     Break,
     Buffer,
@@ -154,6 +154,8 @@ class NestVerifier:
             self.lanes(stmt)
         if is_shared(stmt):
             self.shared(stmt)
+        if stmt.rows > 1 and not adds_rows(stmt, self.program):
+            raise self.fail("rows of a loop are joined that do not add to the same elements")
         self.levels, self.sides = (*self.levels, stmt.index), self.sides + (stmt.kind == "once")
         self.block(stmt.body)
         self.levels, self.sides = self.levels[:-1], self.sides - (stmt.kind == "once")

@@ -69,6 +69,30 @@ def sharing(loop: For, program: Program) -> Sharing | str:
     return found
 
 
+def adds_rows(loop: For, program: Program) -> bool:
+    """Whether all that iterations of a loop do is to add to elements that are the same in each of them, in one inner
+    loop over these, and from memory that they do not write."""
+    *lets, inner = loop.body
+    if not isinstance(inner, For) or inner.kind != "simd" or not all(map(is_fixed, lets)):
+        return False
+    stores = [s for s in inner.body if isinstance(s, Store)]
+    given = {loop.index, *(s.var for s in walk(loop.body) if isinstance(s, Let))}
+    if not stores or not all(s.combine if isinstance(s, Store) else is_fixed(s) for s in inner.body):
+        return False
+    places = [i for s in stores for i in s.index] + [dim_node(inner.extent)]
+    if given.intersection(topological(places)):
+        return False
+    plain = [v for s in walk(loop.body) for v in values(s)]
+    read = {program.storage(n["buffer"]) for n in topological(plain) if n.op is LOAD}
+    written = [program.storage(s.buffer) for s in stores]
+    return not read.intersection(written) and len(set(written)) == len(written)
+
+
+def is_fixed(stmt: Stmt) -> bool:
+    """Whether a statement names a value for good."""
+    return isinstance(stmt, Let) and not stmt.mutable
+
+
 def collect(loop: For, program: Program) -> dict[str, list[Access]]:
     """All accesses to memory in a loop. In a loop over strips what belongs to a row counts as the strip's: rows are
     numbered from the start of their strip, and no two strips have a row in common."""

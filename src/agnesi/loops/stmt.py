@@ -37,6 +37,7 @@ class For:
     work: of one iteration, in additions, where threads may share the iterations; else 0. copies: then, pairs of a
     buffer to whose elements several iterations add, and the one of which each part of the loop has a copy to add to.
     whole: where a loop runs in strips, how many iterations all of them have together; 1 for the loop over the strips.
+    rows: how many iterations are done side by side in the loop inside, which adds to the same elements in all of them.
     """
 
     index: Node
@@ -46,6 +47,7 @@ class For:
     work: Dim = 0
     copies: tuple[tuple[str, str], ...] = ()
     whole: Dim | None = None
+    rows: int = 1
 
     @property
     def iterations(self) -> Dim:

@@ -9,7 +9,7 @@ from typing import TypeGuard
 from agnesi.ir import dims
 from agnesi.ir.node import CONST, Node, substitute, topological
 from agnesi.ir.type import Dim
-from agnesi.loops.parallel import Sharing, apart, sharing, work_of
+from agnesi.loops.parallel import Sharing, adds_rows, apart, sharing, work_of
 from agnesi.loops.stmt import (
     Break,
     Buffer,
@@ -22,6 +22,7 @@ from agnesi.loops.stmt import (
     Set,
     Stmt,
     Store,
+    cost,
     loads,
     moments,
     read_buffers,
@@ -31,6 +32,8 @@ from agnesi.loops.stmt import (
 
 Decision = Callable[[For, list[Stmt], Program, Moments], tuple[For, str]]
 LITTLE = 20_000  # work, in additions, of loops of known sizes that are too short for threads
+ROWS = 8  # that are added to one vector at a time
+LIGHT_COST = 10  # scalar work, in additions, of an element of a row; more takes longer than what is read and written
 
 
 def mark(program: Program, decide: Decision | None = None) -> Program:
@@ -47,6 +50,20 @@ def mark(program: Program, decide: Decision | None = None) -> Program:
                 nest.body[place], reason = (decide or share)(stmt, others, program, when)
                 nest.threads.append(reason)
     return program
+
+
+def join_rows(program: Program) -> None:
+    """Marks the loops whose iterations are done several at a time, since they add to the same elements."""
+    for nest in program.nests:
+        nest.body = [joined_rows(s, program) if isinstance(s, For) else s for s in nest.body]
+
+
+def joined_rows(loop: For, program: Program) -> For:
+    """The loop with its mark and those of the loops inside."""
+    light = all(sum(map(cost, s.body)) <= LIGHT_COST for s in loop.body if isinstance(s, For))
+    if light and adds_rows(loop, program):
+        return replace(loop, rows=ROWS)
+    return replace(loop, body=tuple(joined_rows(s, program) if isinstance(s, For) else s for s in loop.body))
 
 
 def mark_loop(loop: For, given: dict[Node, Node] | None = None) -> For:

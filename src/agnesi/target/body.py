@@ -28,7 +28,7 @@ from agnesi.loops.stmt import (
 )  # fmt: skip
 from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, number_of, operation, rounded, stored
 from agnesi.target.entry import BLOCK, NEAR
-from agnesi.target.jam import ROWS, jammed
+from agnesi.target.jam import jammed
 from agnesi.target.ordinary import C_BITS, FAR, any_form, certain, guarded, is_far, light, near, slice_of, staged, wide
 
 LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
@@ -184,8 +184,8 @@ class BodyPrinter(Printer):
             if stmt.kind == "steps":
                 self.steps(stmt, tab)
                 return
-            if together := jammed(stmt, self.storage):
-                self.several(stmt, together, tab)
+            if stmt.rows > 1:
+                self.several(stmt, tab)
                 return
             self.lines.append(f"{tab}for (int64_t {i} = {lo}; {i} < {n}; {i}++) {{")
             self.block(stmt.body, tab + "  ")
@@ -202,11 +202,11 @@ class BodyPrinter(Printer):
         self.guard(stmt, first, tab + "  ")
         self.lines.append(f"{tab}}}")
 
-    def several(self, stmt: For, together: Sequence[Stmt], tab: str) -> None:
+    def several(self, stmt: For, tab: str) -> None:
         """A loop whose iterations are done several at a time, and the last ones alone."""
         i, (lo, n) = self.expression(stmt.index), self.bounds(stmt)
-        most = f"{tab}  for (; {i} + {ROWS} <= {n}; {i} += {ROWS}) {{"
-        self.lines += [f"{tab}{{", f"{tab}  int64_t {i} = {lo};", most, *self.printed(together, tab + "    ")]
+        most = f"{tab}  for (; {i} + {stmt.rows} <= {n}; {i} += {stmt.rows}) {{"
+        self.lines += [f"{tab}{{", f"{tab}  int64_t {i} = {lo};", most, *self.printed(jammed(stmt), tab + "    ")]
         last = f"{tab}  for (; {i} < {n}; {i}++) {{"
         self.lines += [f"{tab}  }}", last, *self.printed(stmt.body, tab + "    "), f"{tab}  }}", f"{tab}}}"]
 
