@@ -25,6 +25,7 @@ from workloads.record import SYSTEMS, Workload
 MARK = "AGNESI_BENCHMARK_THREADS"
 PEERS = SYSTEMS[1:]
 DEFAULT = [name for name in PEERS if name != "pytensor"]  # compiles for long
+MODULES = {"torch.compile": "torch", "by hand": "numba", "fast_math": "agnesi"}  # that have other names
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -72,7 +73,7 @@ def find_missing(systems: list[str]) -> dict[str, str]:
     missing = {}
     for system in systems:
         try:
-            importlib.import_module({"torch.compile": "torch", "by hand": "numba"}.get(system, system))
+            importlib.import_module(MODULES.get(system, system))
         except Exception as error:
             missing[system] = f"not available ({reason(error)})"
     return missing

@@ -52,7 +52,7 @@ class Model:
         """The gradient by hand, in loops."""
         return partial(numba_compiled(self.numba_gradient), *inputs.values())
 
-    def agnesi(self, inputs: Inputs) -> Call:
+    def agnesi(self, inputs: Inputs, mode: str = "fast_run") -> Call:
         """One function of all inputs."""
         import agnesi as ag
         import agnesi.tensor as at
@@ -62,7 +62,11 @@ class Model:
         ]
         value = self.density(at, *variables)
         gradients = ag.grad(value, variables[: self.parameters])
-        return partial(ag.function(variables, [value, *gradients]), *inputs.values())
+        return partial(ag.function(variables, [value, *gradients], mode=mode), *inputs.values())
+
+    def fast_math(self, inputs: Inputs) -> Call:
+        """The same, with factors and terms taken out of sums."""
+        return self.agnesi(inputs, "fast_math")
 
     def jax(self, inputs: Inputs) -> Call:
         """A jitted value_and_grad."""
@@ -140,6 +144,7 @@ class Model:
             numpy=self.numpy,
             agnesi=self.agnesi,
             by_hand=self.by_hand,
+            fast_math=self.fast_math,
             jax=self.jax,
             torch=self.torch,
             torch_compile=self.torch_compile,

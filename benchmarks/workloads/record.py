@@ -14,7 +14,7 @@ Inputs = dict[str, np.ndarray]
 Call = Callable[[], object]
 Builder = Callable[[Inputs], Call]
 
-SYSTEMS = ("agnesi", "numpy", "numexpr", "numba", "jax", "torch", "torch.compile", "pytensor", "by hand")
+SYSTEMS = ("agnesi", "numpy", "numexpr", "numba", "jax", "torch", "torch.compile", "pytensor", "by hand", "fast_math")
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 
 
@@ -25,7 +25,7 @@ class Workload:
     `make` draws the inputs. A builder takes them and returns a function of no arguments that performs one call and
     returns finished outputs, which the caller may keep: no later call may change them. A builder imports its system
     itself, and copies what its calls change. All systems return the same outputs in the same order. `by_hand` is no
-    system: loops in numba with a gradient derived by hand, to show what is possible.
+    system: loops in numba with a gradient derived by hand, to show what is possible. `fast_math` is agnesi's mode.
     """
 
     family: str
@@ -42,6 +42,7 @@ class Workload:
     torch_compile: Builder | None = None
     pytensor: Builder | None = None
     by_hand: Builder | None = None
+    fast_math: Builder | None = None
     tolerance: float | None = None
 
     @property

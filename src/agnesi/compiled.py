@@ -149,8 +149,9 @@ class Function(_runtime.Dispatcher):
     def compiled(self, variant: int = 0) -> Compilation:
         """The result of the passes for a variant: 0 assumes that sizes that meet are equal, 1 does not."""
         if variant not in self.compilations:
-            optimize = self.mode != "fast_compile"
-            self.compilations[variant] = compile_graph(self.graph, self.updates, variant == 0, optimize, self.device)
+            optimize, real = self.mode != "fast_compile", self.mode == "fast_math"
+            job = compile_graph(self.graph, self.updates, variant == 0, optimize, self.device, real)
+            self.compilations[variant] = job
         return self.compilations[variant]
 
     def _key(self, variant: int, compiler: toolchain.Compiler) -> str:

@@ -21,7 +21,7 @@ class Settings:
     """The settings; each one is also read from the environment as AGNESI_<NAME>.
 
     floatX: dtype of new variables that name none ("float32" or "float64").
-    mode: how `function` compiles when not told: "fast_run", "fast_compile", "debug", "reference".
+    mode: how `function` compiles when not told: "fast_run", "fast_math", "fast_compile", "debug", "reference".
     device: what `function` compiles for, and where `shared` keeps values, when not told: "cpu", "cuda", or
         "cuda-emulated", which runs CUDA's kernels on the processor, slowly, to test them.
     compile: "now", or "background": the first calls are evaluated by NumPy while native code is made.
@@ -60,7 +60,7 @@ class Settings:
             raise ValueError(f"threads and worth are positive numbers, not {self.threads} and {self.worth}")
 
 
-MODES = ("fast_run", "fast_compile", "debug", "reference")
+MODES = ("fast_run", "fast_math", "fast_compile", "debug", "reference")
 DEVICES = ("cpu", "cuda", "cuda-emulated")
 
 

@@ -44,8 +44,9 @@ def function(
 
     inputs: variables, or In for options. outputs: one expression (the call returns an array), a list or dict of them
     (a list or dict), or None. updates: new values of shared variables, all computed from the old ones. givens:
-    expressions to put in place of others. mode: "fast_run", "fast_compile" (fewer rewrites), "debug" (every pass is
-    checked), "reference" (NumPy). on_unused_input: "raise" UnusedInputError, "warn" or "ignore".
+    expressions to put in place of others. mode: "fast_run", "fast_math" (also rules that hold of real numbers
+    only: factors and terms leave sums, x * 0 is 0), "fast_compile" (fewer rewrites), "debug" (every pass is checked),
+    "reference" (NumPy). on_unused_input: "raise" UnusedInputError, "warn" or "ignore".
     allow_input_downcast: whether arguments may lose precision. threads: how many a call may use, 0 for one on each
     processor; the setting of that name unless given. device: "cpu", "cuda", whose results are CuPy's arrays, or
     "cuda-emulated", which runs CUDA's kernels on the processor, slowly, to test them; the setting of that name unless

@@ -35,6 +35,7 @@ from agnesi.rewrite.logic import LOGIC
 from agnesi.rewrite.parts import PARTS
 from agnesi.rewrite.pattern import Report, Rewriter, Rule
 from agnesi.rewrite.products import ACCUMULATE, LOOPS, PRODUCTS
+from agnesi.rewrite.real import REAL
 from agnesi.rewrite.reductions import REDUCTIONS
 from agnesi.rewrite.stable import RECOGNIZE, STABLE
 from agnesi.schedule import kinds, memory, strips
@@ -51,6 +52,7 @@ class Compilation:
 
     updates: pairs (output, input): the output becomes the next value of that input.
     common: which of the two variants this is. device: "cpu" or "cuda-emulated".
+    real: whether rules may be used that hold of real numbers only.
     guess: whether it takes sizes that meet to be equal while it works.
     late: sizes that are checked and known only when nests have run; in the graph they are further outputs.
     """
@@ -59,6 +61,7 @@ class Compilation:
     updates: Sequence[tuple[int, int]]
     common: bool
     optimize: bool = True
+    real: bool = False
     guess: bool = True
     device: str = "cpu"
     sites: list[Site] = field(default_factory=list)
@@ -116,10 +119,11 @@ def assume_sizes(job: Compilation) -> None:
 
 def rewrite(*rules: list[Rule]) -> Callable[[Compilation], None]:
     """A pass that applies rules until none applies."""
-    table = [r for group in rules for r in group if r.kind != "real"]
+    table = [r for group in rules for r in group]
+    strict = [r for r in table if r.kind != "real"]
 
     def run(job: Compilation) -> None:
-        job.graph = Rewriter(table, job.report).graph(job.graph)
+        job.graph = Rewriter(table if job.real else strict, job.report).graph(job.graph)
 
     return run
 
@@ -175,7 +179,7 @@ def lower(job: Compilation) -> None:
 
 def prepared(job: Compilation, graph: Graph) -> Graph:
     """The graph of a loop's step after the passes on values."""
-    step = Compilation(graph, (), job.common, job.optimize, report=job.report)
+    step = Compilation(graph, (), job.common, job.optimize, job.real, report=job.report)
     for row in PASSES:
         if row.level == "values" and row.after and row.name != "assume" and (row.required or job.optimize):
             row.run(step)
@@ -244,7 +248,7 @@ class Pass:
 
 
 CPU, GRIDS = ("cpu",), ("cuda", "cuda-emulated")
-EARLY = (CANONICAL, LOGIC, QUOTIENTS, STABLE, CONSTANTS, INDEX, PARTS, REDUCTIONS, PRODUCTS)
+EARLY = (REAL, CANONICAL, LOGIC, QUOTIENTS, STABLE, CONSTANTS, INDEX, PARTS, REDUCTIONS, PRODUCTS)
 
 PASSES = [
     Pass("sizes", find_sizes, "values"),
@@ -298,16 +302,16 @@ def collector_paused() -> Iterator[None]:
 @collector_paused()
 def compile_graph(
     graph: Graph, updates: Sequence[tuple[int, int]] = (), common: bool = True, optimize: bool = True,
-    device: str = "cpu",
+    device: str = "cpu", real: bool = False,
 ) -> Compilation:  # fmt: skip
     """Runs all passes (only the required ones without `optimize`); config.check and config.dump watch them."""
     try:
-        return run_passes(Compilation(graph, updates, common, optimize, device=device))
+        return run_passes(Compilation(graph, updates, common, optimize, real, device=device))
     except ShapeError:
         if not common:
             raise
         # What was assumed contradicts itself, so the checks at entry will always turn to the general variant.
-        return run_passes(Compilation(graph, updates, common, optimize, guess=False, device=device))
+        return run_passes(Compilation(graph, updates, common, optimize, real, guess=False, device=device))
 
 
 def run_passes(job: Compilation) -> Compilation:
