@@ -23,7 +23,7 @@ from agnesi.ir import dtype as dt
 from agnesi.ir.graph import Graph, line_near
 from agnesi.ir.node import Node
 from agnesi.ir.variable import Variable
-from agnesi.keys import cache_key
+from agnesi.keys import cache_key, text_key
 from agnesi.pipeline import Compilation, compile_graph
 from agnesi.reference import evaluate
 from agnesi.runtime import blas, limits
@@ -32,7 +32,7 @@ from agnesi.schedule.sizes import Site, collect
 from agnesi.shared import Resident, is_shared, storage_of
 from agnesi.signature import In, check_size
 from agnesi.target import toolchain
-from agnesi.target.cache import Cache, Hit, Miss
+from agnesi.target.cache import Cache, Hit, Miss, Objects
 
 limits.register()
 
@@ -142,8 +142,11 @@ class Function(_runtime.Dispatcher):
         with tempfile.TemporaryDirectory(prefix="agnesi-") as folder:
             made = Path(folder) / "f.so"
             start = time.perf_counter()
-            toolchain.compile_shared(compiler, job.units, made)
+            parts = Objects(store, lambda text: text_key(text, (compiler.identity, compiler.command_for(text))))
+            toolchain.compile_shared(compiler, job.units, made, parts=parts)
             job.seconds["compile"] = time.perf_counter() - start
+            if parts.found:
+                self.verdicts[variant] += f", but {parts.found} of {parts.asked} parts"
             return load_entry(Hit(store.store(key, made, meta), meta))
 
     def compiled(self, variant: int = 0) -> Compilation:

@@ -19,6 +19,11 @@ def cache_key(graph: Graph, options: tuple[Any, ...]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def text_key(text: str, options: tuple[Any, ...]) -> str:
+    """A hash of a C text, the options of its compilation, this package and this processor."""
+    return hashlib.sha256("\n".join((text, repr(options), package_digest(), processor())).encode()).hexdigest()
+
+
 @cache
 def package_digest() -> str:
     """A hash of the package's own sources: a part of every cache key."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -219,7 +218,7 @@ def mark_grids(job: Compilation) -> None:
 def print_c(job: Compilation) -> None:
     """Makes the C text."""
     assert job.program is not None
-    job.units = c.units(job.program, os.cpu_count() or 1)
+    job.units = c.units(job.program)
 
 
 def print_kernels(job: Compilation) -> None:

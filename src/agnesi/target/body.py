@@ -70,6 +70,7 @@ class BodyPrinter(Printer):
         self.cost = sum(cost(s) for s in walk(body))
         self.fails = any(may_end(s) for s in walk(body))
         self.calls = self.fails or any(isinstance(s, Call) for s in walk(body))
+        self.loopless = not any(isinstance(s, For) for s in body)
         self.lines: list[str] = []
         self.asked: list[Node] = []  # calls that are printed for ordinary arguments and for any
         self.late: dict[Node, str] = {}  # calls of which a loop before has computed a part, and the text of the rest
@@ -82,18 +83,28 @@ class BodyPrinter(Printer):
         return self.scalars.setdefault(name, f"n{len(self.scalars)}")
 
     def expression(self, node: Node) -> str:
-        """In long functions numbers are parameters, so that those that differ in numbers only are compiled once."""
+        """An expression; numbers in it may be parameters."""
         if node in self.late:
             return self.late[node]
         if node.op is TEMP and node not in self.local and node in self.outer.local:
             return self.outside(self.outer.local[node], node.dtype)
-        long = self.cost > LONG_COST and node.op is CONST and dt.is_inexact(node.dtype)
-        if long and abs(value_of(node)) not in (0, 1, math.inf):
+        if node.op is CONST and self.is_given(node):
             return self.outside(literal(value_of(node), node.dtype), node.dtype)
         text = super().expression(node)
         asked = node in self.asked or certain(node)
         text = re.sub(r"v_(\w+)\(", r"v_ASKED_\1(", text, count=1) if asked else text
         return near(text) if certain(node) else text
+
+    def is_given(self, node: Node) -> bool:
+        """Whether a number is a parameter, so that functions that differ in numbers only are compiled once: those that
+        are long, and those without loops, where integers pick parts of arrays."""
+        if node.dtype == "int64":
+            return self.loopless and abs(value_of(node)) > 1
+        return self.cost > LONG_COST and dt.is_inexact(node.dtype) and abs(value_of(node)) not in (0, 1, math.inf)
+
+    def number(self, site: int) -> str:
+        """The number of a check: alike functions may have checks of their own."""
+        return self.outside(str(site), "int64")
 
     def parameters(self) -> list[Parameter]:
         """The parameters, and what the caller gives for them."""
@@ -401,7 +412,8 @@ class BodyPrinter(Printer):
             for k, v in enumerate(views)
         ]
         self.lines.append(f"{tab}  struct ag_array arrays[] = {{{', '.join(arrays)}}};")
-        self.lines.append(f"{tab}  AG_TRY(call->python(call, {stmt.site}, {stmt.result}, {len(views)}, arrays));")
+        args = f"{self.number(stmt.site)}, {stmt.result}, {len(views)}, arrays"
+        self.lines.append(f"{tab}  AG_TRY(call->python(call, {args}));")
         self.lines.append(f"{tab}}}")
 
     def call(self, stmt: Call, tab: str) -> None:
@@ -426,18 +438,8 @@ class BodyPrinter(Printer):
             n = self.dim(b.sizes[1])
             alpha, beta = (self.expression(s) for s in stmt.scalars)
             c = stmt.writes
-            args = [
-                "call",
-                m,
-                n,
-                k,
-                alpha,
-                *self.matrix(a),
-                *self.matrix(b),
-                beta,
-                self.base(c),
-                self.dim(c.strides[0]),
-            ]
+            operands = [alpha, *self.matrix(a), *self.matrix(b), beta, self.base(c), self.dim(c.strides[0])]
+            args = ["call", m, n, k, *operands]
             self.lines.append(f"{tab}call->library->gemm_{suffix}({', '.join(args)});")
         elif stmt.name == "solve":
             n, m = (self.dim(d) for d in stmt.writes.sizes)
@@ -445,7 +447,7 @@ class BodyPrinter(Printer):
             args = [n, m, *places, self.pointer(stmt.workspace)]
             self.lines.append(f"{tab}{{")
             self.lines.append(f"{tab}  const int pivot = call->library->solve_{suffix}({', '.join(args)});")
-            self.lines.append(f"{tab}  if (pivot) return ag_fail(call, {stmt.site}, pivot - 1, {n});")
+            self.lines.append(f"{tab}  if (pivot) return ag_fail(call, {self.number(stmt.site)}, pivot - 1, {n});")
             self.lines.append(f"{tab}}}")
         else:
             raise VerificationError(f"no library routine {stmt.name}")

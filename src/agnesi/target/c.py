@@ -8,7 +8,8 @@ from agnesi.loops.stmt import Program
 from agnesi.target.entry import Entry
 from agnesi.target.nest import Function, Functions
 
-UNIT_COST = 1000  # scalar work, in additions, from which it pays to start one more compiler
+MANY_NESTS = 50
+LEAST, MOST = 20, 60  # the weight of a unit: to start one more compiler takes as long as it takes for 15
 DRAWS = {"gamma_draw", "poisson_draw", "binomial_draw"}
 BESSEL = {"j0", "j1", "jv", "i0", "i1", "iv"}
 INCOMPLETE = {"gammainc", "gammaincc", "gammainc_shape"}
@@ -40,37 +41,49 @@ def headers(text: str) -> str:
     return "\n".join([*left_out, *(f'#include "{name}"' for name in included)])
 
 
-def units(program: Program, most: int = 1) -> list[str]:
-    """The C texts of a program, at most so many, to be compiled side by side; the first holds the entry `ag_main`."""
+def units(program: Program) -> list[str]:
+    """The C texts of a program, to be compiled side by side. The first holds the entry `ag_main`; the others depend on
+    nothing but the functions in them, so that they may have been compiled before, for another program."""
     start = Entry(program)
     functions = Functions(program)
-    lines = ["int ag_main(struct ag_call *call) {", *start.inputs(), *start.stage(0)]
+    long = "AG_LONG_ENTRY " if len(program.nests) > MANY_NESTS else ""
+    lines = [f"{long}int ag_main(struct ag_call *call) {{", *start.inputs(), *start.stage(0)]
     for number, nest in enumerate(program.nests):
         lines += functions.emit(nest, start)
         lines += start.stage(number + 1)
     lines += ["  AG_LEAVE();", "  return AG_OK;", "}"]
-    support = start.support | functions.support
-    parts = divide(list(functions.pure.values()), most)
-    qualifier = "AG_NEST" if len(parts) == 1 else "AG_PART"
-    bodies = [[f.definition(qualifier) for f in part] for part in parts]
-    elsewhere = [f"AG_PART {f.head()};" for part in parts[1:] for f in part]
-    bodies[0] += ["\n".join(elsewhere)] if elsewhere else []
-    bodies[0] += [f.part for f in functions.pure.values() if f.part]
-    bodies[0] += [f.definition("AG_NEST") for f in functions.wholes.values()]
-    texts = ["\n\n".join(body) for body in bodies]
-    texts = ["\n\n".join([headers(text), *support, text]) for text in texts]
-    texts[0] = "\n\n".join([texts[0], "\n".join(lines)]) + "\n"
-    return texts
+    parts, rest = divide(list(functions.pure.values()))
+    own = [f.definition("AG_NEST") for f in rest]
+    elsewhere = [f"AG_PART {f.head()};" for part in parts for f in part]
+    own += ["\n".join(elsewhere)] if elsewhere else []
+    own += [f.part for f in functions.pure.values() if f.part]
+    own += [f.definition("AG_NEST") for f in functions.wholes.values()]
+    main = unit([*own, "\n".join(lines)], start.support | functions.support)
+    return [main, *(unit([f.definition("AG_PART") for f in p], joined([f.support for f in p])) for p in parts)]
 
 
-def divide(functions: list[Function], most: int) -> list[list[Function]]:
-    """The functions in as many parts as their work justifies, about equal ones."""
-    total = sum(f.cost for f in functions)
-    count = max(1, min(most, total // UNIT_COST + 1 if total > UNIT_COST else 1, len(functions)))
-    parts: list[list[Function]] = [[] for _ in range(count)]
-    loads = [0] * count
-    for f in sorted(functions, key=lambda f: -f.cost):
-        k = loads.index(min(loads))
-        parts[k].append(f)
-        loads[k] += f.cost
-    return parts
+def unit(definitions: list[str], support: dict[str, None]) -> str:
+    """A text with what its definitions need."""
+    text = "\n\n".join(definitions)
+    return "\n\n".join([headers(text), *support, text]) + "\n"
+
+
+def joined(tables: list[dict[str, None]]) -> dict[str, None]:
+    """All definitions, once."""
+    return {key: None for table in tables for key in table}
+
+
+def divide(functions: list[Function]) -> tuple[list[list[Function]], list[Function]]:
+    """Neighbours that are compiled together, and those at the end that are too few for a unit of their own.
+
+    Where a unit ends depends on the functions near there only, so that those before and after a change stay the same.
+    """
+    parts: list[list[Function]] = []
+    rest: list[Function] = []
+    for f in functions:
+        rest.append(f)
+        load = sum(g.weight for g in rest)
+        if load >= MOST or (load >= LEAST and int(f.name[-1], 16) % 2):
+            parts.append(rest)
+            rest = []
+    return parts, rest

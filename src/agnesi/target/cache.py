@@ -3,7 +3,7 @@
 An entry is `<key>.so`: the library, a JSON record about it, and a trailer with the length of the record and a
 checksum of everything before. The system's loader ignores what follows a library. Entries appear whole by renaming, so
 that readers and writers need no lock; one that is damaged, or that somebody else could have written, is never
-loaded.
+loaded. Objects from which libraries are linked are entries `<key>.o` of the same form.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import stat
 import struct
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,10 +113,26 @@ class Cache:
         self._overflow[key] = path
         return path
 
+    def find_object(self, key: str) -> bytes | None:
+        """The object of a key, checked."""
+        for directory in (self.directory, *self.layers):
+            with contextlib.suppress(OSError):
+                found = _content(self._path(directory, key, ".o"))
+                parts = None if isinstance(found, Miss) else _split(found)
+                if parts is not None:
+                    return bytes(parts[0])
+        return None
+
+    def keep_object(self, key: str, path: Path) -> None:
+        """Adds an object under a key, where the directory can be written."""
+        with contextlib.suppress(OSError):
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(self._path(self.directory, key, ".o"), _pack(path.read_bytes(), {}))
+
     def entries(self) -> Iterator[Entry]:
         """The entries of the directory, damaged ones left out, the oldest first."""
         found = []
-        for path in self._files():
+        for path in self._files("so"):
             with contextlib.suppress(OSError):
                 status, unpacked = path.stat(), _unpack(path.read_bytes())
                 if unpacked is not None:
@@ -124,12 +140,12 @@ class Cache:
         return iter(sorted(found, key=lambda entry: (entry.modified, entry.key)))
 
     def clear(self) -> int:
-        """Removes all entries and returns how many; what is loaded stays usable."""
+        """Removes all entries and returns how many functions there were; what is loaded stays usable."""
         count = 0
         for path in [*self._files(), *self.directory.glob(_TEMPORARY + "*")]:
             with contextlib.suppress(OSError):
                 path.unlink()
-                count += not path.name.startswith(_TEMPORARY)
+                count += path.suffix == ".so"
         return count
 
     @property
@@ -141,13 +157,33 @@ class Cache:
                 total += path.stat().st_size
         return total
 
-    def _files(self) -> list[Path]:
-        return [path for path in self.directory.glob("*.so") if _KEY.fullmatch(path.stem)]
+    def _files(self, endings: str = "so o") -> list[Path]:
+        found = (path for ending in endings.split() for path in self.directory.glob(f"*.{ending}"))
+        return [path for path in found if _KEY.fullmatch(path.stem)]
 
-    def _path(self, directory: Path, key: str) -> Path:
+    def _path(self, directory: Path, key: str, suffix: str = ".so") -> Path:
         if not _KEY.fullmatch(key):
             raise ValueError(f"a cache key consists of letters, digits, _ and -, unlike {key!r}")
-        return directory / f"{key}.so"
+        return directory / f"{key}{suffix}"
+
+
+class Objects:
+    """The objects in a cache, for `compile_shared`; key: of a text. found: how many were there, asked: of how many."""
+
+    def __init__(self, cache: Cache, key: Callable[[str], str]) -> None:
+        self.cache, self.key = cache, key
+        self.found = self.asked = 0
+
+    def find(self, text: str) -> bytes | None:
+        """The object of a text, if it is there."""
+        content = self.cache.find_object(self.key(text))
+        self.asked += 1
+        self.found += content is not None
+        return content
+
+    def keep(self, text: str, path: Path) -> None:
+        """Takes in an object."""
+        self.cache.keep_object(self.key(text), path)
 
 
 def _pack(library: bytes, meta: dict[str, Any]) -> bytes:
@@ -156,29 +192,41 @@ def _pack(library: bytes, meta: dict[str, Any]) -> bytes:
     return body + _TRAILER.pack(hashlib.sha256(body).digest(), len(record), _MAGIC)
 
 
-def _unpack(content: bytes) -> dict[str, Any] | None:
-    """The record of an entry, None if anything about it is wrong."""
+def _split(content: bytes) -> tuple[memoryview, bytes] | None:
+    """What an entry holds and its record, None if anything about it is wrong."""
     if len(content) < _TRAILER.size:
         return None
     body = memoryview(content)[: -_TRAILER.size]
     checksum, length, magic = _TRAILER.unpack(content[-_TRAILER.size :])
     if magic != _MAGIC or length > len(body) or hashlib.sha256(body).digest() != checksum:
         return None
-    meta = json.loads(bytes(body[len(body) - length :]))
+    return body[: len(body) - length], bytes(body[len(body) - length :])
+
+
+def _unpack(content: bytes) -> dict[str, Any] | None:
+    """The record of an entry, None if anything about it is wrong."""
+    found = _split(content)
+    meta = json.loads(found[1]) if found is not None else None
     return meta if isinstance(meta, dict) else None
+
+
+def _content(path: Path) -> bytes | Miss:
+    """The content of a file that may be trusted; OSError if it cannot be read."""
+    with open(path, "rb", opener=_open_itself) as file:
+        doubt = _doubt(os.fstat(file.fileno()))
+        return Miss(f"{path} is not trusted: {doubt}") if doubt else file.read()
 
 
 def _read(path: Path) -> Hit | Miss:
     try:
-        with open(path, "rb", opener=_open_itself) as file:
-            doubt = _doubt(os.fstat(file.fileno()))
-            if doubt:
-                return Miss(f"{path} is not trusted: {doubt}")
-            meta = _unpack(file.read())
+        content = _content(path)
     except FileNotFoundError:
         return Miss("no entry")
     except OSError as error:
         return Miss(f"{path} cannot be read: {error.strerror or error}")
+    if isinstance(content, Miss):
+        return content
+    meta = _unpack(content)
     return Hit(path, meta) if meta is not None else Miss("damaged")
 
 

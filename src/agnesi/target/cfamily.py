@@ -131,7 +131,11 @@ class Printer:
         """The text that leaves the function where a check fails."""
         a, b = (self.expression(s) for s in stmt.shown)
         outside = f"(uint64_t){self.expression(stmt.value)} >= (uint64_t){self.expression(stmt.bound)}"
-        return f"if ({outside}) return ag_fail(call, {stmt.site}, {a}, {b});"
+        return f"if ({outside}) return ag_fail(call, {self.number(stmt.site)}, {a}, {b});"
+
+    def number(self, site: int) -> str:
+        """The number of a check."""
+        return str(site)
 
     def outside(self, name: str, dtype: str) -> str:
         """A scalar that the function is given."""

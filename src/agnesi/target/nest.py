@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +16,7 @@ from agnesi.target.body import BodyPrinter, is_quick, neutral
 from agnesi.target.cfamily import CTYPE, STORED, Printer, loaded, stored
 from agnesi.target.entry import grain, step
 
+DIGITS = 12  # of a name that tells what a function does
 LONG_LOOP = 65536  # steps of a few operations from which a loop can be interrupted
 SLOW = 256  # how many of these a step with loops and calls counts for
 
@@ -29,15 +32,21 @@ LINES
 
 @dataclass
 class Function:
-    """A C function without its name; alike ones are one. wide: whether it wants the widest vectors, as loops with
-    elementary functions do, which compute rather than wait. part: how threads call it, if they do."""
+    """A C function, named after its content: alike ones are one. wide: whether it wants the widest vectors, as loops
+    with elementary functions do, which compute rather than wait. part: how threads call it, if they do. support: the
+    definitions that it uses."""
 
     name: str
     returns: str
     text: str
-    cost: int
     wide: bool
-    part: str = ""
+    part: str
+    support: dict[str, None]
+
+    @property
+    def weight(self) -> int:
+        """What takes a compiler some 2 ms each: loops, and calls of elementary functions."""
+        return len(re.findall(r"\bfor \(|\bv_\w+\(", self.text))
 
     def head(self) -> str:
         return f"{self.returns} {self.name}{self.text[: self.text.index(') {') + 1]}"
@@ -62,9 +71,11 @@ class Functions:
         """Takes in a function that a printer has made, unless it is there already; its name."""
         self.support |= printer.support
         table = self.wholes if whole else self.pure
-        name = f"{'whole' if whole else 'nest'}{len(table)}"
+        digest = hashlib.sha256(f"{text}{part}".encode()).hexdigest()[:DIGITS]
+        name = f"{'whole' if whole else 'nest'}_{digest}"
         wide = any(has_functions(s) for s in walk(printer.body))
-        made = Function(name, "int" if printer.fails else "void", text, printer.cost, wide, part.replace("NAME", name))
+        returns = "int" if printer.fails else "void"
+        made = Function(name, returns, text, wide, part.replace("NAME", name), dict(printer.support))
         return table.setdefault(text + part, made).name
 
     def emit(self, nest: Nest, entry: Printer) -> list[str]:

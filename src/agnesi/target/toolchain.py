@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from agnesi.errors import CompileError
 
@@ -162,18 +162,29 @@ def _zig() -> Compiler | None:
     return None
 
 
+class Parts(Protocol):
+    """Where objects are that have been compiled from the same text before."""
+
+    def find(self, text: str) -> bytes | None:
+        """The object of a text, if it is there."""
+
+    def keep(self, text: str, path: Path) -> None:
+        """Takes in an object."""
+
+
 def compile_shared(
-    compiler: Compiler, sources: Sequence[str], output: Path, flags: Sequence[str] = (), timeout: float = 600.0
-) -> None:
+    compiler: Compiler, sources: Sequence[str], output: Path, flags: Sequence[str] = (), timeout: float = 600.0,
+    parts: Parts | None = None,
+) -> None:  # fmt: skip
     """Compiles C texts into the shared library `output`.
 
     Several texts are compiled side by side, then linked; a single one goes in one step. flags: further ones, after
-    ours. timeout: seconds for everything. Raises CompileError with the end of the compiler's messages; the sources
-    are then kept, and the error says where.
+    ours. timeout: seconds for everything. parts: asked for the objects of all texts but the first. Raises CompileError
+    with the end of the compiler's messages; the sources are then kept, and the error says where.
     """
     folder = Path(tempfile.mkdtemp(prefix="agnesi-"))
     try:
-        _compile(compiler, sources, output, flags, time.monotonic() + timeout, folder)
+        _compile(compiler, sources, output, flags, time.monotonic() + timeout, folder, parts)
     except CompileError:
         raise
     except BaseException:
@@ -183,8 +194,9 @@ def compile_shared(
 
 
 def _compile(
-    compiler: Compiler, sources: Sequence[str], output: Path, flags: Sequence[str], deadline: float, folder: Path
-) -> None:
+    compiler: Compiler, sources: Sequence[str], output: Path, flags: Sequence[str], deadline: float, folder: Path,
+    parts: Parts | None,
+) -> None:  # fmt: skip
     """`compile_shared` with a folder for sources, objects and messages, until a moment of the monotonic clock."""
     paths = [folder / f"unit{i}.c" for i in range(len(sources))]
     for path, text in zip(paths, sources, strict=True):
@@ -194,37 +206,57 @@ def _compile(
     if len(paths) == 1:
         _run_all([[*starts[0], str(paths[0]), *link]], paths, deadline)
     else:
-        objects = [str(path.with_suffix(".o")) for path in paths]
-        commands = [[*s, "-c", str(p), "-o", made] for s, p, made in zip(starts, paths, objects, strict=True)]
-        _run_all(commands, paths, deadline)
-        _run_all([[*starts[0], *objects, *link]], paths, deadline)
+        objects = [path.with_suffix(".o") for path in paths]
+        missing = [0, *(i for i in range(1, len(paths)) if not _found(sources[i], objects[i], parts))]
+        _run_all([[*starts[i], "-c", str(paths[i]), "-o", str(objects[i])] for i in missing], paths, deadline)
+        for i in missing[1:]:
+            if parts is not None:
+                parts.keep(sources[i], objects[i])
+        _run_all([[*starts[0], *map(str, objects), *link]], paths, deadline)
     if not output.exists():
         raise _failure([*starts[0], *link], "made no library", paths, None)
+
+
+def _found(text: str, path: Path, parts: Parts | None) -> bool:
+    """Puts the object of a text in its place, if there is one."""
+    content = parts.find(text) if parts is not None else None
+    if content is not None:
+        path.write_bytes(content)
+    return content is not None
 
 
 def _run_all(commands: list[list[str]], paths: list[Path], deadline: float) -> None:
     """Runs commands side by side, as many at once as there are processors."""
     width = os.cpu_count() or 1
-    for first in range(0, len(commands), width):
-        running: list[subprocess.Popen[bytes]] = []
-        # Waiting with a timeout would look at the process every 50 ms only: a quarter of a short compilation.
-        timer = threading.Timer(deadline - time.monotonic(), _kill, (running,))
-        timer.daemon = True  # an interrupt that comes before it can be cancelled must not wait for it
-        try:
-            for i, command in enumerate(commands[first:][:width]):
-                _start(command, paths[0].parent / f"log{i}", running)
-            timer.start()
-            for i, process in enumerate(running):
-                code = process.wait()
-                if code != 0 and time.monotonic() >= deadline:
-                    raise _failure(commands[first + i], "took too long", paths, None)
-                if code != 0:
-                    log = paths[0].parent / f"log{i}"
-                    what = f"failed with status {code}" if code > 0 else f"was killed by {_signal_name(-code)}"
-                    raise _failure(commands[first + i], what, paths, log)
-        finally:
-            timer.cancel()
-            _kill(running)
+    running: list[subprocess.Popen[bytes]] = []
+    # Waiting with a timeout would look at the process every 50 ms only: a quarter of a short compilation.
+    timer = threading.Timer(deadline - time.monotonic(), _kill, (running,))
+    timer.daemon = True  # an interrupt that comes before it can be cancelled must not wait for it
+    try:
+        timer.start()
+        for i, command in enumerate(commands):
+            if i >= width:
+                _await(running[i - width], commands[i - width], paths, deadline, i - width)
+            _start(command, paths[0].parent / f"log{i}", running)
+            if time.monotonic() >= deadline:  # the timer may not have seen this one
+                _kill(running)
+        for i, process in enumerate(running):
+            _await(process, commands[i], paths, deadline, i)
+    finally:
+        timer.cancel()
+        _kill(running)
+
+
+def _await(
+    process: subprocess.Popen[bytes], command: list[str], paths: list[Path], deadline: float, number: int
+) -> None:
+    """Waits for the end of a command; CompileError if it fails."""
+    code = process.wait()
+    if code != 0 and time.monotonic() >= deadline:
+        raise _failure(command, "took too long", paths, None)
+    if code != 0:
+        what = f"failed with status {code}" if code > 0 else f"was killed by {_signal_name(-code)}"
+        raise _failure(command, what, paths, paths[0].parent / f"log{number}")
 
 
 def _kill(running: list[subprocess.Popen[bytes]]) -> None:

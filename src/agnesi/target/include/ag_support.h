@@ -35,6 +35,12 @@
 #else
 #define AG_WIDE
 #endif
+/* For entries that call many functions, once each: to optimize them takes long and gains nothing. */
+#if defined(__clang__)
+#define AG_LONG_ENTRY __attribute__((noinline, optnone))
+#else
+#define AG_LONG_ENTRY __attribute__((optimize("O0")))
+#endif
 #define AG_ALIGN(bytes) (((bytes) + 63) & ~(int64_t)63)
 
 /* Records a failed check; the first one stays. */
