@@ -245,18 +245,20 @@ def cast(node: Node, dtype: str) -> Node:
 
 def topological(roots: Iterable[Node]) -> list[Node]:
     """Every node once, arguments first, without recursion."""
-    seen: set[Node] = set()
-    order: list[Node] = []
-    stack: list[tuple[Node, bool]] = [(r, False) for r in reversed(list(roots))]
+    order: dict[Node, None] = {}
+    stack = list(roots)
+    stack.reverse()
     while stack:
-        node, ready = stack.pop()
-        if ready:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((a, False) for a in reversed(node.args) if a not in seen)
-    return order
+        node, size = stack[-1], len(stack)
+        if node not in order:
+            for arg in reversed(node.args):
+                if arg not in order:
+                    stack.append(arg)
+            if len(stack) > size:
+                continue
+            order[node] = None
+        stack.pop()
+    return list(order)
 
 
 def type_nodes(node: Node) -> tuple[Node, ...]:

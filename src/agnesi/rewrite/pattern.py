@@ -165,6 +165,7 @@ class Rewriter:
         for rule in rules:
             assert rule.left.op is not None
             self.by_op.setdefault(rule.left.op, []).append(rule)
+        self.fitting: dict[tuple[Op, ...], list[Rule]] = {}
         self.report = report or Report(fuel=config.settings().fuel)
         self.done: dict[Node, Node] = {}
         self.uses: Counter[Node] = Counter()
@@ -214,9 +215,19 @@ class Rewriter:
         if new is not origin:
             self.uses[new] += self.uses[origin]
 
+    def _rules(self, node: Node) -> list[Rule]:
+        """The rules of which the ops of a node and of its arguments leave any hope."""
+        ops = (node.op, *(a.op for a in node.args))
+        found = self.fitting.get(ops)
+        if found is None:
+            orders = (node.args, node.args[::-1]) if node.op.commutes else (node.args,)
+            fitting = (r for r in self.by_op.get(node.op, ()) if any(plausible(r.left.args, o) for o in orders))
+            found = self.fitting[ops] = list(fitting)
+        return found
+
     def _step(self, node: Node) -> Node:
         """The node after the first rule that applies."""
-        for rule in self.by_op.get(node.op, ()):
+        for rule in self._rules(node):
             if self.report.fuel == 0:
                 return node
             new = result_of(rule, node, self.uses)
