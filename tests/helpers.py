@@ -100,9 +100,12 @@ class Runner(_runtime.Dispatcher):
 
 
 def module_text(job: Compilation, name: str) -> str:
-    """The C text of a function with its global names made unlike all others; without its includes."""
+    """The C text of a function with its global names made unlike all others; without its includes, and what stands in
+    several of its units once."""
     body = "\n".join(line for line in job.text.splitlines() if not line.startswith("#include"))
-    return re.sub(r"\b(ag_main|(?:nest|whole|kernel)\d+|join_\w+)(_args|_part)?\b", rf"\1_{name}\2", body)
+    body = "\n\n".join(dict.fromkeys(body.split("\n\n")))
+    names = r"\b(ag_main|(?:nest|whole)_[0-9a-f]{12}|kernel\d+|join_[a-z0-9_]+?)(_args|_part)?\b"
+    return re.sub(names, rf"\1_{name}\2", body)
 
 
 def compile_cases(

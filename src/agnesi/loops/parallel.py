@@ -8,11 +8,13 @@ from agnesi.ir import dims
 from agnesi.ir.dtype import SIZES
 from agnesi.ir.node import CONST, INDEX, LOAD, Node, as_dim, dim_node, substitute, topological, value_of
 from agnesi.ir.type import Dim
+from agnesi.loops.regions import obstacle
 from agnesi.loops.stmt import Break, Call, Check, For, Let, Program, Set, Stmt, Store, cost, loads, values, walk
 from agnesi.ops import elementwise as ew
 
 SCALAR = 4  # how much longer a loop takes that is not vectorised
 BYTES = 8  # read or written in the time of an addition
+PRODUCTS, CALL = 4, 400  # products of numbers in a matrix product in that time, and additions in the time of a call
 
 Access = tuple[tuple[Node, ...], str]  # index and combining op, "" for a plain store, "load" for a load
 
@@ -32,8 +34,8 @@ class Sharing:
 
 def sharing(loop: For, program: Program) -> Sharing | str:
     """What it takes to share a loop among threads, or why that cannot be."""
-    if any(isinstance(s, Call) for s in walk(loop.body)):
-        return "it calls a library routine"
+    if any(isinstance(s, Call) for s in walk(loop.body)) and (reason := obstacle(loop, program)):
+        return reason
     if any(isinstance(s, Break) for s in loop.body):
         return "it may end early"
     found = Sharing()
@@ -161,6 +163,11 @@ def work(body: tuple[Stmt, ...], program: Program) -> Dim:
             inner = work(stmt.body, program)
             plain = stmt.kind == "simd" or any(isinstance(s, For) for s in stmt.body)
             total = dims.add(total, dims.mul(stmt.iterations, dims.mul(inner, 1 if plain else SCALAR)))
+            continue
+        if isinstance(stmt, Call):
+            (m, k), n = stmt.reads[0].sizes, stmt.writes.sizes[1]
+            products = as_dim(ew.floordiv(dim_node(dims.product([m, n, k])), dim_node(PRODUCTS)))
+            total = dims.add(total, dims.add(products, CALL))
             continue
         touched = [n.dtype for n in loads(stmt)]
         if isinstance(stmt, Store):

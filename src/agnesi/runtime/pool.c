@@ -108,7 +108,7 @@ static void count_done(void) {
 
 /* Works on a loop as one of its participants until no part is left. */
 static void take_part(uint32_t number, int thread, int participants) {
-  static const struct ag_pool serial = {1, INT64_MAX, ag_grain, ag_run_serially};
+  struct ag_pool serial; /* what is split, is split as if there were threads: results are the same */
   struct ag_call mine;
   bool copied = false;
   for (int i = 0; i < participants; i++) {
@@ -117,6 +117,9 @@ static void take_part(uint32_t number, int thread, int participants) {
     while ((part = claim(&ranges[whose], number, i == 0)) >= 0) {
       if (!copied) {
         mine = *loop.call;
+        serial = *mine.pool;
+        serial.threads = 1;
+        serial.run = ag_run_serially;
         mine.pool = &serial;
         copied = true;
       }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import TEMP, Node
 from agnesi.ir.type import Dim
-from agnesi.loops.stmt import Buffer, Check, For, Let, Program, Set, moments, walk
+from agnesi.loops.stmt import Buffer, Call, Check, For, Let, Program, Set, moments, walk
 from agnesi.target.cfamily import CTYPE, STORED, Printer
 
 BLOCK = 8192  # elements added up before partial results are joined: keeps float32 sums accurate
@@ -152,7 +152,8 @@ def step(buffer: Buffer, printer: Printer) -> str:
 
 
 def grain(loop: For, program: Program, printer: Printer) -> str:
-    """How many iterations of a shared loop make a part."""
+    """How many iterations of a shared loop make a part. Few iterations with products stay together: then the products
+    are shared among threads."""
     sums = any(isinstance(s, Set) for s in loop.body)
     unit = 1 if loop.kind != "simd" else BLOCK if sums else NEAR
     sizes = [dims.product(program.buffers[name].shape) for name, _ in loop.copies]
@@ -160,4 +161,8 @@ def grain(loop: For, program: Program, printer: Printer) -> str:
     for size in sizes:
         copied = dims.add(copied, size)
     amounts = (printer.dim(d) for d in (loop.extent, loop.work))
-    return f"call->pool->grain(call->pool, {', '.join(amounts)}, {unit}, {printer.dim(copied)})"
+    text = f"call->pool->grain(call->pool, {', '.join(amounts)}, {unit}, {printer.dim(copied)})"
+    if not any(isinstance(s, Call) for s in walk(loop.body)):
+        return text
+    n = printer.dim(loop.extent)
+    return f"({n} < call->pool->threads ? ag_max({n}, 1) : {text})"
