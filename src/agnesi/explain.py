@@ -66,12 +66,14 @@ class Work:
         self.calls: Counter[str] = Counter()
 
     def add(self, nest: Nest, program: Program) -> None:
-        """Counts a nest: every statement as often as its loops say, every array that it touches once."""
+        """Counts a nest: every statement as often as its loops say, every array that it touches once, but no scratch of
+        threads."""
         for stmt, extents in enclosed(nest.body):
             self.count(stmt, dims.product(extents))
         for amount, names in ((self.read, read_buffers(nest.body)), (self.written, written_buffers(nest.body))):
             for name in names:
-                amount.add(*bytes_of(program.buffers[name]))
+                if program.buffers[name].space != "row":
+                    amount.add(*bytes_of(program.buffers[name]))
 
     def count(self, stmt: Stmt, times: Dim) -> None:
         """Adds the operations of a statement, `times` over."""
@@ -136,7 +138,8 @@ def describe(nest: Nest, program: Program, names: dict[str, str]) -> list[str]:
     work = Work()
     work.add(nest, program)
     read, written = (
-        ", ".join(sorted(names[b] for b in found)) for found in (read_buffers(nest.body), written_buffers(nest.body))
+        ", ".join(sorted(names[b] for b in found if program.buffers[b].space != "row"))
+        for found in (read_buffers(nest.body), written_buffers(nest.body))
     )
     reasons = []
     for text, times in Counter(nest.reason.splitlines()).items():
@@ -164,7 +167,10 @@ def thread_texts(nest: Nest, names: dict[str, str]) -> list[str]:
 
 def loop_size(loop: For) -> str:
     """How many iterations a loop has."""
-    return "strips" if loop.whole == 1 else "side" if loop.kind == "once" else size_text(loop.iterations)
+    names = {0: "small arrays", 1: "strips"}
+    if loop.whole in names:
+        return names[loop.whole]
+    return "side" if loop.kind == "once" else size_text(loop.iterations)
 
 
 def loops_text(body: Sequence[Stmt]) -> str:

@@ -36,7 +36,8 @@ class For:
     "steps" if each waits for the one before: such a loop looks now and then whether it is to end.
     work: of one iteration, in additions, where threads may share the iterations; else 0. copies: then, pairs of a
     buffer to whose elements several iterations add, and the one of which each part of the loop has a copy to add to.
-    whole: where a loop runs in strips, how many iterations all of them have together; 1 for the loop over the strips.
+    whole: where a loop runs in strips, how many iterations all of them have together; 1 for the loop over the strips
+    and 0 for one that stands in for all of them where arrays are small.
     rows: how many iterations are done side by side in the loop inside, which adds to the same elements in all of them.
     """
 

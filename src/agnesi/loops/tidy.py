@@ -118,7 +118,7 @@ def _replace(stmt: Stmt, named: dict[Node, Node]) -> Stmt:
         case Let(var, value, mutable):
             return Let(named.get(var, var), sub(value), mutable)
         case Set(var, value, combine):
-            return Set(var, sub(value), combine)
+            return Set(named.get(var, var), sub(value), combine)
         case Break(value):
             return Break(sub(value))
         case Store(buffer, idx, value, combine):
