@@ -1,4 +1,4 @@
-"""Products in loops: threads share the loops whose products fill memory of their own."""
+"""Loops in loops: threads share batches of products that fill memory of their own, and long loops in steps."""
 
 from __future__ import annotations
 
@@ -66,6 +66,75 @@ def test_few_large_products():
         given = [RNG.normal(size=(count, 90, 90)).astype("float32") for _ in range(2)]
         np.testing.assert_array_equal(f(*given), f(*given, threads=1))
         np.testing.assert_allclose(f(*given), given[0] @ given[1], rtol=1e-3, atol=1e-4)
+
+
+def heat(u):
+    """A step of diffusion, with the sum of what there is."""
+    around = u[2:, 1:-1] + u[:-2, 1:-1] + u[1:-1, 2:] + u[1:-1, :-2] - 4 * u[1:-1, 1:-1]
+    return at.set_subtensor(u[1:-1, 1:-1], u[1:-1, 1:-1] + 0.1 * around)
+
+
+def total(u, t):
+    """A state and a sum of it, which scales the next one."""
+    return at.tanh(u) / (1 + t), (u * u).sum()
+
+
+def pairs(u):
+    """Products for each pair of matrices in the state."""
+    return at.tanh(u.transpose(0, 2, 1) @ u / 9)
+
+
+STEPS = {
+    "heat": ((40, 50), lambda u: ag.scan(heat, outputs_info=u, n_steps=9)[0][-1]),
+    "all states": ((40, 50), lambda u: ag.scan(heat, outputs_info=u, n_steps=9)[0]),
+    "sums": ((300,), lambda u: ag.scan(total, outputs_info=[u, at.constant(0.5)], n_steps=9)[0]),
+    "gradient": ((300,), lambda u: ag.grad(
+        ag.scan(total, outputs_info=[u, at.constant(0.5)], n_steps=9)[0][0][-1].sum(), u)),
+    "products": ((12, 6, 6), lambda u: ag.scan(pairs, outputs_info=u, n_steps=4)[0][-1]),
+    "until": ((300,), lambda u: ag.scan(
+        lambda u: (u * 0.5 + 0.1, ag.until((u * u).sum() < 80)), outputs_info=u, n_steps=50)[0][-1]),
+    "loops in loops": ((20, 30), lambda u: ag.scan(
+        lambda u: ag.scan(heat, outputs_info=u, n_steps=3)[0][-1] * 1.5, outputs_info=u, n_steps=4)[0][-1]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["fast_run", "debug"])
+@pytest.mark.parametrize("name", STEPS)
+def test_long_loops_in_steps(name, mode):
+    shape, build = STEPS[name]
+    u = at.tensor("u", dtype="float64", shape=(None,) * len(shape))
+    given = np.random.default_rng(1).normal(size=shape)
+    with ag.config.change(worth=500):
+        f = ag.function([u], build(u), mode=mode)
+        results = [f(given, threads=t) for t in (1, 2, 4)] if mode == "fast_run" else [f(given)]
+    results.append(ag.function([u], build(u), mode="reference")(given))
+    lists = [r if isinstance(r, list) else [r] for r in results]
+    for result in lists[:-1]:
+        for found, same, expected in zip(result, lists[0], lists[-1], strict=True):
+            np.testing.assert_array_equal(found, same)
+            np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
+
+
+def test_steps_say_what_is_shared():
+    u = at.matrix("u")
+    f = ag.function([u], ag.scan(heat, outputs_info=u, n_steps=9)[0][-1])
+    assert "the loops in it are, where they are long" in " ".join(f.explain().split())
+    few = ag.function([u], ag.scan(heat, outputs_info=at.specify_shape(u, (9, 9)), n_steps=9)[0][-1])
+    assert "the loops in it are" not in few.explain()
+
+
+def test_an_error_in_a_shared_loop_of_a_step():
+    """The step that fails first says so, whatever others do; nothing is written."""
+    u, k = at.vector("u"), at.lvector("k")
+    f = ag.function([u, k], ag.scan(lambda u, k: u[k] * 1.5, outputs_info=u, non_sequences=k, n_steps=5)[0][-1])
+    places = np.arange(400)[::-1].copy()
+    values = np.random.default_rng(0).normal(size=400)
+    with ag.config.change(worth=500):
+        f = ag.function([u, k], ag.scan(lambda u, k: u[k] * 1.5, outputs_info=u, non_sequences=k, n_steps=5)[0][-1])
+        np.testing.assert_allclose(f(values, places, threads=4), values[::-1] * 1.5**5, rtol=1e-13)
+        places[77] = 400
+        with pytest.raises(ag.errors.IndexOutOfRange, match="400"):
+            f(values, places, threads=4)
 
 
 N, M, K = (symbol(name) for name in "nmk")

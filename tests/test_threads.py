@@ -428,7 +428,7 @@ class TestVerifier:
 
     def test_only_outermost_loops(self):
         inner = replace(over(N, Store("out0", (ROW,), number(1.0))), work=10)
-        with pytest.raises(VerificationError, match="a loop inside another one is shared"):
+        with pytest.raises(VerificationError, match="a loop inside another one that threads share"):
             verify(made([over(N, inner, level=1)]))
 
     def test_errors_of_iterations_in_any_order(self):

@@ -106,7 +106,7 @@ class NestVerifier:
     mutable: set[Node] = field(default_factory=set)
     given: set[Node] = field(default_factory=set)
     levels: tuple[Node, ...] = ()
-    sides: int = 0  # how many of these loops are sides of branches
+    parts: int = 0  # how many of these loops threads share
 
     def run(self) -> None:
         """Verifies all statements."""
@@ -156,9 +156,9 @@ class NestVerifier:
             self.shared(stmt)
         if stmt.rows > 1 and not adds_rows(stmt, self.program):
             raise self.fail("rows of a loop are joined that do not add to the same elements")
-        self.levels, self.sides = (*self.levels, stmt.index), self.sides + (stmt.kind == "once")
+        self.levels, self.parts = (*self.levels, stmt.index), self.parts + is_shared(stmt)
         self.block(stmt.body)
-        self.levels, self.sides = self.levels[:-1], self.sides - (stmt.kind == "once")
+        self.levels, self.parts = self.levels[:-1], self.parts - is_shared(stmt)
 
     def lanes(self, stmt: For) -> None:
         """Lanes of a simd loop are independent but for accumulators, which they may only add to."""
@@ -178,8 +178,8 @@ class NestVerifier:
 
     def shared(self, stmt: For) -> None:
         """Iterations that threads share touch different elements, or add to copies of the same ones."""
-        if len(self.levels) > self.sides:
-            raise self.fail("a loop inside another one is shared among threads")
+        if self.parts:
+            raise self.fail("a loop inside another one that threads share is shared too")
         self.sizes((stmt.work,))
         found = sharing(stmt, self.program)
         if isinstance(found, str):

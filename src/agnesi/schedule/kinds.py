@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from agnesi.ir import dims
-from agnesi.ir.node import CONST, Node, substitute, topological
+from agnesi.ir.node import CONST, Node, dim_node, substitute, topological
 from agnesi.ir.type import Dim
-from agnesi.loops.parallel import Sharing, adds_rows, apart, sharing, work_of
+from agnesi.loops.parallel import Sharing, adds_rows, apart, distinct, sharing, work_of
 from agnesi.loops.stmt import (
     Break,
     Buffer,
@@ -87,8 +87,9 @@ def independent(loop: For, given: dict[Node, Node]) -> bool:
         return False
     stores = [s for s in loop.body if isinstance(s, Store)]
     read = [(n["buffer"], n.args) for s in loop.body for n in loads(s)]
+    names = {s.var for s in loop.body if isinstance(s, Let)}
     for store in stores:
-        if store.combine and loop.index not in store.index:
+        if store.combine and not any(distinct([i], loop.index, names, innermost=True) for i in store.index):
             return False
         others = [place for name, place in read if name == store.buffer and place != store.index]
         if not all(apart(place, store.index, loop, given) for place in others):
@@ -114,7 +115,9 @@ def share(loop: For, others: list[Stmt], program: Program, when: Moments) -> tup
         return loop, "not shared: it only fills memory"
     found = sharing(loop, program)
     if isinstance(found, str):
-        return loop, f"not shared: {found}"
+        inside = share_inside(loop, program)
+        how = "; the loops in it are, where they are long" if inside is not loop else ""
+        return inside, f"not shared: {found}{how}"
     amount = work_of(loop, program)
     whole = dims.mul(loop.extent, amount)
     if isinstance(whole, int) and whole < LITTLE:
@@ -124,6 +127,27 @@ def share(loop: For, others: list[Stmt], program: Program, when: Moments) -> tup
     joined = [*(["accumulators"] if found.totals else []), *found.added]
     how = f"shared, with {' and '.join(joined)} of each part joined afterwards" if joined else "shared"
     return in_parts(loop, found, program), how
+
+
+def share_inside(loop: For, program: Program) -> For:
+    """A loop of steps with the loops in it shared that can be, where their sizes are those of all steps."""
+    if loop.kind != "steps":
+        return loop
+    changing = {s.var for s in walk([loop]) if isinstance(s, Let)}
+    changing |= {s.index for s in walk([loop]) if isinstance(s, For)}
+    body: list[Stmt] = []
+    for stmt in loop.body:
+        if isinstance(stmt, For) and stmt.kind in ("seq", "simd"):
+            found, amount = sharing(stmt, program), work_of(stmt, program)
+            whole = dims.mul(stmt.extent, amount)
+            large = not isinstance(whole, int) or whole >= LITTLE
+            same = changing.isdisjoint(topological([dim_node(stmt.extent), dim_node(amount)]))
+            if isinstance(found, Sharing) and large and same and not found.added:
+                others = [s for s in loop.body if s is not stmt]
+                used = {program.storage(n) for n in read_buffers(others) | written_buffers(others)}
+                stmt = in_parts(stmt, found, program) if used.isdisjoint(found.rows) else stmt
+        body.append(stmt)
+    return loop if body == list(loop.body) else replace(loop, body=tuple(body))
 
 
 def obstacle(loop: For, others: list[Stmt], found: Sharing, program: Program, when: Moments) -> str:

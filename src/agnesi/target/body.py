@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from agnesi.errors import VerificationError
 from agnesi.ir import dims, dtype as dt
-from agnesi.ir.node import CONST, TEMP, Node, value_of
+from agnesi.ir.node import CONST, INDEX, TEMP, Node, value_of
 from agnesi.ir.op import OPS
 from agnesi.loops.stmt import (
     Break,
@@ -70,6 +70,7 @@ class BodyPrinter(Printer):
         self.cost = sum(cost(s) for s in walk(body))
         self.fails = any(may_end(s) for s in walk(body))
         self.calls = self.fails or any(isinstance(s, Call) for s in walk(body))
+        self.counted = {s.index for s in walk(body) if isinstance(s, For)}
         self.loopless = not any(isinstance(s, For) for s in body)
         self.lines: list[str] = []
         self.asked: list[Node] = []  # calls that are printed for ordinary arguments and for any
@@ -86,6 +87,8 @@ class BodyPrinter(Printer):
         """An expression; numbers in it may be parameters."""
         if node in self.late:
             return self.late[node]
+        if node.op is INDEX and node not in self.counted:
+            return self.outside(f"i{node['level']}", "int64")
         if node.op is TEMP and node not in self.local and node in self.outer.local:
             return self.outside(self.outer.local[node], node.dtype)
         if node.op is CONST and self.is_given(node):
@@ -112,7 +115,7 @@ class BodyPrinter(Printer):
         for name, param in self.pointers.items():
             const = "" if name in self.written else "const "
             result.append(Parameter(f"{const}{self.stored(name)} *", param, self.outer.pointer(name)))
-        held = set(self.outer.local.values())
+        held = {*self.outer.local.values(), *(self.outer.expression(i) for i in self.outer.counted)}
         for name, param in self.scalars.items():
             known = name in held or not name.isidentifier()
             argument = name if known else self.outer.outside(name, self.dtypes[name])

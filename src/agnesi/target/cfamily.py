@@ -105,6 +105,7 @@ class Printer:
         self.buffers, self.storage, self.symbols = buffers, storage, symbols
         self.free: dict[str, str] = {}  # names from outside and their C types
         self.local: dict[Node, str] = {}
+        self.counted: set[Node] = set()  # the counters of its loops
         self.support: dict[str, None] = {}  # functions that the text calls
 
     def expression(self, node: Node) -> str:

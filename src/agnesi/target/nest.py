@@ -98,13 +98,15 @@ class NestPrinter(BodyPrinter):
     def __init__(self, entry: Printer, body: list[Stmt], functions: Functions) -> None:
         super().__init__(entry, body)
         self.functions = functions
+        self.stepping = False  # whether this is inside a loop of steps
+        self.grains: dict[str, str] = {}  # of loops inside loops of steps, by their text
         self.shares = any(isinstance(s, For) and is_shared(s) for s in walk(body))
         self.fails, self.calls = self.fails or self.shares, self.calls or self.shares
 
     def emit(self) -> list[str]:
         """Makes the function; the line that calls it."""
         self.block(self.body, "  ")
-        self.lines[:0] = self.listening()
+        self.lines[:0] = [*self.listening(), *(f"  const int64_t {g} = {text};" for text, g in self.grains.items())]
         name = self.functions.add(self, self.function(self.head()), whole=self.shares)
         given = [*(["call"] if self.calls else []), *(p.argument for p in self.parameters())]
         call = f"{name}({', '.join(given)})"
@@ -123,10 +125,27 @@ class NestPrinter(BodyPrinter):
         return [f"  if ({' || '.join(conditions)}) AG_TRY(call->poll(call));"] if conditions else []
 
     def loop(self, stmt: For, tab: str) -> None:
-        if is_shared(stmt):
-            self.lines += [tab[2:] + line for line in LoopPrinter(self, stmt, self.functions).emit()]
-        else:
+        if not is_shared(stmt):
             super().loop(stmt, tab)
+        elif self.stepping:
+            self.again(stmt, tab)
+        else:
+            self.lines += [tab[2:] + line for line in LoopPrinter(self, stmt, self.functions).emit()]
+
+    def steps(self, stmt: For, tab: str) -> None:
+        self.stepping = True
+        super().steps(stmt, tab)
+        self.stepping = False
+
+    def again(self, stmt: For, tab: str) -> None:
+        """A loop that runs in every step: by threads if it is long, as is known at the start."""
+        text = grain(stmt, self.functions.program, self)
+        name = self.grains.setdefault(text, f"grain{len(self.grains)}")
+        self.lines.append(f"{tab}if ({name} < {self.dim(stmt.extent)}) {{")
+        self.lines += [tab + line for line in LoopPrinter(self, stmt, self.functions).emit(name)]
+        self.lines.append(f"{tab}}} else {{")
+        super().loop(stmt, tab + "  ")
+        self.lines.append(f"{tab}}}")
 
 
 @dataclass
@@ -162,8 +181,9 @@ class LoopPrinter(BodyPrinter):
         self.whole, self.sharing, self.functions, self.copies = loop, found, functions, dict(loop.copies)
         self.totals = [Total(var, op, f"v{k}", f"r{k}") for k, (var, op) in enumerate(found.totals.items())]
 
-    def emit(self) -> list[str]:
-        """Makes the function; the lines that have threads call it, and join what they give back."""
+    def emit(self, size: str = "") -> list[str]:
+        """Makes the function; the lines that have threads call it, and join what they give back. size: of its parts, if
+        that is known."""
         self.local = {t.var: t.name for t in self.totals}
         self.lines = [f"  {t.ctype} {t.name} = {neutral(t.combine, t.var.dtype)};" for t in self.totals]
         self.block(self.body, "  ")
@@ -172,7 +192,8 @@ class LoopPrinter(BodyPrinter):
         text = self.function([*self.head(), *results, "const int64_t lo", "const int64_t hi"])
         passed = self.passed()
         name = self.functions.add(self, text, self.part(passed))
-        n, size = self.outer.dim(self.whole.extent), grain(self.whole, self.functions.program, self.outer)
+        n = self.outer.dim(self.whole.extent)
+        size = size or grain(self.whole, self.functions.program, self.outer)
         values = ", ".join(p.value for p in passed)
         if not self.totals and not self.copies:
             return [f"  AG_SHARE({name}, {n}, {size}, {values});"]
