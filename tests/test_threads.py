@@ -426,10 +426,10 @@ class TestVerifier:
         with pytest.raises(VerificationError, match="more cannot hold copies of out0"):
             verify(made([FILL, loop], more=[replace(copies, space="arena")]))
 
-    def test_only_outermost_loops(self):
-        inner = replace(over(N, Store("out0", (ROW,), number(1.0))), work=10)
+    def test_not_inside_each_other(self):
+        inner = replace(over(N, Store("out0", (ROW,), number(1.0)), level=1), work=10)
         with pytest.raises(VerificationError, match="a loop inside another one that threads share"):
-            verify(made([over(N, inner, level=1)]))
+            verify(made([replace(over(N, inner), work=10)]))
 
     def test_errors_of_iterations_in_any_order(self):
         place = load("in0", "int64", (ROW,))
