@@ -149,7 +149,7 @@ def build_errors():
         ("givens of no variable", lambda: ag.function([], x.sum(), givens={1: 2}), TypeMismatch, "1 is no variable"),
         ("givens rank", lambda: ag.function([], x.sum(), givens={x: fixed}), TypeMismatch, "cannot stand for"),
         ("keys of a dict", lambda: ag.function([x], {1: x}), TypeMismatch, "keys of a dict of outputs are texts"),
-        ("mode", lambda: ag.function([x], x, mode="fast"), ValueError, "mode is one of fast_run, fast_compile"),
+        ("mode", lambda: ag.function([x], x, mode="fast"), ValueError, "one of fast_run, fast_math, fast_compile"),
         ("unused", lambda: ag.function([x, y], x, on_unused_input="rais"), ValueError, "'raise', 'warn' or 'ignore'"),
         ("eval by name", lambda: x.eval({"x": [1.0]}), TypeMismatch, "is a variable made .* not 'x'"),
         ("eval without a value", lambda: (x + 1).eval(), UnknownInputError, "need x"),

@@ -52,12 +52,16 @@ def sharing(loop: For, program: Program) -> Sharing | str:
         return "it reads what it adds up"
     accesses = collect(loop, program)
     for name, touched in accesses.items():
-        if all(combine == "load" for _, combine in touched):
+        stored = [idx for idx, combine in touched if combine != "load"]
+        if not stored:
             continue
-        apart = any(
-            distinct([idx[axis] for idx, _ in touched], loop.index, given) for axis in range(len(touched[0][0]))
-        )
-        if apart:
+        touched = [
+            (idx, combine)
+            for idx, combine in touched
+            if combine != "load" or not all(apart(idx, other, loop, {}) for other in stored)
+        ]
+        axes = range(len(stored[0]))
+        if any(distinct([idx[axis] for idx, _ in touched], loop.index, given) for axis in axes):
             continue
         combines = {combine for _, combine in touched}
         everywhere = not any(loop.index in topological(idx) for idx, _ in touched)
