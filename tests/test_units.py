@@ -12,6 +12,7 @@ import pytest
 
 import agnesi as ag
 import agnesi.tensor as at
+from agnesi.target import toolchain
 from agnesi.target.c import LEAST, divide
 from agnesi.target.cache import Cache
 from agnesi.target.nest import Function
@@ -21,7 +22,8 @@ X, W, V = RNG.normal(size=(5, 7)), RNG.normal(size=(7, 4)), RNG.normal(size=(4, 
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(toolchain, "processors", lambda: 2)
     with ag.config.change(cache_dir=str(tmp_path)):
         yield tmp_path
 

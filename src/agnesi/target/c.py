@@ -10,6 +10,7 @@ from agnesi.target.nest import Function, Functions
 
 MANY_NESTS = 50
 LEAST, MOST = 20, 60  # the weight of a unit: to start one more compiler takes as long as it takes for 15
+ALONE = 4  # times as much where they run one after another
 DRAWS = {"gamma_draw", "poisson_draw", "binomial_draw"}
 BESSEL = {"j0", "j1", "jv", "i0", "i1", "iv"}
 INCOMPLETE = {"gammainc", "gammaincc", "gammainc_shape"}
@@ -41,9 +42,9 @@ def headers(text: str) -> str:
     return "\n".join([*left_out, *(f'#include "{name}"' for name in included)])
 
 
-def units(program: Program) -> list[str]:
-    """The C texts of a program, to be compiled side by side. The first holds the entry `ag_main`; the others depend on
-    nothing but the functions in them, so that they may have been compiled before, for another program."""
+def units(program: Program, width: int = 1) -> list[str]:
+    """The C texts of a program, to be compiled `width` at a time. The first holds the entry `ag_main`. The others depend
+    on nothing but the functions in them, so that they may have been compiled before, for another program."""
     start = Entry(program)
     functions = Functions(program)
     long = "AG_LONG_ENTRY " if len(program.nests) > MANY_NESTS else ""
@@ -52,7 +53,7 @@ def units(program: Program) -> list[str]:
         lines += functions.emit(nest, start)
         lines += start.stage(number + 1)
     lines += ["  AG_LEAVE();", "  return AG_OK;", "}"]
-    parts, rest = divide(list(functions.pure.values()))
+    parts, rest = divide(list(functions.pure.values()), ALONE if width == 1 else 1)
     own = [f.definition("AG_NEST") for f in rest]
     elsewhere = [f"AG_PART {f.head()};" for part in parts for f in part]
     own += ["\n".join(elsewhere)] if elsewhere else []
@@ -73,8 +74,9 @@ def joined(tables: list[dict[str, None]]) -> dict[str, None]:
     return {key: None for table in tables for key in table}
 
 
-def divide(functions: list[Function]) -> tuple[list[list[Function]], list[Function]]:
-    """Neighbours that are compiled together, and those at the end that are too few for a unit of their own.
+def divide(functions: list[Function], times: int = 1) -> tuple[list[list[Function]], list[Function]]:
+    """Neighbours that are compiled together, and those at the end that are too few for a unit of their own. times: as
+    large as units that are compiled side by side.
 
     Where a unit ends depends on the functions near there only, so that those before and after a change stay the same.
     """
@@ -83,7 +85,7 @@ def divide(functions: list[Function]) -> tuple[list[list[Function]], list[Functi
     for f in functions:
         rest.append(f)
         load = sum(g.weight for g in rest)
-        if load >= MOST or (load >= LEAST and int(f.name[-1], 16) % 2):
+        if load >= MOST * times or (load >= LEAST * times and int(f.name[-1], 16) % 2):
             parts.append(rest)
             rest = []
     return parts, rest
