@@ -43,7 +43,7 @@ def headers(text: str) -> str:
 
 
 def units(program: Program, width: int = 1) -> list[str]:
-    """The C texts of a program, to be compiled `width` at a time. The first holds the entry `ag_main`. The others depend
+    """The C texts of a program, to be compiled `width` at a time. The first has the entry `ag_main`. The others depend
     on nothing but the functions in them, so that they may have been compiled before, for another program."""
     start = Entry(program)
     functions = Functions(program)
