@@ -98,7 +98,7 @@ class NestPrinter(BodyPrinter):
     def __init__(self, entry: Printer, body: list[Stmt], functions: Functions) -> None:
         super().__init__(entry, body)
         self.functions = functions
-        self.stepping = False  # whether this is inside a loop of steps
+        self.stepping = ""  # in a loop of steps: "together" where threads share its loops, or "alone"
         self.grains: dict[str, str] = {}  # of loops inside loops of steps, by their text
         self.shares = any(isinstance(s, For) and is_shared(s) for s in walk(body))
         self.fails, self.calls = self.fails or self.shares, self.calls or self.shares
@@ -125,27 +125,28 @@ class NestPrinter(BodyPrinter):
         return [f"  if ({' || '.join(conditions)}) AG_TRY(call->poll(call));"] if conditions else []
 
     def loop(self, stmt: For, tab: str) -> None:
-        if not is_shared(stmt):
+        if not is_shared(stmt) or self.stepping == "alone":
             super().loop(stmt, tab)
-        elif self.stepping:
-            self.again(stmt, tab)
-        else:
-            self.lines += [tab[2:] + line for line in LoopPrinter(self, stmt, self.functions).emit()]
+            return
+        size = self.grain(stmt) if self.stepping else ""
+        self.lines += [tab[2:] + line for line in LoopPrinter(self, stmt, self.functions).emit(size)]
 
     def steps(self, stmt: For, tab: str) -> None:
-        self.stepping = True
-        super().steps(stmt, tab)
-        self.stepping = False
-
-    def again(self, stmt: For, tab: str) -> None:
-        """A loop that runs in every step: by threads if it is long, as is known at the start."""
-        text = grain(stmt, self.functions.program, self)
-        name = self.grains.setdefault(text, f"grain{len(self.grains)}")
-        self.lines.append(f"{tab}if ({name} < {self.dim(stmt.extent)}) {{")
-        self.lines += [tab + line for line in LoopPrinter(self, stmt, self.functions).emit(name)]
-        self.lines.append(f"{tab}}} else {{")
-        super().loop(stmt, tab + "  ")
+        """Steps whose long loops threads share, and others: calls in them would take values out of registers."""
+        shared = [s for s in stmt.body if isinstance(s, For) and is_shared(s)]
+        if not shared:
+            super().steps(stmt, tab)
+            return
+        long = " || ".join(f"{self.grain(s)} < {self.dim(s.extent)}" for s in shared)
+        for self.stepping, head in (("together", f"if ({long}) {{"), ("alone", "} else {")):
+            self.lines.append(tab + head)
+            super().steps(stmt, tab + "  ")
+        self.stepping = ""
         self.lines.append(f"{tab}}}")
+
+    def grain(self, stmt: For) -> str:
+        """The name of how many iterations of a loop make a part; the same in all steps."""
+        return self.grains.setdefault(grain(stmt, self.functions.program, self), f"grain{len(self.grains)}")
 
 
 @dataclass
