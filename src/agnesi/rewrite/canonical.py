@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from agnesi.ir import dtype as dt
@@ -75,6 +77,16 @@ def any_of(op: Op) -> Pattern:
     return Pattern(op, ())
 
 
+def all_constant(ops: tuple[Op, ...]) -> bool:
+    """Whether all arguments are scalar constants."""
+    return all(op is CONST for op in ops)
+
+
+def among(name: str) -> Callable[[tuple[Op, ...]], bool]:
+    """Whether this op is one of those of the arguments."""
+    return lambda ops: any(op.name == name for op in ops)
+
+
 UNFOLDED = (ew.check_index, ew.cast, ew.copy, hint_)
 FOLDING = [op for op in OPS.values() if op.kind == "elementwise" and op not in UNFOLDED]
 BROADCASTING = [op for op in FOLDING if op.arity > 1 and op is not ew.meet]
@@ -140,9 +152,9 @@ def widening(b: Bindings) -> bool:
 
 
 CANONICAL = [
-    *(Rule(f"fold_{op.name}", any_of(op), fold, "rounding") for op in FOLDING),
-    *(Rule(f"fill_cut_{op.name}", any_of(op), fill_cut, "bitwise") for op in BROADCASTING),
-    *(Rule(f"lead_cut_{op.name}", any_of(op), lead_cut, "bitwise") for op in BROADCASTING),
+    *(Rule(f"fold_{op.name}", any_of(op), fold, "rounding", fits=all_constant) for op in FOLDING),
+    *(Rule(f"fill_cut_{op.name}", any_of(op), fill_cut, "bitwise", fits=among("broadcast_to")) for op in BROADCASTING),
+    *(Rule(f"lead_cut_{op.name}", any_of(op), lead_cut, "bitwise", fits=among("insert")) for op in BROADCASTING),
     Rule("add_zero", x + 0, x, "rounding"),
     Rule("sub_zero", x - 0, x, "bitwise"),
     Rule("zero_sub", ew.sub(0, x), -x, "rounding"),

@@ -53,7 +53,8 @@ class Rule:
     right is a pattern, or a function of the bindings that gives a node or None. kind tells what is kept: "bitwise"
     the bits; "rounding" the value up to rounding, NaN and infinities included; "stable" is nearer to the value in
     real numbers; "real" holds of real numbers only and is not used unless asked for. when: a further condition.
-    example: an expression to test the rule on, for rules whose left side alone does not give one.
+    example: an expression to test the rule on, for rules whose left side alone does not give one. fits: whether
+    arguments of these ops leave any hope, for rules whose left side does not tell.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Rule:
     kind: Class
     when: Callable[[Bindings], bool] | None = None
     example: Callable[[], Node] | None = None
+    fits: Callable[[tuple[Op, ...]], bool] | None = None
 
 
 @dataclass
@@ -221,8 +223,8 @@ class Rewriter:
         found = self.fitting.get(ops)
         if found is None:
             orders = (node.args, node.args[::-1]) if node.op.commutes else (node.args,)
-            fitting = (r for r in self.by_op.get(node.op, ()) if any(plausible(r.left.args, o) for o in orders))
-            found = self.fitting[ops] = list(fitting)
+            possible = [r for r in self.by_op.get(node.op, ()) if r.fits is None or r.fits(ops[1:])]
+            found = self.fitting[ops] = [r for r in possible if any(plausible(r.left.args, o) for o in orders)]
         return found
 
     def _step(self, node: Node) -> Node:
