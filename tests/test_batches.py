@@ -93,6 +93,11 @@ STEPS = {
     "products": ((12, 6, 6), lambda u: ag.scan(pairs, outputs_info=u, n_steps=4)[0][-1]),
     "until": ((300,), lambda u: ag.scan(
         lambda u: (u * 0.5 + 0.1, ag.until((u * u).sum() < 80)), outputs_info=u, n_steps=50)[0][-1]),
+    "sorts": ((30, 20), lambda u: ag.scan(lambda u: at.sort(at.sin(3 * u), axis=1), outputs_info=u, n_steps=3)[0][-1]),
+    "systems": ((9, 6, 6), lambda u: ag.scan(
+        lambda u: at.solve(u[0] + 9 * at.eye(6), u.sum(0)) * u, outputs_info=u, n_steps=3)[0][-1]),
+    "a branch": ((300,), lambda u: ag.ifelse(u.sum() < 1e3, ag.scan(
+        lambda h: h * 0.5 + u[: (u > 0).sum()].sum(), outputs_info=u * 2, n_steps=6)[0][-1], u)),
     "loops in loops": ((20, 30), lambda u: ag.scan(
         lambda u: ag.scan(heat, outputs_info=u, n_steps=3)[0][-1] * 1.5, outputs_info=u, n_steps=4)[0][-1]),
 }  # fmt: skip

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import agnesi as ag
 import agnesi.tensor as at
+from agnesi.ir.node import index, load, symbol
+from agnesi.loops.stmt import Buffer, For, Nest, Store
 from agnesi.schedule import panels
+from agnesi.schedule.panels import Panels
 
 RNG = np.random.default_rng(0)
 SHAPES = [(1, 1), (3, 200), (200, 3), (64, 64), (65, 63), (128, 17), (17, 128), (130, 260), (0, 5), (5, 0)]
@@ -114,6 +119,24 @@ def test_where_there_are_none():
     f = ag.function([x, y], x.T + y)
     assert "small arrays" in f.explain()
     assert "small arrays" not in f.explain(general=True)
+
+
+def test_loops_of_several_extents_share_no_panel():
+    """What two inner loops read at the same places, but not as far, is read where it is."""
+    i, j = index(0), index(1)
+    n, m = symbol("n"), symbol("m")
+    program = SimpleNamespace(
+        buffers={"x": Buffer("x", "float64", (n, m), "input"), "y": Buffer("y", "float64", (m, n), "output")},
+        storage=lambda name: name,
+    )
+
+    def turned(*extents):
+        store = Store("y", (i, j), load("x", "float64", (j, i)))
+        loop = For(i, m, tuple(For(j, extent, (store,)) for extent in extents))
+        return Panels(program, Nest("nest0", [loop])).turned(loop)
+
+    assert [one.extent for one in turned(n, n)] == [n]
+    assert turned(n, 3) == turned(3, n) == []
 
 
 def test_large_arrays():

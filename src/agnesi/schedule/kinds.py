@@ -115,7 +115,7 @@ def share(loop: For, others: list[Stmt], program: Program, when: Moments) -> tup
         return loop, "not shared: it only fills memory"
     found = sharing(loop, program)
     if isinstance(found, str):
-        inside = share_inside(loop, program)
+        inside = share_inside(loop, others, program)
         how = "; the loops in it are, where they are long" if inside is not loop else ""
         return inside, f"not shared: {found}{how}"
     amount = work_of(loop, program)
@@ -129,25 +129,35 @@ def share(loop: For, others: list[Stmt], program: Program, when: Moments) -> tup
     return in_parts(loop, found, program), how
 
 
-def share_inside(loop: For, program: Program) -> For:
-    """A loop of steps with the loops in it shared that can be, where their sizes are those of all steps."""
+def share_inside(loop: For, others: list[Stmt], program: Program) -> For:
+    """A loop of steps with the loops in it shared that can be, where their sizes are known before the nest.
+
+    others: what else is in the nest.
+    """
     if loop.kind != "steps":
         return loop
-    changing = {s.var for s in walk([loop]) if isinstance(s, Let)}
+    changing = {s.var for s in walk([loop, *others]) if isinstance(s, Let)}
     changing |= {s.index for s in walk([loop]) if isinstance(s, For)}
     body: list[Stmt] = []
     for stmt in loop.body:
         if isinstance(stmt, For) and stmt.kind in ("seq", "simd"):
-            found, amount = sharing(stmt, program), work_of(stmt, program)
-            whole = dims.mul(stmt.extent, amount)
-            large = not isinstance(whole, int) or whole >= LITTLE
-            same = changing.isdisjoint(topological([dim_node(stmt.extent), dim_node(amount)]))
-            if isinstance(found, Sharing) and large and same and not found.added:
-                others = [s for s in loop.body if s is not stmt]
-                used = {program.storage(n) for n in read_buffers(others) | written_buffers(others)}
-                stmt = in_parts(stmt, found, program) if used.isdisjoint(found.rows) else stmt
+            around = [*others, *(s for s in loop.body if s is not stmt)]
+            stmt = shared_in_steps(stmt, around, changing, program)
         body.append(stmt)
     return loop if body == list(loop.body) else replace(loop, body=tuple(body))
+
+
+def shared_in_steps(loop: For, around: list[Stmt], changing: set[Node], program: Program) -> For:
+    """A loop in a loop of steps, shared if it can be and is not short. changing: names that are given in the nest."""
+    found = sharing(loop, program)
+    if isinstance(found, str) or found.added:
+        return loop
+    amount = work_of(loop, program)
+    whole = dims.mul(loop.extent, amount)
+    short = isinstance(whole, int) and whole < LITTLE
+    used = {program.storage(n) for n in read_buffers(around) | written_buffers(around)}
+    fixed = changing.isdisjoint(topological([dim_node(loop.extent), dim_node(amount)]))
+    return in_parts(loop, found, program) if fixed and not short and used.isdisjoint(found.rows) else loop
 
 
 def obstacle(loop: For, others: list[Stmt], found: Sharing, program: Program, when: Moments) -> str:

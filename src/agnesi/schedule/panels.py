@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from agnesi.ir import dims
 from agnesi.ir.dtype import SIZES
 from agnesi.ir.node import INDEX, LOAD, Node, dim_node, index, load, substitute, temp, topological
-from agnesi.ir.type import Dim
+from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import Break, Buffer, For, Let, Nest, Program, Stmt, Store, loads, walk, written_buffers
 from agnesi.loops.tidy import moved
 from agnesi.ops import elementwise as ew
@@ -81,7 +81,9 @@ class Panels:
                 axis = self.axis(node, loop, inner)
                 if axis is not None and self.program.storage(node["buffer"]) not in written:
                     found[Turned(node, axis, inner.index, inner.extent)] = None
-        return list(found)
+        extents = {one.node: one.extent for one in found}  # a panel serves loops of one extent
+        mixed = {one.node for one in found if not same(one.extent, extents[one.node])}
+        return [one for one in found if one.node not in mixed]
 
     def axis(self, node: Node, loop: For, inner: For) -> int | None:
         """The axis along which the inner loop runs, if the outer one runs along the last."""
