@@ -226,6 +226,19 @@ def test_products_of_many_panels(code, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.dtype("float32"), np.dtype("float64")])
+def test_rows_a_page_apart(code, dtype):
+    """They are copied before they are used, and give the same bits; nothing beyond them is read."""
+    rng, memory, page = np.random.default_rng(6), Memory(1 << 19), mmap.PAGESIZE // dtype.itemsize
+    for m, n, k, column in ((30, 45, 300, 1), (14, 16, 2 * page, 1), (31, 330, 150, 3), (9, 70, 900, 1), (1, 40, 8, 1)):
+        a = memory.place(rng, m, k, dtype, (2 * page, column))
+        b, c = (rng.standard_normal(shape).astype(dtype) for shape in ((k, n), (m, n)))
+        wanted = c.copy()
+        multiply(0.3, np.ascontiguousarray(a), b, 0.7, wanted)
+        multiply(0.3, a, b, 0.7, c)
+        np.testing.assert_array_equal(c, wanted)
+
+
+@pytest.mark.parametrize("dtype", [np.dtype("float32"), np.dtype("float64")])
 def test_an_element_depends_on_its_row_and_column_only(dtype):
     """So a product may be cut in any way, over any number of threads."""
     if CODES[0] == "portable":
