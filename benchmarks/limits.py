@@ -24,7 +24,7 @@ from statistics import median
 
 import machine
 import numpy as np
-from report import table
+from report import table, written
 from run import progress, restart_limited
 
 SIZE = 10_000_000  # numbers of an array in double precision: 80 MB
@@ -192,12 +192,7 @@ def main() -> int:
         *(f"- {key}: {value}" for key, value in about.items() if key != "packages"),
         f"- packages: {', '.join(f'{name} {version}' for name, version in machine.package_versions().items())}",
     ]
-    text = "\n".join(lines) + "\n"
-    if options.output:
-        options.output.write_text(text, encoding="utf-8")
-    else:
-        print(text)
-    return 0
+    return written(lines, options.output)
 
 
 if __name__ == "__main__":

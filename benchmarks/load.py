@@ -22,7 +22,7 @@ from statistics import median
 
 import machine
 import numpy as np
-from report import duration
+from report import duration, written
 from run import progress
 
 TITLE = "perceptron 784-500-10 step, batch = {}"
@@ -121,12 +121,7 @@ def main() -> int:
                 line, found = row(system, batch, threads, options.seconds, like if system == "plain loop" else 0.0)
                 lines.append(line)
                 like = found if (system, threads) == ("agnesi", 1) else like
-    text = "\n".join(lines) + "\n"
-    if options.output:
-        options.output.write_text(text, encoding="utf-8")
-    else:
-        print(text)
-    return 0
+    return written(lines, options.output)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,16 @@ def duration(seconds: float) -> str:
     return f"{value:.{max(0, 2 - int(math.log10(max(value, 1))))}f} {unit}"
 
 
+def written(lines: Sequence[str], output: Path | None) -> int:
+    """Writes a report to a file, or else to standard output; the status of the program."""
+    text = "\n".join(lines) + "\n"
+    if output:
+        output.write_text(text, encoding="utf-8")
+    else:
+        print(text)
+    return 0
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """A Markdown table, numbers to the right of the first column."""
     rule = ["---", *["---:"] * (len(header) - 1)]

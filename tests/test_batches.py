@@ -131,7 +131,6 @@ def test_steps_say_what_is_shared():
 def test_an_error_in_a_shared_loop_of_a_step():
     """The step that fails first says so, whatever others do; nothing is written."""
     u, k = at.vector("u"), at.lvector("k")
-    f = ag.function([u, k], ag.scan(lambda u, k: u[k] * 1.5, outputs_info=u, non_sequences=k, n_steps=5)[0][-1])
     places = np.arange(400)[::-1].copy()
     values = np.random.default_rng(0).normal(size=400)
     with ag.config.change(worth=500):

@@ -108,7 +108,9 @@ def test_branches_in_an_inner_loop(mode):
     flags, rows = at.vector("flags"), at.matrix("rows")
 
     def step(h):
-        sides = lambda flag, row, own, other: ag.ifelse(flag > 0, [own + row, row], [own, other + 1])  # noqa: E731
+        def sides(flag, row, own, other):
+            return ag.ifelse(flag > 0, [own + row, row], [own, other + 1])
+
         return tuple(ag.map(sides, [flags, rows, h, h[::-1]])[0])
 
     (h, y), _ = ag.scan(step, outputs_info=[w, None], n_steps=3)

@@ -410,6 +410,7 @@ class TestVerifier:
             (Store("out0", (ROW,), element("out0", ROW - 1)), "depend on what others store to out0"),
             (Store("out0", (ROW * N,), element("in0", ROW)), "depend on what others store to out0"),
             (Store("out0", (ZERO,), element("in0", ROW), "add"), "different threads add to out0"),
+            (Store("out0", (ZERO,), element("out0", ZERO + 1), "add"), "depend on what others store to out0"),
             (Set(T, element("in0", ROW), ""), "each iteration needs the one before"),
             (Break(ew.lt(element("in0", ROW), 0.0)), "it may end early"),
         ],

@@ -16,6 +16,11 @@ def default_cache_dir() -> str:
     return str(Path(base) / "agnesi")
 
 
+def processors() -> int:
+    """The processors that this process is bound to."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings; each one is also read from the environment as AGNESI_<NAME>.

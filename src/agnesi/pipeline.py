@@ -42,7 +42,7 @@ from agnesi.schedule.hoist import hoist
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, place
 from agnesi.schedule.sizes import Equation, Site, assume, collect, equations
-from agnesi.target import c, cuda, toolchain
+from agnesi.target import c, cuda
 
 
 @dataclass
@@ -224,7 +224,7 @@ def mark_grids(job: Compilation) -> None:
 def print_c(job: Compilation) -> None:
     """Makes the C text."""
     assert job.program is not None
-    job.units = c.units(job.program, toolchain.processors())
+    job.units = c.units(job.program, config.processors())
 
 
 def print_kernels(job: Compilation) -> None:

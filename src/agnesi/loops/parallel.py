@@ -55,13 +55,9 @@ def sharing(loop: For, program: Program) -> Sharing | str:
         stored = [idx for idx, combine in touched if combine != "load"]
         if not stored:
             continue
-        touched = [
-            (idx, combine)
-            for idx, combine in touched
-            if combine != "load" or not all(apart(idx, other, loop, {}) for other in stored)
-        ]
-        axes = range(len(stored[0]))
-        if any(distinct([idx[axis] for idx, _ in touched], loop.index, given) for axis in axes):
+        loaded = [idx for idx, combine in touched if combine == "load"]
+        met = stored + [idx for idx in loaded if not all(apart(idx, other, loop, {}) for other in stored)]
+        if any(distinct([idx[axis] for idx in met], loop.index, given) for axis in range(len(stored[0]))):
             continue
         combines = {combine for _, combine in touched}
         everywhere = not any(loop.index in topological(idx) for idx, _ in touched)

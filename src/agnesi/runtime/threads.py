@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
+
+from agnesi import config
 
 GROUPS = Path("/sys/fs/cgroup")
 
@@ -19,8 +20,7 @@ def count(wanted: int) -> int:
 @cache
 def available() -> int:
     """Processors that this process may use: those it is bound to, or less where a control group grants less time."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, granted(GROUPS, Path("/proc/self/cgroup"))))
+    return max(1, min(config.processors(), granted(GROUPS, Path("/proc/self/cgroup"))))
 
 
 def granted(groups: Path, membership: Path) -> int:

@@ -10,15 +10,16 @@ entry.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from agnesi.ir import dims
 from agnesi.ir.dtype import SIZES
-from agnesi.ir.node import INDEX, LOAD, Node, dim_node, index, load, substitute, temp, topological
+from agnesi.ir.node import LOAD, Node, dim_node, index, load, substitute, topological
 from agnesi.ir.type import Dim, same
-from agnesi.loops.stmt import Break, Buffer, For, Let, Nest, Program, Stmt, Store, loads, walk, written_buffers
+from agnesi.loops.stmt import Break, For, Let, Program, Stmt, Store, loads, walk, written_buffers
 from agnesi.loops.tidy import moved
 from agnesi.ops import elementwise as ew
+from agnesi.schedule.strips import Change
 
 LINE = 64  # bytes
 LINES = 4  # of each row of an array in a panel at most
@@ -47,13 +48,10 @@ class Turned:
 
 
 @dataclass
-class Panels:
-    """One nest on its way: the level of the next new loop, and how many names were made."""
+class Panels(Change):
+    """Gives panels to loops of a nest."""
 
-    program: Program
-    nest: Nest
-    count: int = 0
-    outside: set[Node] = field(default_factory=set)
+    mark = "p"
 
     def block(self, body: Sequence[Stmt]) -> list[Stmt]:
         """Statements with panels in the outermost loops that have use for them."""
@@ -97,11 +95,6 @@ class Panels:
         moving = {s.var for s in walk(loop.body) if isinstance(s, Let)} | {loop.index, inner.index}
         fixed = not any(n.op is LOAD or n in moving for n in topological(rest))
         return axes[0] if terms.get(loop.index) == 1 and fixed else None
-
-    def known(self, extent: Dim) -> bool:
-        """Whether a size is known at entry."""
-        parts = topological([dim_node(extent)])
-        return not any(n.op in (LOAD, INDEX) or n in self.outside for n in parts)
 
     def loop(self, loop: For, found: list[Turned]) -> list[Stmt]:
         """The loop as it was, for small arrays, and in strips with panels; sizes decide which of them runs."""
@@ -155,21 +148,13 @@ class Panels:
 
     def panel(self, one: Turned, rows: Node) -> str:
         """Scratch for some columns of an array, as rows of an odd number of lines."""
-        program, each = self.program, LINE // SIZES[one.node.dtype]
+        each = LINE // SIZES[one.node.dtype]
         lines = ew.floordiv(dim_node(one.extent) + (each - 1), dim_node(each))
         length = self.size("length", (ew.floordiv(lines, dim_node(2)) * 2 + 1) * each)
-        name = f"panel{len(program.buffers)}"
-        program.buffers[name] = Buffer(name, one.node.dtype, (rows, length), "row")
-        program.slots[name] = max(program.slots.values(), default=-1) + 1
-        return name
+        return self.scratch("panel", one.node.dtype, (rows, length))
 
     def size(self, text: str, value: Node) -> Node:
         """A name for a size, given at entry, so that threads can share the strips."""
         name = self.name(text)
         self.program.sizes.append(Let(name, value))
         return name
-
-    def name(self, text: str, dtype: str = "int64") -> Node:
-        """A new name."""
-        self.count += 1
-        return temp(f"{text}_{self.nest.name}_p{self.count}", dtype)

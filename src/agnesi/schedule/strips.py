@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from agnesi.ir.node import CONST, SYMBOL, TEMP, Node, dim_node, index, load, temp, topological
+from agnesi.ir.node import CONST, INDEX, LOAD, TEMP, Node, dim_node, index, load, temp, topological
+from agnesi.ir.type import Dim
 from agnesi.loops.stmt import Break, Buffer, Call, Check, For, Let, Nest, Program, Set, Stmt, Store, loads, values, walk
 from agnesi.loops.tidy import moved
 from agnesi.ops import elementwise as ew
@@ -75,14 +76,37 @@ def parts_of(body: Sequence[Stmt]) -> list[Part]:
 
 
 @dataclass
-class Strips:
-    """One nest on its way: the level of the next loop over strips, and the names given."""
+class Change:
+    """One nest on its way: how many names were made for it, and those that its statements give."""
 
     program: Program
     nest: Nest
-    level: int = 0
     count: int = 0
     outside: set[Node] = field(default_factory=set)
+    mark = ""  # in names: of which change they are
+
+    def name(self, text: str, dtype: str = "int64") -> Node:
+        """A new name for an index or a value."""
+        self.count += 1
+        return temp(f"{text}_{self.nest.name}_{self.mark}{self.count}", dtype)
+
+    def known(self, size: Dim) -> bool:
+        """Whether a size is known at entry."""
+        return not any(n.op in (LOAD, INDEX) or n in self.outside for n in topological([dim_node(size)]))
+
+    def scratch(self, name: str, dtype: str, shape: tuple[Dim, ...]) -> str:
+        """Memory of which every thread has its own."""
+        name = f"{name}{len(self.program.buffers)}"
+        self.program.buffers[name] = Buffer(name, dtype, shape, "row")
+        self.program.slots[name] = max(self.program.slots.values(), default=-1) + 1
+        return name
+
+
+@dataclass
+class Strips(Change):
+    """Puts loops of a nest into strips; level: of the next loop over strips."""
+
+    level: int = 0
 
     def block(self, body: Sequence[Stmt]) -> list[Stmt]:
         """A block with the loops in it put into strips."""
@@ -106,7 +130,8 @@ class Strips:
     def separable(self, loop: For, parts: list[Part]) -> bool:
         """Whether the parts may run one after another for many rows: they share elements of their own row only."""
         body = loop.body
-        if any(isinstance(s, (Break, Call)) for s in walk(body)) or not self.known((loop,)):
+        extents = [s.extent for s in walk([loop]) if isinstance(s, For)]
+        if any(isinstance(s, (Break, Call)) for s in walk(body)) or not all(map(self.known, extents)):
             return False
         own = {s.var for s in walk(body) if isinstance(s, Let)}
         changed = [{s.var for s in walk(part.body) if isinstance(s, Set)} for part in parts]
@@ -124,12 +149,6 @@ class Strips:
                 if isinstance(stmt, Store):
                     found.setdefault(self.program.storage(stmt.buffer), []).append((number, stmt.index, True))
         return all(is_private(accesses, loop.index) for accesses in found.values())
-
-    def known(self, body: tuple[Stmt, ...]) -> bool:
-        """Whether the extents of a loop and of those in it are known at entry."""
-        extents = [s.extent for s in walk(body) if isinstance(s, For)]
-        leaves = topological([e for e in extents if isinstance(e, Node)])
-        return all(n.op in (CONST, SYMBOL) or (n.op is TEMP and n not in self.outside) for n in leaves)
 
     def strips(self, loop: For, parts: list[Part], extent: Node) -> For:
         """The loop over strips, and in it one loop over the rows of a strip for each part."""
@@ -151,24 +170,11 @@ class Strips:
                 before.append(Let(names[name], load(kept[name], name.dtype, (row,))))
             inside = moved(part.body, names)
             later = set().union(*(p.mentioned() for p in parts[number + 1 :]))
-            fresh = {name: self.buffer(name.dtype) for name in part.names() if name in later}
+            fresh = {name: self.scratch("strip", name.dtype, (ROWS,)) for name in part.names() if name in later}
             after: list[Stmt] = [Store(buffer, (row,), name) for name, buffer in fresh.items()]
             kept |= fresh
             body.append(For(row, rows, (*before, *inside, *after), loop.kind, whole=loop.extent))
         return For(outer, count, tuple(body), whole=1)
-
-    def name(self, text: str, dtype: str = "int64") -> Node:
-        """A new name for an index or a value."""
-        self.count += 1
-        return temp(f"{text}_{self.nest.name}_{self.count}", dtype)
-
-    def buffer(self, dtype: str) -> str:
-        """Scratch for a number of each row of a strip."""
-        program = self.program
-        name = f"strip{len(program.buffers)}"
-        program.buffers[name] = Buffer(name, dtype, (ROWS,), "row")
-        program.slots[name] = max(program.slots.values(), default=-1) + 1
-        return name
 
 
 def longest(inner: Sequence[For]) -> Node:

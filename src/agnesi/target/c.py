@@ -8,7 +8,7 @@ from agnesi.loops.stmt import Program
 from agnesi.target.entry import Entry
 from agnesi.target.nest import Function, Functions
 
-MANY_NESTS = 50
+MANY_NESTS = 50  # called by an entry, which is then not optimized
 LEAST, MOST = 20, 60  # the weight of a unit: to start one more compiler takes as long as it takes for 15
 ALONE = 4  # times as much where they run one after another
 DRAWS = {"gamma_draw", "poisson_draw", "binomial_draw"}

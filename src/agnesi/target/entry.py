@@ -152,8 +152,8 @@ def step(buffer: Buffer, printer: Printer) -> str:
 
 
 def grain(loop: For, program: Program, printer: Printer) -> str:
-    """How many iterations of a shared loop make a part. Few iterations with products stay together: then the products
-    are shared among threads."""
+    """How many iterations of a shared loop make a part. Few iterations with products stay together, if they add nothing
+    up: then the products are shared among threads."""
     sums = any(isinstance(s, Set) for s in loop.body)
     unit = 1 if loop.kind != "simd" else BLOCK if sums else NEAR
     sizes = [dims.product(program.buffers[name].shape) for name, _ in loop.copies]
@@ -162,7 +162,8 @@ def grain(loop: For, program: Program, printer: Printer) -> str:
         copied = dims.add(copied, size)
     amounts = (printer.dim(d) for d in (loop.extent, loop.work))
     text = f"call->pool->grain(call->pool, {', '.join(amounts)}, {unit}, {printer.dim(copied)})"
-    if not any(isinstance(s, Call) for s in walk(loop.body)):
+    inside = list(walk(loop.body))
+    if loop.copies or any(isinstance(s, Set) for s in inside) or not any(isinstance(s, Call) for s in inside):
         return text
     n = printer.dim(loop.extent)
     return f"({n} < call->pool->threads ? ag_max({n}, 1) : {text})"

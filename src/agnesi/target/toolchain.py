@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from agnesi import config
 from agnesi.errors import CompileError
 
 Kind = Literal["gcc", "clang", "zig"]
@@ -162,11 +163,6 @@ def _zig() -> Compiler | None:
     return None
 
 
-def processors() -> int:
-    """How many compilers may run side by side."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Parts(Protocol):
     """Where objects are that have been compiled from the same text before."""
 
@@ -232,7 +228,7 @@ def _found(text: str, path: Path, parts: Parts | None) -> bool:
 
 def _run_all(commands: list[list[str]], paths: list[Path], deadline: float) -> None:
     """Runs commands side by side, as many at once as there are processors."""
-    width = processors()
+    width = config.processors()
     running: list[subprocess.Popen[bytes]] = []
     # Waiting with a timeout would look at the process every 50 ms only: a quarter of a short compilation.
     timer = threading.Timer(deadline - time.monotonic(), _kill, (running,))
