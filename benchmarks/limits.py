@@ -24,6 +24,7 @@ from statistics import median
 
 import machine
 import numpy as np
+from measure import PAUSE
 from report import table, written
 from run import progress, restart_limited
 
@@ -97,6 +98,7 @@ def medians(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
         calls[name]()
     for _ in range(ROUNDS):
         for name in random.sample(list(calls), len(calls)):
+            time.sleep(PAUSE if int(os.environ["OMP_NUM_THREADS"]) > 1 else 0)
             calls[name]()
             start = time.perf_counter()
             calls[name]()

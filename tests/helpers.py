@@ -32,7 +32,8 @@ class CheckFailed(Exception):
 class Case:
     """A graph to compile. updates: pairs (output, input); the updated inputs are the last ones.
 
-    threads: how many a call uses, for loops of so much work. device: what it is compiled for.
+    threads: how many a call uses, for loops of so much work. streaming: from how many bytes on stores go past the
+    caches. device: what it is compiled for.
     """
 
     graph: Graph
@@ -40,6 +41,7 @@ class Case:
     optimize: bool = True
     threads: int = 1
     worth: int = 2**62
+    streaming: int = 2**62
     device: str = "cpu"
     jobs: dict[int, Compilation] = field(default_factory=dict)
     addresses: dict[int, int] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class Runner(_runtime.Dispatcher):
             "list",
             threads=case.threads,
             worth=case.worth,
+            streaming=case.streaming,
         )
 
     def outputs(self):

@@ -61,7 +61,7 @@ static void drop(struct whole *whole) {
 static struct whole expected;
 
 static void *caller(void *argument) {
-  static const struct ag_pool pool = {3, 1000, ag_grain, ag_pool_run};
+  static const struct ag_pool pool = {3, 1000, 0, ag_grain, ag_pool_run};
   struct whole whole;
   long bad = 0;
   for (int k = 0; k < CALLS; k++) {
@@ -79,7 +79,7 @@ int main(void) {
   for (int i = 0; i < ROWS * COLUMNS; i++) matrix[i] = (i * 7919 % 1009) / 500.0 - 1;
   for (int i = 0; i < PICKED; i++) picked[i] = wrong[i] = i * 31 % ROWS;
   for (int i = WRONG; i < PICKED; i += 50) wrong[i] = ROWS + i;
-  static const struct ag_pool serial = {1, 1000, ag_grain, ag_run_serially};
+  static const struct ag_pool serial = {1, 1000, 0, ag_grain, ag_run_serially};
   if (run(&expected, &serial, picked) != AG_OK) return 2;
   pthread_t threads[CALLERS];
   for (int i = 0; i < CALLERS; i++) pthread_create(&threads[i], NULL, caller, NULL);

@@ -57,9 +57,24 @@ def libraries() -> str:
 
 
 def cases(seeds: range, device: str) -> list[tuple[Case, list[np.ndarray]]]:
-    """The graphs of seeds, each with its inputs."""
+    """The graphs of seeds, each with its inputs; "streaming": long rows that are written past the caches."""
+    if device == "streaming":
+        return [long_rows(seed) for seed in seeds]
     samples = [generate(seed) for seed in seeds]
     return [(Case(s.graph, s.updates, s.finite, device=device), s.arrays) for s in samples]
+
+
+def long_rows(seed: int) -> tuple[Case, list[np.ndarray]]:
+    """Results of several dtypes, with rows of at least 1024 elements that begin anywhere."""
+    rng = np.random.default_rng(seed)
+    x, y = at.matrix("x"), at.vector("y")
+    together = [
+        (x * 3 + k * y).astype(str(kind)) for k, kind in enumerate(rng.permutation(["int8", "float32", "float64"]))
+    ]
+    outs = [*together, at.concatenate([y, y + 1, x[0]]), x[:, 1:] - x[:, :-1], x[:, ::-1] + 1]
+    n = int(rng.integers(1024, 1200))
+    arrays = [rng.normal(size=(int(rng.integers(1, 4)), n)), rng.normal(size=n)]
+    return Case(Graph([x.node, y.node], [o.node for o in outs]), streaming=0), arrays
 
 
 def tight(array: np.ndarray) -> np.ndarray:
@@ -101,6 +116,10 @@ def check(first: int, folder: Path, device: str = "cpu") -> None:
 @pytest.mark.parametrize("batch", range(QUICK))
 def test_nothing_is_found(batch, tmp_path):
     check(BATCH * batch, tmp_path)
+
+
+def test_nothing_is_found_past_the_caches(tmp_path):
+    check(0, tmp_path, "streaming")
 
 
 @pytest.mark.parametrize("batch", range(1))

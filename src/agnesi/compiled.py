@@ -77,6 +77,7 @@ class Function(_runtime.Dispatcher):
             self.result,
             threads=count(self.wanted),
             worth=config.settings().worth,
+            streaming=config.settings().streaming,
         )
 
     def _default(self, index: int, given: In) -> Any:

@@ -34,6 +34,8 @@ class Settings:
     threads: how many threads a function may use; 0 for one on each processor that the process may use.
     worth: the work from which a loop is split among threads, in additions, of which a thread does about 20,000 in a
         microsecond. Sums of arrays beyond it are rounded otherwise than those of smaller ones.
+    streaming: the bytes of a result from which loops write it past the caches: it would not be there any more when
+        it is read.
     cache_dir: where compiled functions are kept.
     check: verify every level and compare values after every pass (what mode "debug" does).
     dump: names of passes whose result is printed, separated by commas.
@@ -47,6 +49,7 @@ class Settings:
     compiler: str = "auto"
     threads: int = 0
     worth: int = 500_000
+    streaming: int = 1 << 24
     cache_dir: str = ""
     check: bool = False
     dump: str = ""
@@ -63,6 +66,8 @@ class Settings:
             raise ValueError(f"compile is 'now' or 'background', not {self.compile!r}")
         if self.threads < 0 or self.worth < 1:
             raise ValueError(f"threads and worth are positive numbers, not {self.threads} and {self.worth}")
+        if self.streaming < 0:
+            raise ValueError(f"streaming is a number of bytes, not {self.streaming}")
 
 
 MODES = ("fast_run", "fast_math", "fast_compile", "debug", "reference")

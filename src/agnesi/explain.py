@@ -11,7 +11,7 @@ from agnesi.ir import dims
 from agnesi.ir.dtype import SIZES, is_complex, is_inexact
 from agnesi.ir.node import Node, topological
 from agnesi.ir.show import pprint
-from agnesi.ir.type import Dim
+from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import (
     Buffer,
     Call,
@@ -175,12 +175,14 @@ def loop_size(loop: For) -> str:
 
 def loops_text(body: Sequence[Stmt]) -> str:
     """The loops of a nest: `n { 10; 10 simd }` is a loop over n around two others, `n by 8 { 10 simd }` one that does 8
-    iterations at a time, since they add to the same elements, and `side { n }` part of a branch."""
+    iterations at a time, since they add to the same elements, and `side { n }` part of a branch. Where results are
+    large, loops marked "streaming" write them past the caches."""
     texts = []
     for loop in (s for s in body if isinstance(s, For)):
         inner = loops_text(loop.body)
         kind = (" par" if is_shared(loop) else "") + (" simd" if loop.kind == "simd" else "")
         kind += f" by {loop.rows}" if loop.rows > 1 else ""
+        kind += "" if same(loop.streaming, 0) else " streaming"
         texts.append(loop_size(loop) + kind + (f" {{ {inner} }}" if inner else ""))
     return "; ".join(texts)
 

@@ -209,10 +209,12 @@ def split_rows(job: Compilation) -> None:
 
 
 def mark_loops(job: Compilation) -> None:
-    """Decides the kinds of loops, which of them threads share, and which do several iterations at a time."""
+    """Decides the kinds of loops, which of them threads share, which do several iterations at a time, and which write
+    past the caches."""
     assert job.program is not None
     kinds.mark(job.program)
     kinds.join_rows(job.program)
+    kinds.stream(job.program)
 
 
 def mark_grids(job: Compilation) -> None:

@@ -12,7 +12,7 @@ from agnesi.ir.dtype import LIBRARY, SIZES
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, temp, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, same
-from agnesi.loops.parallel import adds_rows, sharing
+from agnesi.loops.parallel import adds_rows, fills_memory, sharing
 from agnesi.loops.stmt import (
     Break,
     Buffer,
@@ -156,6 +156,8 @@ class NestVerifier:
             self.shared(stmt)
         if stmt.rows > 1 and not adds_rows(stmt, self.program):
             raise self.fail("rows of a loop are joined that do not add to the same elements")
+        if not same(stmt.streaming, 0) and not fills_memory(stmt, self.program):
+            raise self.fail("a loop whose stores may go past the caches does not only fill memory")
         self.levels, self.parts = (*self.levels, stmt.index), self.parts + is_shared(stmt)
         self.block(stmt.body)
         self.levels, self.parts = self.levels[:-1], self.parts - is_shared(stmt)

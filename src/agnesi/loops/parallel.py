@@ -9,7 +9,23 @@ from agnesi.ir.dtype import SIZES
 from agnesi.ir.node import CONST, INDEX, LOAD, Node, as_dim, dim_node, substitute, topological, value_of
 from agnesi.ir.type import Dim
 from agnesi.loops.regions import obstacle
-from agnesi.loops.stmt import Break, Call, Check, For, Let, Program, Set, Stmt, Store, cost, loads, values, walk
+from agnesi.loops.stmt import (
+    Break,
+    Call,
+    Check,
+    For,
+    Let,
+    Program,
+    Set,
+    Stmt,
+    Store,
+    cost,
+    loads,
+    place,
+    read_buffers,
+    values,
+    walk,
+)  # fmt: skip
 from agnesi.ops import elementwise as ew
 
 SCALAR = 4  # how much longer a loop takes that is not vectorised
@@ -88,6 +104,24 @@ def adds_rows(loop: For, program: Program) -> bool:
     read = {program.storage(n["buffer"]) for n in topological(plain) if n.op is LOAD}
     written = [program.storage(s.buffer) for s in stores]
     return not read.intersection(written) and len(set(written)) == len(written)
+
+
+def fills_memory(loop: For, program: Program) -> bool:
+    """Whether all that iterations of a loop do is to write neighbouring elements of arrays that they do not read."""
+    stores = [s for s in loop.body if isinstance(s, Store)]
+    if loop.kind != "simd" or not stores or not all(isinstance(s, Store) or is_fixed(s) for s in loop.body):
+        return False
+    read = {program.storage(name) for name in read_buffers(loop.body)}
+    written = [program.storage(s.buffer) for s in stores]
+    if read.intersection(written) or len(set(written)) < len(written):
+        return False
+    given = {s.var for s in loop.body if isinstance(s, Let)}
+    for store in stores:
+        terms, _ = dims.linear(dim_node(place(program.buffers[store.buffer], store.index)))
+        others = topological(t for t in terms if t is not loop.index)
+        if terms.get(loop.index) != 1 or any(n is loop.index or n in given for n in others):
+            return False
+    return True
 
 
 def is_fixed(stmt: Stmt) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agnesi.ir import dims
-from agnesi.ir.node import LOAD, Node, topological
+from agnesi.ir.node import CONST, LOAD, Node, topological, value_of
 from agnesi.ir.type import Dim, same
 
 Kind = Literal["seq", "simd", "once", "steps"]
@@ -39,6 +39,7 @@ class For:
     whole: where a loop runs in strips, how many iterations all of them have together; 1 for the loop over the strips
     and 0 for one that stands in for all of them where arrays are small.
     rows: how many iterations are done side by side in the loop inside, which adds to the same elements in all of them.
+    streaming: where stores may go past the caches, how many bytes all of them write together; else 0.
     """
 
     index: Node
@@ -49,6 +50,7 @@ class For:
     copies: tuple[tuple[str, str], ...] = ()
     whole: Dim | None = None
     rows: int = 1
+    streaming: Dim = 0
 
     @property
     def iterations(self) -> Dim:
@@ -216,6 +218,14 @@ def row_major(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
         result.append(step)
         step = dims.mul(step, dim)
     return tuple(reversed(result))
+
+
+def place(buffer: Buffer, indices: Sequence[Node]) -> Dim:
+    """Where an element of a buffer is, counted from the first."""
+    flat: Dim = 0
+    for i, step in zip(indices, buffer.strides or row_major(buffer.shape), strict=True):
+        flat = dims.add(flat, dims.mul(i if i.op is not CONST else int(value_of(i)), step))
+    return flat
 
 
 def is_shared(loop: For) -> bool:

@@ -489,7 +489,7 @@ static void open_frame(struct frame *frame, Dispatcher *self, char *memory) {
   frame->call.dims = (int64_t *)memory;
   frame->call.strides = frame->call.dims + axes;
   frame->call.library = &ag_library;
-  frame->pool = (struct ag_pool){ag_pool_allowed(self->threads), self->worth, ag_grain, on_run};
+  frame->pool = (struct ag_pool){ag_pool_allowed(self->threads), self->worth, self->streaming, ag_grain, on_run};
   frame->call.pool = &frame->pool;
   frame->call.alloc = on_alloc;
   frame->call.enter = on_enter;

@@ -230,21 +230,21 @@ static int dispatcher_clear(PyObject *object);
 
 static PyObject *bind(PyObject *object, PyObject *args, PyObject *keywords) {
   static char *names[] = {"inputs", "storages", "constants", "outputs", "updates", "result", "long_loops",
-                          "threads", "worth", NULL};
+                          "threads", "worth", "streaming", NULL};
   Dispatcher *self = (Dispatcher *)object;
   PyObject *inputs, *storages, *constants, *outputs, *updates, *result;
   int long_loops = 0, threads = 1;
-  long long worth = INT64_MAX;
-  if (!PyArg_ParseTupleAndKeywords(args, keywords, "O!O!O!O!O!O|piL:_bind", names, &PyTuple_Type, &inputs, &PyTuple_Type,
+  long long worth = INT64_MAX, streaming = INT64_MAX;
+  if (!PyArg_ParseTupleAndKeywords(args, keywords, "O!O!O!O!O!O|piLL:_bind", names, &PyTuple_Type, &inputs, &PyTuple_Type,
                                    &storages, &PyTuple_Type, &constants, &PyTuple_Type, &outputs, &PyTuple_Type,
-                                   &updates, &result, &long_loops, &threads, &worth))
+                                   &updates, &result, &long_loops, &threads, &worth, &streaming))
     return NULL;
   if (self->slots != NULL) {
     PyErr_SetString(PyExc_RuntimeError, "_bind() was called twice");
     return NULL;
   }
-  if (threads < 1 || worth < 1) {
-    PyErr_SetString(PyExc_ValueError, "threads and worth are positive numbers");
+  if (threads < 1 || worth < 1 || streaming < 0) {
+    PyErr_SetString(PyExc_ValueError, "threads and worth are positive numbers, streaming is none below 0");
     return NULL;
   }
   self->inputs = (int)PyTuple_GET_SIZE(inputs);
@@ -256,6 +256,7 @@ static PyObject *bind(PyObject *object, PyObject *args, PyObject *keywords) {
   self->long_loops = long_loops;
   self->threads = threads;
   self->worth = worth;
+  self->streaming = streaming;
   if (get_memory(self) < 0 || bind_inputs(self, inputs) < 0 || bind_shared(self, storages, constants) < 0 ||
       bind_results(self, outputs, updates) < 0 || bind_result(self, result) < 0)
     return NULL;
@@ -320,13 +321,15 @@ static void dispatcher_dealloc(PyObject *object) {
 }
 
 PyDoc_STRVAR(bind_doc,
-"_bind(inputs, storages, constants, outputs, updates, result, long_loops=False, threads=1, worth=2**63 - 1)\n\n"
+"_bind(inputs, storages, constants, outputs, updates, result, long_loops=False, threads=1, worth=2**63 - 1,\n"
+"      streaming=2**63 - 1)\n\n"
 "Says what the function takes and gives; called once, before anything else.\n\n"
 "inputs: (name or None, dtype, ndim, default or NO_DEFAULT) each; storages: Storage objects; constants:\n"
 "C-contiguous arrays; outputs: (dtype, ndim) each; updates: (index of a storage, dtype, ndim) each; result:\n"
 "'one', 'list', 'none' or a tuple of keys.  long_loops tells that the time of a call may be long although its\n"
 "arrays are small: such calls always release the GIL.  threads: how many a call may use.  worth: the work, in\n"
-"additions, from which a loop is split among them.");
+"additions, from which a loop is split among them.  streaming: the bytes of a result from which loops write it past\n"
+"the caches.");
 
 static PyMethodDef dispatcher_methods[] = {
     {"_bind", (PyCFunction)(void (*)(void))bind, METH_VARARGS | METH_KEYWORDS, bind_doc},

@@ -85,6 +85,7 @@ typedef struct {
   bool long_loops;
   int threads;      /* that a call may use */
   long long worth;  /* the work, in additions, from which a loop is split among them */
+  long long streaming; /* the bytes of a result from which it is written past the caches */
   int inputs, storages, constants, outputs, updates, buffers;
   int64_t axes;
   size_t frame_bytes;

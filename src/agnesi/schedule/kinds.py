@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from agnesi.ir import dims
-from agnesi.ir.node import CONST, Node, dim_node, substitute, topological
+from agnesi.ir.dtype import SIZES
+from agnesi.ir.node import CONST, INDEX, LOAD, Node, dim_node, substitute, topological
 from agnesi.ir.type import Dim
-from agnesi.loops.parallel import Sharing, adds_rows, apart, distinct, sharing, work_of
+from agnesi.loops.parallel import Sharing, adds_rows, apart, distinct, fills_memory, sharing, work_of
 from agnesi.loops.stmt import (
     Break,
     Buffer,
@@ -26,6 +27,7 @@ from agnesi.loops.stmt import (
     loads,
     moments,
     read_buffers,
+    values,
     walk,
     written_buffers,
 )  # fmt: skip
@@ -33,6 +35,7 @@ from agnesi.loops.stmt import (
 Decision = Callable[[For, list[Stmt], Program, Moments], tuple[For, str]]
 LITTLE = 20_000  # work, in additions, of loops of known sizes that are too short for threads
 ROWS = 8  # that are added to one vector at a time
+DEAR = 8  # the cost, in additions, of operations that take longer than what is read and written
 LIGHT_COST = 10  # scalar work, in additions, of an element of a row; more takes longer than what is read and written
 
 
@@ -64,6 +67,34 @@ def joined_rows(loop: For, program: Program) -> For:
     if light and adds_rows(loop, program):
         return replace(loop, rows=ROWS)
     return replace(loop, body=tuple(joined_rows(s, program) if isinstance(s, For) else s for s in loop.body))
+
+
+def stream(program: Program) -> None:
+    """Marks the loops whose stores go past the caches where they are large: the cache line that a store fills is not
+    read from memory before. They are loops that wait for memory, and nothing in their nest reads what they write."""
+    for nest in program.nests:
+        read = {program.storage(name) for name in read_buffers(nest.body)}
+        moving = {s.var for s in walk(nest.body) if isinstance(s, Let)}
+        nest.body = [streamed(s, 1, read, moving, program) if isinstance(s, For) else s for s in nest.body]
+
+
+def streamed(loop: For, times: Dim, read: set[str], moving: set[Node], program: Program) -> For:
+    """The loop with its mark and those of the loops inside. times: how often it runs; read: buffers that the nest
+    reads; moving: names that are given in it."""
+    steps = [n for n in topological([dim_node(loop.iterations)]) if n.op in (LOAD, INDEX) or n in moving]
+    if steps:
+        return loop
+    times = 1 if loop.kind == "steps" else dims.mul(times, loop.iterations)
+    if any(isinstance(s, For) for s in loop.body):
+        body = (streamed(s, times, read, moving, program) if isinstance(s, For) else s for s in loop.body)
+        return replace(loop, body=tuple(body))
+    if not fills_memory(loop, program) or read & {program.storage(name) for name in written_buffers(loop.body)}:
+        return loop
+    sizes = [SIZES[program.buffers[s.buffer].dtype] for s in loop.body if isinstance(s, Store)]
+    traffic = sum(sizes) + sum(SIZES[n.dtype] for s in loop.body for n in loads(s))
+    ops = [n.op.cost for s in loop.body for n in topological(values(s))]
+    waits = sum(ops) <= traffic and max(ops) < DEAR
+    return replace(loop, streaming=dims.mul(times, sum(sizes))) if waits else loop
 
 
 def mark_loop(loop: For, given: dict[Node, Node] | None = None) -> For:

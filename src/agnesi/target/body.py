@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agnesi.errors import VerificationError
-from agnesi.ir import dims, dtype as dt
+from agnesi.ir import dtype as dt
 from agnesi.ir.node import CONST, INDEX, TEMP, Node, value_of
 from agnesi.ir.op import OPS
+from agnesi.ir.type import same
 from agnesi.loops.stmt import (
     Break,
     Call,
@@ -20,13 +20,13 @@ from agnesi.loops.stmt import (
     Set,
     Stmt,
     Store,
-    View,
     cost,
     read_buffers,
     walk,
     written_buffers,
 )  # fmt: skip
-from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, number_of, operation, rounded, stored
+from agnesi.target.calls import CallPrinter
+from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, operation, rounded, stored
 from agnesi.target.entry import BLOCK, NEAR
 from agnesi.target.jam import jammed
 from agnesi.target.ordinary import C_BITS, FAR, any_form, certain, guarded, is_far, light, near, slice_of, staged, wide
@@ -36,6 +36,9 @@ FEW_LANES = 16  # where the body is long
 SHORT_LANES = 8  # for what is left of an inner loop, which may be all of it
 QUICK_STEPS, SLOW_STEPS = 4096, 16  # after how many steps a loop looks whether it is to end
 LIGHT_COST = 20  # scalar work, in additions, of a body without elementary functions
+STREAMED = 16  # elements at least that are written past the caches together
+LINE = 64  # bytes of a cache line
+LONG_ROW = 1024  # elements that a loop has at least to write past the caches
 SHORT = 32  # elements for which it is not asked whether they are ordinary if that saves little
 LONG_COST = 100  # scalar work, in additions, from which the compiler's time for a nest counts
 
@@ -54,7 +57,7 @@ class Parameter:
         return f"{self.ctype}restrict {self.name}" if pointer else f"const {self.ctype}{self.name}"
 
 
-class BodyPrinter(Printer):
+class BodyPrinter(CallPrinter):
     """Statements as the body of a function; buffers and sizes become parameters p0, p1 ... n0, n1 ... as they appear.
 
     outer: who calls it, and knows the names of the arguments. split: the loop of which the function does a part.
@@ -74,6 +77,7 @@ class BodyPrinter(Printer):
         self.loopless = not any(isinstance(s, For) for s in body)
         self.lines: list[str] = []
         self.asked: list[Node] = []  # calls that are printed for ordinary arguments and for any
+        self.tiles: dict[str, str] = {}  # for buffers whose elements are collected before they are written: where
         self.late: dict[Node, str] = {}  # calls of which a loop before has computed a part, and the text of the rest
 
     def pointer(self, name: str) -> str:
@@ -133,7 +137,8 @@ class BodyPrinter(Printer):
     def function(self, head: Sequence[str]) -> str:
         """The text of the function without its name."""
         first = ["struct ag_call *call"] if self.calls else []
-        lines = [*self.lines, *(["  return AG_OK;"] if self.fails else [])]
+        streams = any(isinstance(s, For) and not same(s.streaming, 0) for s in walk(self.body))
+        lines = [*self.lines, *(["  ag_fence();"] if streams else []), *(["  return AG_OK;"] if self.fails else [])]
         return f"({', '.join([*first, *head]) or 'void'}) {{\n{chr(10).join(lines)}\n}}"
 
     # -- statements -----------------------------------------------------------------------------------
@@ -156,7 +161,8 @@ class BodyPrinter(Printer):
                 text = self.join(combine, var.dtype, name, text) if combine else self.strip(text)
                 self.lines.append(f"{tab}{name} = {text};")
             case Store(buffer, idx, value, combine):
-                place, dtype = self.element(buffer, idx), self.buffers[buffer].dtype
+                dtype = self.buffers[buffer].dtype
+                place = self.tiles.get(buffer) or self.element(buffer, idx)
                 text = self.expression(value)
                 if combine:
                     text = self.join(combine, dtype, loaded(place, dtype), text)
@@ -201,6 +207,9 @@ class BodyPrinter(Printer):
             if stmt.rows > 1:
                 self.several(stmt, tab)
                 return
+            if not same(stmt.streaming, 0):
+                self.streams(stmt, tab)
+                return
             self.lines.append(f"{tab}for (int64_t {i} = {lo}; {i} < {n}; {i}++) {{")
             self.block(stmt.body, tab + "  ")
             self.lines.append(f"{tab}}}")
@@ -223,6 +232,36 @@ class BodyPrinter(Printer):
         self.lines += [f"{tab}{{", f"{tab}  int64_t {i} = {lo};", most, *self.printed(jammed(stmt), tab + "    ")]
         last = f"{tab}  for (; {i} < {n}; {i}++) {{"
         self.lines += [f"{tab}  }}", last, *self.printed(stmt.body, tab + "    "), f"{tab}  }}", f"{tab}}}"]
+
+    def streams(self, stmt: For, tab: str) -> None:
+        """A loop whose stores go past the caches where they are many, whole cache lines at a time."""
+        i, (lo, n) = self.expression(stmt.index), self.bounds(stmt)
+        stores = {s.buffer: s.index for s in stmt.body if isinstance(s, Store)}
+        sizes = [dt.SIZES[self.buffers[name].dtype] for name in stores]
+        block = max(STREAMED, LINE // min(sizes))
+        limit = self.outside("call->pool->streaming", "int64")
+        places = [self.element(name, idx) for name, idx in stores.items()]
+        plain = self.printed(stmt.body, tab + "  ")
+        self.tiles = {name: f"t{k}[{i} - b]" for k, name in enumerate(stores)}
+        collected = self.printed(stmt.body, tab + "      ")
+        self.tiles = {}
+        self.lines += [
+            f"{tab}if (AG_STREAMS && {self.dim(stmt.streaming)} >= {limit} && {n} - {lo} >= {LONG_ROW}) {{",
+            f"{tab}  int64_t {i} = {lo}, e = {lo} + ag_to_line(&{places[0]}, {sizes[0]}, {block});",
+            f"{tab}  for (int64_t s = {lo}; s < {n}; s = e, e = ag_min(e + {block}, {n})) {{",
+            f"{tab}    const int64_t b = ag_min(s, {n} - {block});",
+            *(f"{tab}    AG_LINES {self.stored(name)} t{k}[{block}];" for k, name in enumerate(stores)),
+            f"{tab}    for ({i} = b; {i} < b + {block}; {i}++) {{",
+            *collected,
+            f"{tab}    }}",
+            f"{tab}    {i} = s;",
+            *(f"{tab}    AG_STREAM(&{place}, t{k}, s - b, e - s);" for k, place in enumerate(places)),
+            f"{tab}  }}",
+            f"{tab}}} else",
+            f"{tab}for (int64_t {i} = {lo}; {i} < {n}; {i}++) {{",
+            *plain,
+            f"{tab}}}",
+        ]
 
     def repeatable(self, stmt: For) -> bool:
         """Whether a loop may run twice: it reads nothing that it writes."""
@@ -402,65 +441,6 @@ class BodyPrinter(Printer):
             half //= 2
         last = self.join(s.combine, s.var.dtype, f"{name}_p[0]", f"{name}_p[1]")
         self.lines.append(f"{tab}{name} = {self.join(s.combine, s.var.dtype, name, last)};")
-
-    def python(self, stmt: Call, tab: str) -> None:
-        """A Python function, or one of its results: arrays with their sizes."""
-        views = [*stmt.reads, stmt.writes]
-        self.lines.append(f"{tab}{{")
-        for k, view in enumerate(views):
-            sizes = ", ".join(self.dim(d) for d in view.sizes) or "0"
-            self.lines.append(f"{tab}  const int64_t s{k}[] = {{{sizes}}};")
-        arrays = [
-            f"{{(void *)({self.base(v)}), {number_of(self.buffers[v.buffer].dtype)}, {len(v.sizes)}, s{k}}}"
-            for k, v in enumerate(views)
-        ]
-        self.lines.append(f"{tab}  struct ag_array arrays[] = {{{', '.join(arrays)}}};")
-        args = f"{self.number(stmt.site)}, {stmt.result}, {len(views)}, arrays"
-        self.lines.append(f"{tab}  AG_TRY(call->python(call, {args}));")
-        self.lines.append(f"{tab}}}")
-
-    def call(self, stmt: Call, tab: str) -> None:
-        if stmt.name == "python":
-            self.python(stmt, tab)
-            return
-        if stmt.name == "argsort":
-            sizes = [self.dim(dims.product(stmt.writes.sizes[:-1])), self.dim(stmt.writes.sizes[-1])]
-            arrays = [*(self.base(v) for v in (*stmt.reads, stmt.writes)), self.pointer(stmt.workspace)]
-            self.lines.append(f"{tab}ag_argsort_{stmt.dtype}({', '.join([*sizes, *arrays])});")
-            return
-        if stmt.name.startswith("search"):
-            a, v = stmt.reads
-            vector = [self.dim(a.sizes[0]), self.base(a), self.dim(a.strides[0])]
-            args = [*vector, self.dim(dims.product(v.sizes)), self.base(v), self.base(stmt.writes)]
-            self.lines.append(f"{tab}ag_{stmt.name}_{stmt.dtype}({', '.join(args)});")
-            return
-        suffix = dt.LIBRARY[stmt.dtype]
-        if stmt.name == "gemm":
-            a, b = stmt.reads
-            m, k = (self.dim(d) for d in a.sizes)
-            n = self.dim(b.sizes[1])
-            alpha, beta = (self.expression(s) for s in stmt.scalars)
-            c = stmt.writes
-            operands = [alpha, *self.matrix(a), *self.matrix(b), beta, self.base(c), self.dim(c.strides[0])]
-            args = ["call", m, n, k, *operands]
-            self.lines.append(f"{tab}call->library->gemm_{suffix}({', '.join(args)});")
-        elif stmt.name == "solve":
-            n, m = (self.dim(d) for d in stmt.writes.sizes)
-            places = [self.base(v) for v in (*stmt.reads, stmt.writes)]
-            args = [n, m, *places, self.pointer(stmt.workspace)]
-            self.lines.append(f"{tab}{{")
-            self.lines.append(f"{tab}  const int pivot = call->library->solve_{suffix}({', '.join(args)});")
-            self.lines.append(f"{tab}  if (pivot) return ag_fail(call, {self.number(stmt.site)}, pivot - 1, {n});")
-            self.lines.append(f"{tab}}}")
-        else:
-            raise VerificationError(f"no library routine {stmt.name}")
-
-    def base(self, view: View) -> str:
-        offset = self.expression(view.offset)
-        return self.pointer(view.buffer) + ("" if offset == "0" else f" + {offset}")
-
-    def matrix(self, view: View) -> tuple[str, str, str]:
-        return self.base(view), self.dim(view.strides[0]), self.dim(view.strides[1])
 
 
 def may_end(stmt: Stmt) -> bool:

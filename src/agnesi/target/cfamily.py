@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from agnesi.ir import dims, dtype as dt
+from agnesi.ir import dtype as dt
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
-from agnesi.loops.stmt import Buffer, Check, row_major
+from agnesi.loops.stmt import Buffer, Check, place
 
 CTYPE = {
     "bool": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t",
@@ -153,11 +153,7 @@ class Printer:
 
     def element(self, name: str, indices: tuple[Node, ...]) -> str:
         """An element of a buffer."""
-        buffer = self.buffers[name]
-        flat: Dim = 0
-        for i, step in zip(indices, buffer.strides or row_major(buffer.shape), strict=True):
-            flat = dims.add(flat, dims.mul(i if i.op is not CONST else int(value_of(i)), step))
-        return f"{self.pointer(name)}[{self.strip(self.dim(flat))}]"
+        return f"{self.pointer(name)}[{self.strip(self.dim(place(self.buffers[name], indices)))}]"
 
     @staticmethod
     def strip(text: str) -> str:

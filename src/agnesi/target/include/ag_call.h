@@ -30,15 +30,16 @@ struct ag_call;
  * What is not AG_OK ends the loop. */
 typedef int (*ag_part)(struct ag_call *call, const void *args, int64_t lo, int64_t hi, int32_t thread);
 
-/* What splits loops among threads.
+/* What splits loops among threads, and says where results go.
  * threads: at most so many take part.  worth: the work, in additions, from which a loop is split.
+ * streaming: the bytes of a result from which loops write it past the caches.
  * grain: `ag_grain`.
  * run: has [0, n) carried out in parts that start at multiples of `grain`; parts get a call of their own, but may only
  * use its library, its pool (on their own thread) and its record of a failed check.  If parts fail, the result and the
  * record are those of the first of them, as without threads. */
 struct ag_pool {
   int32_t threads;
-  int64_t worth;
+  int64_t worth, streaming;
   int64_t (*grain)(const struct ag_pool *pool, int64_t n, int64_t work, int64_t unit, int64_t copied);
   int (*run)(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain);
 };

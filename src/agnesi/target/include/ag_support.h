@@ -69,6 +69,58 @@ static inline __attribute__((always_inline, unused)) int64_t ag_times(int64_t a,
 
 static inline __attribute__((always_inline, unused)) int64_t ag_max(int64_t a, int64_t b) { return a > b ? a : b; }
 
+static inline __attribute__((always_inline, unused)) int64_t ag_min(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Stores past the caches -------------------------------------------------------------------- */
+
+#define AG_LINES __attribute__((aligned(64)))
+
+/* How many elements there are before the next cache line; on one, as many as in a block. */
+static inline __attribute__((always_inline, unused)) int64_t ag_to_line(const void *place, int64_t size, int64_t block) {
+  const int64_t before = (int64_t)(-(uintptr_t)place & 63) / size;
+  return before ? before : block;
+}
+
+/* Writes some of the elements of a block; if it is all of them, and they begin at a line, so that no cache keeps them, and
+ * none has to read them before.  Sanitizers do not see such stores. */
+#define AG_STREAM(to, block, start, count) \
+  ag_stream(to, (block) + (start), (uint64_t)(count) * sizeof *(block), sizeof (block))
+
+#if defined(__AVX__) && defined(__GNUC__)
+#define AG_STREAMS 1
+#else
+#define AG_STREAMS 0
+#endif
+
+typedef long long ag_half_line __attribute__((vector_size(32), may_alias));
+
+static inline __attribute__((always_inline, unused)) void ag_stream(void *to, const void *from, uint64_t bytes,
+                                                                    uint64_t whole) {
+#if AG_STREAMS && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  if (bytes == whole && !((uintptr_t)to & 63)) {
+    ag_half_line *target = to;
+    const ag_half_line *source = from;
+#pragma GCC unroll 8
+    for (uint64_t k = 0; k < whole / 32; k++)
+#ifdef __clang__
+      __builtin_nontemporal_store(source[k], target + k);
+#else
+      __builtin_ia32_movntdq256(target + k, source[k]);
+#endif
+    return;
+  }
+#endif
+  (void)whole;
+  __builtin_memcpy(to, from, bytes);
+}
+
+/* What other threads need before they read what was written so. */
+static inline __attribute__((always_inline, unused)) void ag_fence(void) {
+#if AG_STREAMS
+  __builtin_ia32_sfence();
+#endif
+}
+
 /* Loops that threads share ------------------------------------------------------------------ */
 
 /* The distance, in elements, of copies that begin at cache lines. */
