@@ -16,7 +16,7 @@ void *ag_panels(void) {
   if (!has_panels_key) return NULL;
   void *panels = pthread_getspecific(panels_key);
   if (panels != NULL) return panels;
-  if (posix_memalign(&panels, PAGE, PANEL_BYTES + STRIP_BYTES) != 0) return NULL;
+  if (posix_memalign(&panels, PAGE, PANEL_BYTES) != 0) return NULL;
   if (pthread_setspecific(panels_key, panels) == 0) return panels;
   free(panels);
   return NULL;

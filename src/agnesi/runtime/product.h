@@ -32,11 +32,10 @@ extern const struct ag_product *ag_product;
 enum {
   DEPTH = 400,             /* of a panel at most: for so many products a tile of c is loaded and stored once */
   PANEL_BYTES = 512 << 10, /* of panels at a time: they stay in the second-level cache */
-  STRIP_BYTES = 64 << 10,  /* behind them, of rows of a */
   REUSED = 2               /* b is packed where more than so many tiles above each other read it */
 };
 
-/* PANEL_BYTES and STRIP_BYTES of memory that belong to this thread, or NULL. */
+/* PANEL_BYTES of memory that belong to this thread, or NULL. */
 void *ag_panels(void);
 
 #endif

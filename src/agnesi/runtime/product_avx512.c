@@ -9,7 +9,7 @@
 
 /* Tiles for 32 registers. */
 #define KERNELS(K) UP_TO_14(K, 1) UP_TO_14(K, 2) UP_TO_9(K, 3) UP_TO_6(K, 4)
-#define PACKING_KERNELS(K) K(10, 2) K(11, 2) K(12, 2) K(13, 2) K(14, 2)
+#define PACKING_KERNELS(K) K(10, 2) K(11, 2) K(12, 2) K(13, 2) K(14, 2) K(6, 3) K(7, 3) K(8, 3)
 enum { ROWS_1 = 14, ROWS_2 = 14, ROWS_3 = 9, ROWS_4 = 6, WIDE = 2 };
 
 typedef float floats __attribute__((vector_size(64), aligned(4), may_alias));

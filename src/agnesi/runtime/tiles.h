@@ -12,8 +12,8 @@
  * strides; so are rows of b that serve few rows of c, otherwise a block of b is first copied into panels as wide as a
  * tile, which then come from the second-level cache, one after another.
  *
- * Rows of a that lie a multiple of a page apart fall into the same few places of the first-level cache, where a tile
- * needs all of them at once.  They are copied first, to rows that are an odd number of cache lines long.
+ * Rows of a that lie a multiple of a page apart fall into the same few places of the first-level cache.  A tile needs
+ * all of its rows at once, so it has no more of them then than there are places.
  *
  * An element of c is the sum over k in order, in parts whose lengths depend on k only.  So its value depends on its
  * row of a, its column of b and k; not on strides, alignment, or the rest of the product.
@@ -184,23 +184,16 @@ static TARGET void NAME(pack_panel)(REAL *to, int64_t depth, int64_t width, int6
     for (int64_t j = 0; j < full; j++) to[j] = j < width ? b[p * b_row + j * b_col] : 0;
 }
 
-/* Copies a[rows, depth], to rows that are `to_row` apart. */
-static TARGET void NAME(copy_rows)(REAL *restrict to, int64_t to_row, int64_t rows, int64_t depth, const REAL *restrict a,
-                                   int64_t a_row, int64_t a_col) {
-  for (int64_t i = 0; i < rows; i++, to += to_row, a += a_row)
-    if (a_col == 1)
-      for (int64_t p = 0; p < depth; p++) to[p] = a[p];
-    else
-      for (int64_t p = 0; p < depth; p++) to[p] = a[p * a_col];
-}
-
-/* The tiles for m rows and n columns: vectors, and rows, the latter about equal from tile to tile. */
-static void NAME(choose)(int64_t m, int64_t n, int *rows, int *vectors) {
-  static const int most[5] = {0, ROWS_1, ROWS_2, ROWS_3, ROWS_4};
+/* The tiles for m rows and n columns: vectors, and rows, the latter about equal from tile to tile.  crowded: whether
+ * rows fall into the same places of the first-level cache. */
+static void NAME(choose)(int64_t m, int64_t n, bool crowded, int *rows, int *vectors) {
+  enum { WAYS = 8 };
+  static const int tallest[5] = {0, ROWS_1, ROWS_2, ROWS_3, ROWS_4};
   const int64_t needed = (n + NAME(lanes) - 1) / NAME(lanes);
-  const int wide = m <= ROWS_4 ? 4 : m <= ROWS_3 ? 3 : WIDE;
+  const int wide = m <= ROWS_4 ? 4 : m <= ROWS_3 || (crowded && tallest[WIDE] > WAYS) ? 3 : WIDE;
   *vectors = wide < needed ? wide : (int)needed;
-  const int64_t count = (m + most[*vectors] - 1) / most[*vectors];
+  const int most = crowded && tallest[*vectors] > WAYS ? WAYS : tallest[*vectors];
+  const int64_t count = (m + most - 1) / most;
   *rows = (int)((m + count - 1) / count);
 }
 
@@ -247,7 +240,7 @@ SWEEP(4)
 static TARGET void NAME(multiply)(int64_t m, int64_t n, int64_t k, REAL alpha, const REAL *a, int64_t a_row,
                                   int64_t a_col, const REAL *b, int64_t b_row, int64_t b_col, REAL beta, REAL *c,
                                   int64_t c_row) {
-  enum { LANES = NAME(lanes), SPARE_BYTES = 16 << 10, LINE = 64, PAGE = 4096, WAYS = 8 };
+  enum { LANES = NAME(lanes), SPARE_BYTES = 16 << 10, PAGE = 4096 };
   static void (*const sweeps[SHALLOW])(int64_t, int64_t, REAL, const REAL *, int64_t, int64_t, const REAL *, int64_t,
                                        REAL, REAL *, int64_t) = {NAME(sweep_1), NAME(sweep_2), NAME(sweep_3),
                                                                  NAME(sweep_4)};
@@ -256,7 +249,7 @@ static TARGET void NAME(multiply)(int64_t m, int64_t n, int64_t k, REAL alpha, c
     return;
   }
   int rows, vectors;
-  NAME(choose)(m, n, &rows, &vectors);
+  NAME(choose)(m, n, a_row * (int64_t)sizeof(REAL) % PAGE == 0, &rows, &vectors);
   const int64_t wide = (int64_t)vectors * LANES;
   const bool packed = b_col != 1 || m > REUSED * rows || (!MASKED && n % LANES != 0);
   REAL spare[SPARE_BYTES / sizeof(REAL)], *panels = packed ? ag_panels() : NULL;
@@ -268,10 +261,6 @@ static TARGET void NAME(multiply)(int64_t m, int64_t n, int64_t k, REAL alpha, c
   }
   const int64_t parts = (k + deepest - 1) / deepest, deep = (k + parts - 1) / parts;
   const int64_t columns = room / deep / wide * wide; /* of b and c at a time */
-  const bool crowded = rows > WAYS && a_row * (int64_t)sizeof(REAL) % PAGE == 0;
-  char *memory = crowded ? ag_panels() : NULL;
-  REAL *strip = memory != NULL ? (REAL *)(memory + PANEL_BYTES) : NULL;
-  const int64_t strip_row = ((deep * (int64_t)sizeof(REAL) + LINE - 1) / LINE | 1) * LINE / (int64_t)sizeof(REAL);
   struct NAME(tile) tile = {.a_row = a_row, .a_col = a_col, .b_row = b_row, .c_row = c_row, .alpha = alpha};
   for (int64_t j0 = 0; j0 < n; j0 += columns)
     for (int64_t p0 = 0; p0 < k; p0 += deep) {
@@ -281,12 +270,6 @@ static TARGET void NAME(multiply)(int64_t m, int64_t n, int64_t k, REAL alpha, c
       for (int64_t i = 0; i < m; i += rows) {
         const int64_t height = i + rows < m ? rows : m - i;
         tile.a = a + i * a_row + p0 * a_col;
-        if (strip != NULL) {
-          NAME(copy_rows)(strip, strip_row, height, tile.depth, tile.a, a_row, a_col);
-          tile.a = strip;
-          tile.a_row = strip_row;
-          tile.a_col = 1;
-        }
         for (int64_t j = j0; j < j1; j += wide) {
           const int64_t width = j + wide < j1 ? wide : j1 - j, used = (width + LANES - 1) / LANES;
           const REAL *from = b + p0 * b_row + j * b_col;
