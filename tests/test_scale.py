@@ -190,3 +190,17 @@ def test_sizes_that_meet_in_every_step(common):
     cost = (state * state).mean()
     graph = Graph([x.node, h.node, w.node, u.node], [as_node(v) for v in (cost, *ag.grad(cost, [h, w, u]))])
     assert compile_graph(graph, common=common).text
+
+
+def test_sizes_that_meet_again():
+    """Two free sizes have one size in common, however often they meet."""
+    x, y, z = at.vectors("x", "y", "z")
+    both = (x + y).node.shape
+    assert (x * y + x - y).node.shape == both
+    assert (y + (x + y)).node.shape == ((x + y) * (y + x)).node.shape == both
+    assert ((x + y) + (y + z) + x).node.shape == ((x + y) + z + y).node.shape != both
+    long = x
+    for _ in range(300):
+        long = at.sin(long * y) + x
+    job = compile_graph(Graph([x.node, y.node], [long.node]))
+    assert len(job.graph.order) < 1000, "the same sizes are one node"

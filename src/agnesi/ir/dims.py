@@ -195,7 +195,25 @@ def meet(a: Dim, b: Dim) -> Dim:
         return a
     if isinstance(b, int):
         return b
-    return _op("meet", a, b)
+    left, right = met(a), met(b)
+    if left.keys() <= right.keys():
+        return b if len(left) < len(right) else a
+    for size in right:
+        a = a if size in left else _op("meet", dim_node(a), size)
+    return a
+
+
+def met(size: Node) -> dict[Node, None]:
+    """The sizes of which one is the common size."""
+    found: dict[Node, None] = {}
+    work = [size]
+    while work:
+        node = work.pop()
+        if node.op.name == "meet":
+            work += reversed(node.args)
+        else:
+            found[node] = None
+    return found
 
 
 def broadcast(shapes: list[tuple[Dim, ...]]) -> tuple[Dim, ...]:

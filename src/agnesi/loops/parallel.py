@@ -23,7 +23,6 @@ from agnesi.loops.stmt import (
     loads,
     place,
     read_buffers,
-    values,
     walk,
 )  # fmt: skip
 from agnesi.ops import elementwise as ew
@@ -63,8 +62,7 @@ def sharing(loop: For, program: Program) -> Sharing | str:
             return "each iteration needs the one before"
         if found.totals.setdefault(stmt.var, stmt.combine) != stmt.combine:
             return f"it joins {stmt.var['name']} in two ways"
-    inside = set(topological(v for s in walk(loop.body) for v in values(s)))
-    if inside & set(found.totals):
+    if any(found.totals.keys() & s.nodes for s in walk(loop.body)):
         return "it reads what it adds up"
     accesses = collect(loop, program)
     for name, touched in accesses.items():
@@ -100,8 +98,7 @@ def adds_rows(loop: For, program: Program) -> bool:
     places = [i for s in stores for i in s.index] + [dim_node(inner.extent)]
     if given.intersection(topological(places)):
         return False
-    plain = [v for s in walk(loop.body) for v in values(s)]
-    read = {program.storage(n["buffer"]) for n in topological(plain) if n.op is LOAD}
+    read = {program.storage(n["buffer"]) for s in walk(loop.body) for n in loads(s)}
     written = [program.storage(s.buffer) for s in stores]
     return not read.intersection(written) and len(set(written)) == len(written)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from agnesi.ir import dims
@@ -28,8 +29,18 @@ class Buffer:
     strides: tuple[Dim, ...] | None = None
 
 
+class Statement:
+    """What statements have in common."""
+
+    @cached_property
+    def nodes(self) -> list[Node]:
+        """All that the scalar expressions in the statement itself are made of, arguments first."""
+        assert isinstance(self, Stmt)
+        return topological(values(self))
+
+
 @dataclass(frozen=True)
-class For:
+class For(Statement):
     """index runs from 0 to extent - 1.
 
     kind: "simd" if iterations are plain enough for vector lanes, "once" if there is one or none: a side of a branch,
@@ -61,7 +72,7 @@ class For:
 
 
 @dataclass(frozen=True)
-class Let:
+class Let(Statement):
     """A named scalar; a mutable one is an accumulator that Set updates."""
 
     var: Node
@@ -70,7 +81,7 @@ class Let:
 
 
 @dataclass(frozen=True)
-class Set:
+class Set(Statement):
     """var = combine(var, value), where combine names an associative op; without one, var = value."""
 
     var: Node
@@ -79,7 +90,7 @@ class Set:
 
 
 @dataclass(frozen=True)
-class Store:
+class Store(Statement):
     """buffer[index] = value, or is combined with it."""
 
     buffer: str
@@ -89,7 +100,7 @@ class Store:
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Statement):
     """Leaves the function with an error unless 0 <= value < bound; site and the two shown values say which."""
 
     value: Node
@@ -109,7 +120,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Call:
+class Call(Statement):
     """A library routine: operands it reads, the one it writes, scalar arguments and scratch memory.
 
     function, result: for "python": what is called, and which result is taken; -1 calls and gives the sizes of all.
@@ -127,7 +138,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Break:
+class Break(Statement):
     """Leaves the loop whose body it ends if the value is true."""
 
     value: Node
@@ -267,7 +278,7 @@ def cost(stmt: Stmt) -> int:
 
 def loads(stmt: Stmt) -> list[Node]:
     """The loads in a statement's own expressions."""
-    return [n for n in topological(values(stmt)) if n.op is LOAD]
+    return [n for n in stmt.nodes if n.op is LOAD]
 
 
 def read_buffers(body: list[Stmt] | tuple[Stmt, ...]) -> set[str]:
@@ -284,6 +295,10 @@ def read_buffers(body: list[Stmt] | tuple[Stmt, ...]) -> set[str]:
 
 def written_buffers(body: list[Stmt] | tuple[Stmt, ...]) -> set[str]:
     """Names of the buffers that a block writes."""
-    stores = {s.buffer for s in walk(body) if isinstance(s, Store)}
-    calls = [s for s in walk(body) if isinstance(s, Call)]
-    return stores | {c.writes.buffer for c in calls} | {c.workspace for c in calls if c.workspace}
+    found = set()
+    for stmt in walk(body):
+        if isinstance(stmt, Store):
+            found.add(stmt.buffer)
+        elif isinstance(stmt, Call):
+            found.update([stmt.writes.buffer, stmt.workspace] if stmt.workspace else [stmt.writes.buffer])
+    return found

@@ -30,14 +30,15 @@ def sunk(body: tuple[Stmt, ...], mutable: set[Node]) -> tuple[Stmt, ...]:
     risky: set[Node] = set()
     for stmt in body:
         if isinstance(stmt, Let) and not stmt.mutable:
-            parts = topological([stmt.value])
+            parts = stmt.nodes
             if not mutable.intersection(parts) and (any(map(is_risky, parts)) or risky.intersection(parts)):
                 risky.add(stmt.var)
     result = list(body)
+    mentions = list(map(mentioned, body)) if risky else []
     for place in reversed([k for k, s in enumerate(body) if isinstance(s, Let) and s.var in risky]):
         let = result[place]
         assert isinstance(let, Let)
-        users = [k for k in range(place + 1, len(result)) if let.var in mentioned(result[k])]
+        users = [k for k in range(place + 1, len(result)) if let.var in mentions[k]]
         read = {n["buffer"] for n in topological([let.value]) if n.op is LOAD}
         if not users or not all(isinstance(s := result[k], For) and let.var not in names_of(s) for k in users):
             continue
@@ -49,7 +50,8 @@ def sunk(body: tuple[Stmt, ...], mutable: set[Node]) -> tuple[Stmt, ...]:
             name = temp(f"{let.var['name']}_{number}", let.var.dtype) if number else let.var
             inner = moved(loop.body, {let.var: name}) if number else loop.body
             result[k] = replace(loop, body=(Let(name, let.value), *inner))
-        del result[place]
+            mentions[k] |= mentions[place]
+        del result[place], mentions[place]
     return tuple(replace(s, body=sunk(s.body, mutable)) if isinstance(s, For) else s for s in result)
 
 
@@ -65,7 +67,7 @@ def mentioned(stmt: Stmt) -> set[Node]:
 
 def names_of(stmt: Stmt) -> set[Node]:
     """The names in a statement itself."""
-    return {n for value in values(stmt) for n in topological([value]) if n.op is TEMP}
+    return {n for n in stmt.nodes if n.op is TEMP}
 
 
 def names_in(value: Node) -> list[Node]:
@@ -82,13 +84,12 @@ def names_in(value: Node) -> list[Node]:
 
 def _tidy_block(body: tuple[Stmt, ...], uses: Counter[Node]) -> tuple[Stmt, ...]:
     """A value waits in `pending` for its one use; a store or loop that comes first forces it out, since it may load."""
-    used_here = {n for s in body for v in values(s) for n in names_in(v)}
+    used_here = {n for s in body for n in names_of(s)}
     pending: dict[Node, Node] = {}
     height: dict[Node, int] = {}
     result: list[Stmt] = []
     for stmt in body:
-        mentioned = {n for v in values(stmt) for n in names_in(v)} if pending else set()
-        ready = {n: pending.pop(n) for n in mentioned if n in pending}
+        ready = {n: pending.pop(n) for n in stmt.nodes if n in pending} if pending else {}
         stmt = _replace(stmt, ready) if ready else stmt
         if isinstance(stmt, Let) and not stmt.mutable:
             if uses[stmt.var] == 0:

@@ -27,7 +27,6 @@ from agnesi.loops.stmt import (
     loads,
     moments,
     read_buffers,
-    values,
     walk,
     written_buffers,
 )  # fmt: skip
@@ -92,7 +91,7 @@ def streamed(loop: For, times: Dim, read: set[str], moving: set[Node], program: 
         return loop
     sizes = [SIZES[program.buffers[s.buffer].dtype] for s in loop.body if isinstance(s, Store)]
     traffic = sum(sizes) + sum(SIZES[n.dtype] for s in loop.body for n in loads(s))
-    ops = [n.op.cost for s in loop.body for n in topological(values(s))]
+    ops = [n.op.cost for s in loop.body for n in s.nodes]
     waits = sum(ops) <= traffic and max(ops) < DEAR
     return replace(loop, streaming=dims.mul(times, sum(sizes))) if waits else loop
 

@@ -23,7 +23,6 @@ from agnesi.loops.stmt import (
     loads,
     moments,
     read_buffers,
-    values,
     walk,
     written_buffers,
 )  # fmt: skip
@@ -121,7 +120,7 @@ def checks_of(body: Sequence[Stmt]) -> tuple[Stmt, ...]:
         if wanted:
             kept.append(stmt)
             inner = walk([stmt])
-            needed |= {n for s in inner for n in topological(values(s)) if n.op is TEMP}
+            needed |= {n for s in inner for n in s.nodes if n.op is TEMP}
     return tuple(reversed(kept))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from agnesi.ir.node import CONST, INDEX, LOAD, TEMP, Node, dim_node, index, load, temp, topological
 from agnesi.ir.type import Dim
-from agnesi.loops.stmt import Break, Buffer, Call, Check, For, Let, Nest, Program, Set, Stmt, Store, loads, values, walk
+from agnesi.loops.stmt import Break, Buffer, Call, Check, For, Let, Nest, Program, Set, Stmt, Store, loads, walk
 from agnesi.loops.tidy import moved
 from agnesi.ops import elementwise as ew
 from agnesi.schedule.place import ELEMENTARY
@@ -35,7 +35,7 @@ class Part:
 
     def mentioned(self) -> set[Node]:
         """The names in its statements, and in those of its loops."""
-        return {n for s in walk(self.body) for n in topological(values(s)) if n.op is TEMP}
+        return {n for s in walk(self.body) for n in s.nodes if n.op is TEMP}
 
 
 def split(program: Program) -> Program:
@@ -48,7 +48,7 @@ def split(program: Program) -> Program:
 
 def has_functions(stmt: Stmt) -> bool:
     """Whether a statement computes an elementary function."""
-    return any(n.op.cost >= ELEMENTARY for n in topological(values(stmt)))
+    return any(n.op.cost >= ELEMENTARY for n in stmt.nodes)
 
 
 def parts_of(body: Sequence[Stmt]) -> list[Part]:

@@ -77,7 +77,7 @@ def stages(nest: Nest, program: Program) -> list[Stage]:
             if totals:
                 found.append(Stage([], totals=totals))
             fresh = not totals
-        elif isinstance(stmt, Call) and stmt.name in ON_HOST and not made.intersection(topological(values(stmt))):
+        elif isinstance(stmt, Call) and stmt.name in ON_HOST and made.isdisjoint(stmt.nodes):
             found.append(Stage([stmt], on_host=True))
             fresh = True
         else:

@@ -26,6 +26,7 @@ class Entry(Printer):
         super().__init__(program.buffers, {n: program.storage(n) for n in program.buffers}, symbols)
         self.program = program
         self.moments = moments(program)
+        self.due = {0, *self.moments.sizes, *self.moments.checks, *self.moments.buffers.values()}
         self.large: dict[Node, str] = {}  # sizes that are computed in two ways
 
     def dim(self, dim: Dim) -> str:
@@ -56,6 +57,8 @@ class Entry(Printer):
 
     def stage(self, moment: int) -> list[str]:
         """What is known after so many nests: sizes, checks, outputs and scratch memory."""
+        if moment not in self.due:
+            return []
         program = self.program
         lines: list[str] = []
         for stmt, at in zip(program.sizes, self.moments.sizes, strict=True):

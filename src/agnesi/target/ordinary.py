@@ -7,7 +7,7 @@ import re
 
 from agnesi.ir import dtype as dt
 from agnesi.ir.node import CONST, LOAD, Node, topological, value_of
-from agnesi.loops.stmt import Call, Check, For, Let, Stmt, values, written_buffers
+from agnesi.loops.stmt import Call, Check, For, Let, Stmt, written_buffers
 
 # Functions with a form for ordinary arguments, and whose question it is whether they are: v_sin_near, v_sin_far.
 FAR = {
@@ -57,8 +57,8 @@ def guarded(stmt: For, tried: bool = False) -> list[Node]:
     `tried`, on the way, which is for loops that may run twice."""
     if stmt.kind != "simd" or any(isinstance(s, (For, Check, Call)) for s in stmt.body):
         return []
-    called = topological(v for s in stmt.body for v in values(s))
-    found = [n for n in called if n.op.name in FAR and wide(n) in C_BITS and not certain(n)]
+    called = dict.fromkeys(n for s in stmt.body for n in s.nodes if n.op.name in FAR)
+    found = [n for n in called if wide(n) in C_BITS and not certain(n)]
     if tried:
         return found
     heavy = {FAR[n.op.name] for n in found if light(n) and cost_of(stmt.body, n) > LIGHT_COST}
