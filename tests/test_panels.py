@@ -11,7 +11,7 @@ import agnesi as ag
 import agnesi.tensor as at
 from agnesi.ir.node import index, load, symbol
 from agnesi.loops.stmt import Buffer, For, Nest, Store
-from agnesi.schedule import panels
+from agnesi.schedule import lanes, panels
 from agnesi.schedule.panels import Panels
 
 RNG = np.random.default_rng(0)
@@ -23,6 +23,7 @@ def small(monkeypatch, tmp_path):
     """Panels from small arrays on, and threads from little work on."""
     monkeypatch.setattr(panels, "LARGE", 256)
     monkeypatch.setattr(panels, "CROWDED", 128)
+    monkeypatch.setattr(lanes, "FEWEST", 2**62)
     with ag.config.change(worth=2000, cache_dir=str(tmp_path)):
         yield
 
@@ -84,11 +85,11 @@ def as_list(result):
 def test_the_same_bits(case, dtype, small, monkeypatch, tmp_path):
     """But for sums over all rows, which are joined in other parts."""
     f = compiled(case, dtype)
-    assert "small arrays" in f.explain()
+    assert "copied into rows" in f.explain()
     monkeypatch.setattr(panels, "turn", lambda program: program)
     with ag.config.change(cache_dir=str(tmp_path / "plain")):
         plain = compiled(case, dtype)
-    assert "small arrays" not in plain.explain()
+    assert "copied into rows" not in plain.explain()
     for shape in SHAPES:
         if 0 in shape and case in (softmax, parts):
             continue
@@ -116,10 +117,10 @@ def test_where_there_are_none():
     """What is read along its rows, or written in the loop, has no panel; nor has what any strides may lie in."""
     x, y = at.matrices("x", "y")
     for outputs in (x + y, x.sum(0), x @ y.T):
-        assert "small arrays" not in ag.function([x, y], outputs, on_unused_input="ignore").explain()
+        assert "copied into rows" not in ag.function([x, y], outputs, on_unused_input="ignore").explain()
     f = ag.function([x, y], x.T + y)
-    assert "small arrays" in f.explain()
-    assert "small arrays" not in f.explain(general=True)
+    assert "copied into rows" in f.explain()
+    assert "copied into rows" not in f.explain(general=True)
 
 
 def test_loops_of_several_extents_share_no_panel():

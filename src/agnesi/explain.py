@@ -167,7 +167,7 @@ def thread_texts(nest: Nest, names: dict[str, str]) -> list[str]:
 
 def loop_size(loop: For) -> str:
     """How many iterations a loop has."""
-    names = {0: "small arrays", 1: "strips"}
+    names = {0: "otherwise", 1: "strips"}
     if loop.whole in names:
         return names[loop.whole]
     return "side" if loop.kind == "once" else size_text(loop.iterations)

@@ -37,7 +37,7 @@ from agnesi.rewrite.products import ACCUMULATE, LOOPS, PRODUCTS
 from agnesi.rewrite.real import REAL
 from agnesi.rewrite.reductions import REDUCTIONS
 from agnesi.rewrite.stable import RECOGNIZE, STABLE
-from agnesi.schedule import kinds, memory, panels, strips
+from agnesi.schedule import kinds, lanes, memory, merge, panels, strips
 from agnesi.schedule.hoist import hoist
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, place
@@ -196,10 +196,22 @@ def plan_memory(job: Compilation) -> None:
     memory.plan(job.program, [(f"out{new}", f"in{old}") for new, old in job.updates])
 
 
+def merge_loops(job: Compilation) -> None:
+    """Makes one loop of two that go through arrays from end to end."""
+    assert job.program is not None
+    merge.merge(job.program)
+
+
 def turn_columns(job: Compilation) -> None:
     """Has loops that read across rows of arrays copy columns into panels."""
     assert job.program is not None
     panels.turn(job.program)
+
+
+def take_rows_together(job: Compilation) -> None:
+    """Has loops over short rows take many of them at a time."""
+    assert job.program is not None
+    lanes.turn(job.program)
 
 
 def split_rows(job: Compilation) -> None:
@@ -272,7 +284,9 @@ PASSES = [
     Pass("order", order_nests, "schedule", ("place",)),
     Pass("lower", lower, "loops", ("order",)),
     Pass("memory", plan_memory, "loops", ("lower",)),
+    Pass("merge", merge_loops, "loops", ("memory",), required=False, devices=CPU),
     Pass("panels", turn_columns, "loops", ("memory",), required=False, devices=CPU),
+    Pass("lanes", take_rows_together, "loops", ("memory",), required=False, devices=CPU),
     Pass("strips", split_rows, "loops", ("memory",), required=False, devices=CPU),
     Pass("kinds", mark_loops, "loops", ("memory",), devices=CPU),
     Pass("print", print_c, "text", ("kinds",), devices=CPU),

@@ -12,6 +12,7 @@ from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, same
 
 Linear = tuple[dict[Node, int], int]
+Polynomial = dict[frozenset[tuple[Node, int]], int]  # powers of nodes, and the factor of their product
 
 
 def linear(dim: Dim) -> Linear:
@@ -127,6 +128,69 @@ def factors(dims: Iterable[Dim]) -> tuple[int, frozenset[tuple[Node, int]]]:
             else:
                 powers[term] += 1
     return number, frozenset(powers.items())
+
+
+def expanded(dim: Dim) -> Polynomial:
+    """An expression as a sum of products of nodes that are neither, with integer factors."""
+    terms, total = linear(dim)
+    result: Polynomial = {frozenset(): total} if total else {}
+    for term, factor in terms.items():
+        part: Polynomial = {frozenset({(term, 1)}): 1}
+        if term.op.name == "mul":
+            part = times(*(expanded(as_dim(a)) for a in term.args))
+        _accumulate(result, part, factor)
+    return result
+
+
+def times(a: Polynomial, b: Polynomial) -> Polynomial:
+    """The product of two polynomials."""
+    result: Polynomial = {}
+    for left, factor in a.items():
+        for right, other in b.items():
+            powers = Counter(dict(left))
+            powers.update(dict(right))
+            _accumulate(result, {frozenset(powers.items()): other}, factor)
+    return result
+
+
+def _accumulate(result: Polynomial, part: Polynomial, factor: int) -> None:
+    for powers, number in part.items():
+        result[powers] = result.get(powers, 0) + number * factor
+        if not result[powers]:
+            del result[powers]
+
+
+def coefficient(polynomial: Polynomial, of: Node) -> Polynomial | None:
+    """What a node is multiplied with, if the polynomial is linear in it."""
+    result: Polynomial = {}
+    for powers, number in polynomial.items():
+        others = {node: power for node, power in powers if node is not of}
+        if of in topological(others) or (of, 1) not in powers and len(others) < len(powers):
+            return None
+        if len(others) < len(powers):
+            result[frozenset(others.items())] = number
+    return result
+
+
+def joined(polynomial: Polynomial) -> Dim:
+    """The expression of a polynomial, with a // b * b + a % b as a."""
+    result = dict(polynomial)
+    for powers in polynomial:
+        rest = next((node for node, power in powers if node.op.name == "mod" and power == 1), None)
+        number = result.get(powers)
+        if rest is None or number is None:
+            continue
+        a, b = map(as_dim, rest.args)
+        others: Polynomial = {powers - {(rest, 1)}: number}
+        whole = times(times(others, expanded(b)), expanded(floordiv(a, b)))
+        if all(result.get(key) == value for key, value in whole.items()):
+            _accumulate(result, {**whole, powers: number}, -1)
+            _accumulate(result, times(others, expanded(a)), 1)
+            return joined(result)
+    total: Dim = 0
+    for powers, number in result.items():
+        total = add(total, product([number, *(node for node, power in powers for _ in range(power))]))
+    return total
 
 
 def maximum(a: Dim, b: Dim) -> Dim:

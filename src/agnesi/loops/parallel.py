@@ -11,6 +11,7 @@ from agnesi.ir.type import Dim
 from agnesi.loops.regions import obstacle
 from agnesi.loops.stmt import (
     Break,
+    Buffer,
     Call,
     Check,
     For,
@@ -21,7 +22,7 @@ from agnesi.loops.stmt import (
     Store,
     cost,
     loads,
-    place,
+    offset,
     read_buffers,
     walk,
 )  # fmt: skip
@@ -71,7 +72,7 @@ def sharing(loop: For, program: Program) -> Sharing | str:
             continue
         loaded = [idx for idx, combine in touched if combine == "load"]
         met = stored + [idx for idx in loaded if not all(apart(idx, other, loop, {}) for other in stored)]
-        if any(distinct([idx[axis] for idx in met], loop.index, given) for axis in range(len(stored[0]))):
+        if apart_from_others(met, program.buffers[name], loop.index, given):
             continue
         combines = {combine for _, combine in touched}
         everywhere = not any(loop.index in topological(idx) for idx, _ in touched)
@@ -114,7 +115,7 @@ def fills_memory(loop: For, program: Program) -> bool:
         return False
     given = {s.var for s in loop.body if isinstance(s, Let)}
     for store in stores:
-        terms, _ = dims.linear(dim_node(place(program.buffers[store.buffer], store.index)))
+        terms, _ = dims.linear(dim_node(offset(program.buffers[store.buffer], store.index)))
         others = topological(t for t in terms if t is not loop.index)
         if terms.get(loop.index) != 1 or any(n is loop.index or n in given for n in others):
             return False
@@ -132,7 +133,7 @@ def collect(loop: For, program: Program) -> dict[str, list[Access]]:
     found: dict[str, list[Access]] = {}
     own: dict[Node, Node] = {}
     if loop.whole == 1 and isinstance(loop.body[0], Let):
-        rows = dict.fromkeys(s.index for s in loop.body if isinstance(s, For))
+        rows = dict.fromkeys(s.index for s in walk(loop.body) if isinstance(s, For))
         own = {loop.body[0].var + row: loop.index for row in rows}
     for stmt in walk(loop.body):
         for node in loads(stmt):
@@ -142,6 +143,14 @@ def collect(loop: For, program: Program) -> dict[str, list[Access]]:
                 (tuple(substitute(stmt.index, own)), stmt.combine)
             )
     return found
+
+
+def apart_from_others(met: list[tuple[Node, ...]], buffer: Buffer, counter: Node, given: set[Node]) -> bool:
+    """Whether each iteration of a loop touches elements of its own: at these places, the index along an axis is another
+    one every time, or the place in memory is."""
+    if any(distinct(list(axis), counter, given) for axis in zip(*met, strict=True)):
+        return True
+    return len(met[0]) > 1 and distinct([dim_node(offset(buffer, idx)) for idx in met], counter, given)
 
 
 def distinct(indices: list[Node], counter: Node, given: set[Node], innermost: bool = False) -> bool:

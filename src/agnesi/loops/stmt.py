@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any, Literal
 
 from agnesi.ir import dims
-from agnesi.ir.node import CONST, LOAD, Node, topological, value_of
+from agnesi.ir.node import CONST, LOAD, Node, const, topological, value_of
+from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, same
 
 Kind = Literal["seq", "simd", "once", "steps"]
@@ -231,12 +232,13 @@ def row_major(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
     return tuple(reversed(result))
 
 
-def place(buffer: Buffer, indices: Sequence[Node]) -> Dim:
+def offset(buffer: Buffer, indices: Sequence[Node]) -> Dim:
     """Where an element of a buffer is, counted from the first."""
     flat: Dim = 0
     for i, step in zip(indices, buffer.strides or row_major(buffer.shape), strict=True):
         flat = dims.add(flat, dims.mul(i if i.op is not CONST else int(value_of(i)), step))
-    return flat
+    whole = not any(n.op.name == "mod" for i in indices for n in (i, *i.args))
+    return flat if whole else dims.joined(dims.expanded(flat))
 
 
 def is_shared(loop: For) -> bool:
@@ -272,8 +274,26 @@ def values(stmt: Stmt) -> tuple[Node, ...]:
 
 def cost(stmt: Stmt) -> int:
     """The scalar work that stands in a statement itself, in additions."""
-    values = [stmt.value] if isinstance(stmt, (Let, Set, Store)) else []
-    return sum(n.op.cost for n in topological(values))
+    return sum(n.op.cost for n in computed(stmt.value)) if isinstance(stmt, (Let, Set, Store)) else 0
+
+
+def computed(value: Node) -> list[Node]:
+    """What is computed for a value, but for the places of what it loads."""
+    found: dict[Node, None] = {}
+    work = [value]
+    while work:
+        node = work.pop()
+        if node not in found:
+            found[node] = None
+            work += () if node.op is LOAD else node.args
+    return list(found)
+
+
+def neutral(combine: str, dtype: str) -> Node:
+    """What changes nothing when it is combined."""
+    init = next(op.init for op in OPS.values() if op.kind == "reduce" and op.combine == combine)
+    assert init is not None
+    return const(init(dtype), dtype)
 
 
 def loads(stmt: Stmt) -> list[Node]:

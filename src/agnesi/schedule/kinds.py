@@ -23,9 +23,11 @@ from agnesi.loops.stmt import (
     Set,
     Stmt,
     Store,
+    computed,
     cost,
     loads,
     moments,
+    offset,
     read_buffers,
     walk,
     written_buffers,
@@ -34,6 +36,7 @@ from agnesi.loops.stmt import (
 Decision = Callable[[For, list[Stmt], Program, Moments], tuple[For, str]]
 LITTLE = 20_000  # work, in additions, of loops of known sizes that are too short for threads
 ROWS = 8  # that are added to one vector at a time
+LARGEST = 2**63 - 1  # bytes
 DEAR = 8  # the cost, in additions, of operations that take longer than what is read and written
 LIGHT_COST = 10  # scalar work, in additions, of an element of a row; more takes longer than what is read and written
 
@@ -45,7 +48,7 @@ def mark(program: Program, decide: Decision | None = None) -> Program:
     """
     when = moments(program)
     for nest in program.nests:
-        nest.body = [mark_loop(s) if isinstance(s, For) else s for s in nest.body]
+        nest.body = [mark_loop(s, program) if isinstance(s, For) else s for s in nest.body]
         for place, stmt in enumerate(nest.body):
             if isinstance(stmt, For):
                 others: list[Stmt] = [s for s in nest.body if s is not stmt]
@@ -91,19 +94,20 @@ def streamed(loop: For, times: Dim, read: set[str], moving: set[Node], program: 
         return loop
     sizes = [SIZES[program.buffers[s.buffer].dtype] for s in loop.body if isinstance(s, Store)]
     traffic = sum(sizes) + sum(SIZES[n.dtype] for s in loop.body for n in loads(s))
-    ops = [n.op.cost for s in loop.body for n in s.nodes]
+    ops = [n.op.cost for s in loop.body if isinstance(s, (Let, Store)) for n in computed(s.value)]
     waits = sum(ops) <= traffic and max(ops) < DEAR
-    return replace(loop, streaming=dims.mul(times, sum(sizes))) if waits else loop
+    written = dims.mul(times, sum(sizes))
+    return replace(loop, streaming=min(written, LARGEST) if isinstance(written, int) else written) if waits else loop
 
 
-def mark_loop(loop: For, given: dict[Node, Node] | None = None) -> For:
+def mark_loop(loop: For, program: Program, given: dict[Node, Node] | None = None) -> For:
     """The loop with its kind and those of the loops inside. given: the values of scalars from outside of it."""
     given = given or {}
     if loop.kind == "once" or any(isinstance(s, For) for s in loop.body):
         given = given | {s.var: substitute([s.value], given)[0] for s in loop.body if fixed(s)}
-        return replace(loop, body=tuple(mark_loop(s, given) if isinstance(s, For) else s for s in loop.body))
+        return replace(loop, body=tuple(mark_loop(s, program, given) if isinstance(s, For) else s for s in loop.body))
     plain = not any(isinstance(s, (Break, Check, Call)) for s in loop.body)
-    return replace(loop, kind="simd") if plain and independent(loop, given) else loop
+    return replace(loop, kind="simd") if plain and independent(loop, given, program) else loop
 
 
 def fixed(stmt: Stmt) -> TypeGuard[Let]:
@@ -111,7 +115,7 @@ def fixed(stmt: Stmt) -> TypeGuard[Let]:
     return isinstance(stmt, Let) and not stmt.mutable and stmt.var.dtype == "int64"
 
 
-def independent(loop: For, given: dict[Node, Node]) -> bool:
+def independent(loop: For, given: dict[Node, Node], program: Program) -> bool:
     """Whether what one iteration stores or sets is neither read nor added to by another one."""
     if any(isinstance(s, Set) and not s.combine for s in loop.body):
         return False
@@ -119,7 +123,8 @@ def independent(loop: For, given: dict[Node, Node]) -> bool:
     read = [(n["buffer"], n.args) for s in loop.body for n in loads(s)]
     names = {s.var for s in loop.body if isinstance(s, Let)}
     for store in stores:
-        if store.combine and not any(distinct([i], loop.index, names, innermost=True) for i in store.index):
+        where = (*store.index, dim_node(offset(program.buffers[store.buffer], store.index)))
+        if store.combine and not any(distinct([i], loop.index, names, innermost=True) for i in where):
             return False
         others = [place for name, place in read if name == store.buffer and place != store.index]
         if not all(apart(place, store.index, loop, given) for place in others):

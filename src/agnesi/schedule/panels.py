@@ -152,9 +152,3 @@ class Panels(Change):
         lines = ew.floordiv(dim_node(one.extent) + (each - 1), dim_node(each))
         length = self.size("length", (ew.floordiv(lines, dim_node(2)) * 2 + 1) * each)
         return self.scratch("panel", one.node.dtype, (rows, length))
-
-    def size(self, text: str, value: Node) -> Node:
-        """A name for a size, given at entry, so that threads can share the strips."""
-        name = self.name(text)
-        self.program.sizes.append(Let(name, value))
-        return name

@@ -94,6 +94,12 @@ class Change:
         """Whether a size is known at entry."""
         return not any(n.op in (LOAD, INDEX) or n in self.outside for n in topological([dim_node(size)]))
 
+    def size(self, text: str, value: Node) -> Node:
+        """A name for a size, given at entry, so that threads can share the strips."""
+        name = self.name(text)
+        self.program.sizes.append(Let(name, value))
+        return name
+
     def scratch(self, name: str, dtype: str, shape: tuple[Dim, ...]) -> str:
         """Memory of which every thread has its own."""
         name = f"{name}{len(self.program.buffers)}"

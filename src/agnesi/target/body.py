@@ -21,6 +21,7 @@ from agnesi.loops.stmt import (
     Stmt,
     Store,
     cost,
+    neutral,
     read_buffers,
     walk,
     written_buffers,
@@ -405,7 +406,7 @@ class BodyPrinter(CallPrinter):
         for s in sums:
             name, ctype = self.local[s.var], CTYPE[s.var.dtype]
             partial[s.var] = f"{name}_p[q]"
-            text = neutral(s.combine, s.var.dtype)
+            text = neutral_text(s.combine, s.var.dtype)
             self.lines.append(f"{tab}{ctype} {name}_p[{width}];")
             self.lines.append(f"{tab}AG_LANES({width})")
             self.lines.append(f"{tab}for (int q = 0; q < {width}; q++) {name}_p[q] = {text};")
@@ -469,8 +470,6 @@ def clears(stmt: For) -> bool:
     return first.index == (stmt.index,) and not any(first.value["bits"])
 
 
-def neutral(combine: str, dtype: str) -> str:
+def neutral_text(combine: str, dtype: str) -> str:
     """The text of what changes nothing when it is combined."""
-    init = next(op.init for op in OPS.values() if op.kind == "reduce" and op.combine == combine)
-    assert init is not None
-    return literal(init(dtype), dtype)
+    return literal(value_of(neutral(combine, dtype)), dtype)

@@ -11,7 +11,7 @@ from agnesi.ir import dtype as dt
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim
-from agnesi.loops.stmt import Buffer, Check, place
+from agnesi.loops.stmt import Buffer, Check, offset
 
 CTYPE = {
     "bool": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t",
@@ -153,7 +153,7 @@ class Printer:
 
     def element(self, name: str, indices: tuple[Node, ...]) -> str:
         """An element of a buffer."""
-        return f"{self.pointer(name)}[{self.strip(self.dim(place(self.buffers[name], indices)))}]"
+        return f"{self.pointer(name)}[{self.strip(self.dim(offset(self.buffers[name], indices)))}]"
 
     @staticmethod
     def strip(text: str) -> str:

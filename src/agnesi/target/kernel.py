@@ -22,7 +22,7 @@ from agnesi.loops.stmt import (
     written_buffers,
 )  # fmt: skip
 from agnesi.schedule.kinds import fixed
-from agnesi.target.body import BodyPrinter, neutral
+from agnesi.target.body import BodyPrinter, neutral_text
 from agnesi.target.cfamily import CTYPE, STORED, Printer, stored
 from agnesi.target.entry import step
 
@@ -118,7 +118,7 @@ class KernelPrinter(BodyPrinter):
             self.join_parts(var, combine)
         for var, combine in self.partial.items():
             self.local[var] = f"v{len(self.local)}"
-            self.lines.append(f"  {CTYPE[var.dtype]} {self.local[var]} = {neutral(combine, var.dtype)};")
+            self.lines.append(f"  {CTYPE[var.dtype]} {self.local[var]} = {neutral_text(combine, var.dtype)};")
         if self.grid is not None:
             self.shared(self.grid)
         else:
@@ -170,7 +170,7 @@ class KernelPrinter(BodyPrinter):
             self.extra[f"int64_t step_{param}"] = step(self.buffers[name], self.outer)
             lines.append(f"  if (AG_BLOCK) {param} = a.copies_{param} + (AG_BLOCK - 1) * a.step_{param};")
             head = f"for (int64_t j = AG_THREAD; AG_BLOCK && j < a.step_{param}; j += AG_THREADS)"
-            empty = stored(neutral(self.added[name], dtype), dtype)
+            empty = stored(neutral_text(self.added[name], dtype), dtype)
             lines.append(f"  {head} {param}[j] = {empty};")
         if self.copies:
             self.barriers |= self.wide
@@ -215,7 +215,7 @@ class KernelPrinter(BodyPrinter):
     def join_parts(self, var: Node, combine: str) -> None:
         """Joins what the blocks of the kernel before have left."""
         self.extra["int64_t count"] = "count"
-        name, text = self.local[var], neutral(combine, var.dtype)
+        name, text = self.local[var], neutral_text(combine, var.dtype)
         self.lines.append(f"  {CTYPE[var.dtype]} {name}_p = {text};")
         joined = self.strip(self.join(combine, var.dtype, f"{name}_p", f"{self.parts(var)}[j]"))
         self.lines.append(f"  for (int64_t j = AG_THREAD; j < a.count; j += AG_THREADS) {name}_p = {joined};")
@@ -274,7 +274,7 @@ class KernelPrinter(BodyPrinter):
         self.wait(written_buffers(stmt.body), tab)
         for var, combine in sums.items():
             name = self.local[var]
-            self.lines.append(f"{tab}{CTYPE[var.dtype]} {name}_p = {neutral(combine, var.dtype)};")
+            self.lines.append(f"{tab}{CTYPE[var.dtype]} {name}_p = {neutral_text(combine, var.dtype)};")
             self.local[var] = f"{name}_p"
         self.lines.append(f"{tab}for (int64_t {i} = AG_THREAD; {i} < {n}; {i} += AG_THREADS) {{")
         self.alone = True

@@ -12,7 +12,7 @@ from agnesi.ir.node import Node, topological
 from agnesi.loops.parallel import Sharing, sharing
 from agnesi.loops.stmt import For, Let, Nest, Program, Stmt, is_shared, walk
 from agnesi.schedule.strips import has_functions
-from agnesi.target.body import BodyPrinter, is_quick, neutral
+from agnesi.target.body import BodyPrinter, is_quick, neutral_text
 from agnesi.target.cfamily import CTYPE, STORED, Printer, loaded, stored
 from agnesi.target.entry import grain, step
 
@@ -186,7 +186,7 @@ class LoopPrinter(BodyPrinter):
         """Makes the function; the lines that have threads call it, and join what they give back. size: of its parts, if
         that is known."""
         self.local = {t.var: t.name for t in self.totals}
-        self.lines = [f"  {t.ctype} {t.name} = {neutral(t.combine, t.var.dtype)};" for t in self.totals]
+        self.lines = [f"  {t.ctype} {t.name} = {neutral_text(t.combine, t.var.dtype)};" for t in self.totals]
         self.block(self.body, "  ")
         self.lines += [f"  *{t.result} = {t.name};" for t in self.totals]
         results = [f"{t.ctype} *restrict {t.result}" for t in self.totals]
@@ -229,7 +229,7 @@ class LoopPrinter(BodyPrinter):
             if combine in ("add", "or"):
                 lines.append(f"if (lo) __builtin_memset({param}, 0, a->step_{param} * sizeof *{param});")
             else:
-                empty = stored(neutral(combine, dtype), dtype)
+                empty = stored(neutral_text(combine, dtype), dtype)
                 lines.append(f"for (int64_t j = 0; lo && j < a->step_{param}; j++) {param}[j] = {empty};")
         given = [*(["call"] if self.calls else []), *(p.argument for p in passed if p.argument), "lo", "hi"]
         call = f"NAME({', '.join(given)});"

@@ -1,0 +1,192 @@
+"""Short rows side by side in the lanes of vectors: loops inside of rows that compute elementary functions change places
+with the loop over rows.
+
+In `for i: {s = 0; for j: s += exp(x[i, j]); ...}` the inner loop fills no vector where rows have ten elements. Then
+some hundred rows are taken together: `for j: for i: s[i] += exp(x[i, j])`. What belongs to a row, accumulators and
+scratch, is there for every one of them. Sizes decide at entry; long rows run as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from agnesi.ir import dims
+from agnesi.ir.node import Node, dim_node, index, load, substitute, topological
+from agnesi.ir.type import same
+from agnesi.loops.parallel import Sharing, sharing
+from agnesi.loops.stmt import Check, For, Let, Program, Set, Stmt, Store, loads, neutral, walk
+from agnesi.loops.tidy import moved
+from agnesi.ops import elementwise as ew
+from agnesi.schedule.strips import Change, has_functions, longest
+
+ROWS = 256  # that are taken together at most
+FEWEST = 16  # for which it pays
+SHORT = 32  # elements of a row at most
+
+
+def turn(program: Program) -> Program:
+    """Has nests take short rows together."""
+    for nest in program.nests:
+        nest.body = Lanes(program, nest).block(nest.body)
+    return program
+
+
+@dataclass
+class Lanes(Change):
+    """Takes rows of a nest together."""
+
+    mark = "l"
+
+    def block(self, body: Sequence[Stmt]) -> list[Stmt]:
+        """Statements with the loops among them turned, or those inside."""
+        self.outside = {s.var for s in walk(self.nest.body) if isinstance(s, Let)}
+        result: list[Stmt] = []
+        for stmt in body:
+            if not isinstance(stmt, For):
+                result.append(stmt)
+            elif isinstance(found := self.suitable(stmt), Sharing):
+                result += self.loop(stmt, found)
+            else:
+                result.append(replace(stmt, body=tuple(self.block(stmt.body))))
+        return result
+
+    def suitable(self, loop: For) -> Sharing | None:
+        """What rows have in common, if they may be taken together, and gain by it."""
+        inner = [s for s in loop.body if isinstance(s, For)]
+        if loop.kind != "seq" or loop.whole is not None or not any(has_functions(s) for one in inner for s in one.body):
+            return None
+        if not all(isinstance(s, (Let, Set, Store, Check)) or is_straight(s) for s in loop.body):
+            return None
+        if not all(map(self.known, [loop.extent, *(one.extent for one in inner)])):
+            return None
+        found = sharing(loop, self.program)
+        if isinstance(found, str):
+            return None
+        touched = [(n["buffer"], n.args) for s in walk(loop.body) for n in loads(s)]
+        if {self.program.storage(name) for name, _ in touched}.intersection(found.added):
+            return None
+        touched += [(s.buffer, s.index) for s in walk(loop.body) if isinstance(s, Store)]
+        given = {s.var for s in walk(loop.body) if isinstance(s, Let)}
+        scratch = [(name, idx) for name, idx in touched if self.program.storage(name) in found.rows]
+        fits = all(self.fits(name, inner) and given.isdisjoint(topological(idx)) for name, idx in scratch)
+        return found if fits else None
+
+    def fits(self, name: str, inner: Sequence[For]) -> bool:
+        """Whether scratch is as long as one of the loops inside of a row."""
+        shape = self.program.buffers[name].shape
+        return len(shape) == 1 and any(same(shape[0], one.extent) for one in inner)
+
+    def loop(self, loop: For, found: Sharing) -> list[Stmt]:
+        """The loop as it was, for long rows, and over rows that are taken together; sizes decide which of them runs."""
+        n, length = dim_node(loop.extent), longest([s for s in loop.body if isinstance(s, For)])
+        short = ew.and_(ew.ge(n, dim_node(FEWEST)), ew.le(length, dim_node(SHORT)))
+        together = self.size("together", ew.where(short, n, dim_node(0)))
+        alone = self.size("alone", n - together)
+        count = self.size("count", ew.floordiv(together + (ROWS - 1), dim_node(ROWS)))
+        strip = index(1 + max(s.index["level"] for s in walk(self.nest.body) if isinstance(s, For)))
+        start, rows = self.name("start"), self.name("rows")
+        self.nest.reason += "\nloop (rows are taken together where they are short)"
+        side_by_side = Rows(self, loop, found, start + loop.index, rows)
+        body = [Let(start, strip * ROWS), Let(rows, ew.minimum(dim_node(ROWS), n - start)), *side_by_side.parts()]
+        return [replace(loop, extent=alone, whole=0), For(strip, count, tuple(body), whole=1)]
+
+
+def is_straight(stmt: Stmt) -> bool:
+    """Whether a statement is a loop without others in it, and without accumulators of its own, that may be short."""
+    if not isinstance(stmt, For) or stmt.kind != "seq" or isinstance(stmt.extent, int) and stmt.extent > SHORT:
+        return False
+    return all(isinstance(s, (Set, Store)) or isinstance(s, Let) and not s.mutable for s in stmt.body)
+
+
+def is_kept(var: Node, body: Sequence[Stmt]) -> bool:
+    """Whether a name is read in the first loop or check of a block, or after it."""
+    first = next((k for k, s in enumerate(body) if isinstance(s, (For, Check))), len(body))
+    return any(var in s.nodes for s in walk(list(body[first:])))
+
+
+class Rows:
+    """Rows that are taken together: the parts of a row's statements, each for all of them.
+
+    here: the row, counted in the whole array. rows: how many there are.
+    """
+
+    def __init__(self, change: Change, loop: For, found: Sharing, here: Node, rows: Node) -> None:
+        self.change, self.whole, self.rows = change, loop, rows
+        self.names: dict[Node, Node] = {loop.index: here}
+        for stmt in walk(loop.body):
+            if isinstance(stmt, Let) and not stmt.mutable:
+                self.names[stmt.var] = change.name(stmt.var["name"], stmt.var.dtype)
+        own = [
+            s.var
+            for k, s in enumerate(loop.body)
+            if isinstance(s, Let) and (s.mutable or is_kept(s.var, loop.body[k:]))
+        ]
+        self.homes = {var: change.scratch("lanes", var.dtype, (ROWS,)) for var in own}
+        self.scratch: dict[str, str] = {}
+        for name in found.rows:
+            buffer = change.program.buffers[name]
+            self.scratch[name] = change.scratch("lanes", buffer.dtype, (dims.minimum(buffer.shape[0], SHORT), ROWS))
+        for node in (n for s in walk(loop.body) for n in loads(s)):
+            if (name := change.program.storage(node["buffer"])) in self.scratch:
+                self.names[node] = load(self.scratch[name], node.dtype, (*node.args, loop.index))
+
+    def parts(self) -> list[Stmt]:
+        """Loops over the rows: one for what stands between loops of a row, and one inside of each of these."""
+        result: list[Stmt] = []
+        run: list[Stmt] = []
+        for stmt in (*self.whole.body, None):
+            if isinstance(stmt, (Let, Set, Store)):
+                run.append(stmt)
+                continue
+            if run:
+                result.append(self.each(run))
+                self.names |= {s.var: self.home(s.var) for s in run if isinstance(s, Let) and s.var in self.homes}
+                run = []
+            if isinstance(stmt, For):
+                result.append(self.turned(stmt))
+            elif stmt is not None:  # a check keeps a loop from filling vectors
+                result.append(self.each([stmt]))
+        return result
+
+    def home(self, var: Node) -> Node:
+        """The value that a row has for a name, in later parts."""
+        return load(self.homes[var], var.dtype, (self.whole.index,))
+
+    def each(self, body: Sequence[Stmt]) -> For:
+        """A loop over the rows."""
+        return For(
+            self.whole.index, self.rows, tuple(s for stmt in body for s in self.of_a_row(stmt)), whole=self.whole.extent
+        )
+
+    def turned(self, inner: For) -> For:
+        """A loop of a row with the loop over the rows inside of it. What all rows add to is added up first."""
+        before: list[Stmt] = []
+        after: list[Stmt] = []
+        body: list[Stmt] = []
+        given = {s.var for s in inner.body if isinstance(s, Let)} | {self.whole.index}
+        for stmt in inner.body:
+            if isinstance(stmt, Store) and stmt.combine and given.isdisjoint(topological(stmt.index)):
+                total = self.change.name("total", self.change.program.buffers[stmt.buffer].dtype)
+                before.append(Let(total, neutral(stmt.combine, total.dtype), True))
+                after.append(Store(stmt.buffer, stmt.index, total, stmt.combine))
+                stmt = Set(total, stmt.value, stmt.combine)
+            body.append(stmt)
+        return replace(inner, body=(*before, self.each(body), *after))
+
+    def of_a_row(self, stmt: Stmt) -> list[Stmt]:
+        """A statement for one of the rows."""
+        row = (self.whole.index,)
+        (changed,) = moved([stmt], self.names)
+        if isinstance(stmt, Let) and stmt.mutable:
+            self.names[stmt.var] = self.home(stmt.var)
+            return [Store(self.homes[stmt.var], row, substitute([stmt.value], self.names)[0])]
+        if isinstance(stmt, Let) and stmt.var in self.homes:
+            return [changed, Store(self.homes[stmt.var], row, self.names[stmt.var])]
+        if isinstance(stmt, Set) and stmt.var in self.homes:
+            return [Store(self.homes[stmt.var], row, substitute([stmt.value], self.names)[0], stmt.combine)]
+        if isinstance(stmt, Store) and isinstance(changed, Store):
+            name = self.change.program.storage(stmt.buffer)
+            if name in self.scratch:
+                return [replace(changed, buffer=self.scratch[name], index=(*changed.index, *row))]
+        return [changed]
