@@ -64,9 +64,10 @@ def join_rows(program: Program) -> None:
 
 
 def joined_rows(loop: For, program: Program) -> For:
-    """The loop with its mark and those of the loops inside."""
+    """The loop with its mark and those of the loops inside. Short rows are not joined: they are together already."""
     light = all(sum(map(cost, s.body)) <= LIGHT_COST for s in loop.body if isinstance(s, For))
-    if light and adds_rows(loop, program):
+    short = any(isinstance(s, For) and s.whole is not None for s in loop.body)
+    if light and not short and adds_rows(loop, program):
         return replace(loop, rows=ROWS)
     return replace(loop, body=tuple(joined_rows(s, program) if isinstance(s, For) else s for s in loop.body))
 

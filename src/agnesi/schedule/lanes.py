@@ -160,19 +160,24 @@ class Rows:
         )
 
     def turned(self, inner: For) -> For:
-        """A loop of a row with the loop over the rows inside of it. What all rows add to is added up first."""
-        before: list[Stmt] = []
-        after: list[Stmt] = []
+        """A loop of a row with the loop over the rows inside of it. What rows add to one element is kept for each of
+        them, and then added up: sums beside other stores take long to compile."""
+        program, row = self.change.program, self.whole.index
+        given = {s.var for s in inner.body if isinstance(s, Let)} | {row}
         body: list[Stmt] = []
-        given = {s.var for s in inner.body if isinstance(s, Let)} | {self.whole.index}
+        added: list[Stmt] = []
         for stmt in inner.body:
             if isinstance(stmt, Store) and stmt.combine and given.isdisjoint(topological(stmt.index)):
-                total = self.change.name("total", self.change.program.buffers[stmt.buffer].dtype)
-                before.append(Let(total, neutral(stmt.combine, total.dtype), True))
-                after.append(Store(stmt.buffer, stmt.index, total, stmt.combine))
-                stmt = Set(total, stmt.value, stmt.combine)
+                dtype = program.buffers[stmt.buffer].dtype
+                total, kept = self.change.name("total", dtype), self.change.scratch("lanes", dtype, (ROWS,))
+                add = For(
+                    row, self.rows, (Set(total, load(kept, dtype, (row,)), stmt.combine),), whole=self.whole.extent
+                )
+                added += [Let(total, neutral(stmt.combine, dtype), True), add, replace(stmt, value=total)]
+                self.scratch[kept] = kept
+                stmt = Store(kept, (), stmt.value)
             body.append(stmt)
-        return replace(inner, body=(*before, self.each(body), *after))
+        return replace(inner, body=(self.each(body), *added))
 
     def of_a_row(self, stmt: Stmt) -> list[Stmt]:
         """A statement for one of the rows."""
