@@ -7,6 +7,8 @@ import pytest
 
 import agnesi as ag
 import agnesi.tensor as at
+from agnesi.ir.graph import Graph
+from agnesi.pipeline import compile_graph
 from agnesi.schedule.lanes import FEWEST, ROWS, SHORT
 from agnesi.tensor import nnet
 
@@ -31,6 +33,7 @@ CASES = {
     "two sums": lambda: [at.exp(x).sum(1), at.sin(x * v).prod(1), (at.exp(x) * v).sum(0)],
     "gradients": lambda: ag.grad((at.exp(x * v) / (1 + at.exp(x).sum(1, keepdims=True))).sum(), [x, v]),
     "cost": lambda: [cost(x * v), *ag.grad(cost(x * v), [x, v])],
+    "of its own row": lambda: at.zeros((x.shape[0], x.shape[1]))[k % 3].inc(at.exp(x * v)),
     "integers": lambda: (at.exp(x) > 1).sum(1),
     "batch": lambda: at.exp(at.stack([x, x + 1]) * v).sum(2),
 }
@@ -127,3 +130,16 @@ def test_checks():
     labels[[390, 300, 333]] = 5, 6, 7
     with pytest.raises(IndexError, match="index 6 is out of range for an axis of size 5"):
         f(given, labels)
+
+
+def test_scratch_is_used_again():
+    """Nests that run one after another have the same scratch."""
+
+    def memory(layers):
+        z = x
+        for _ in range(layers):
+            z = nnet.softmax(at.cumsum(z, axis=0), axis=1)
+        program = compile_graph(Graph([x.node], [z.node])).program
+        return sum(b.space == "row" and b.name.startswith("lanes") for b in program.buffers.values())
+
+    assert memory(2) == memory(5) > 0

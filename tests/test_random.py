@@ -12,6 +12,7 @@ from agnesi.ir.op import OPS
 from agnesi.ir.show import parse, text
 from agnesi.loops import interpret
 from agnesi.reference import evaluate
+from agnesi.schedule import lanes
 from generate import Sample, generate, in_memory
 from helpers import COMMON, GENERAL, Case, compile_cases
 
@@ -84,6 +85,14 @@ def test_compiled_code_agrees(batch, tmp_path):
 @pytest.mark.parametrize("batch", range(QUICK, QUICK + MORE))
 def test_compiled_code_agrees_on_more(batch, tmp_path):
     check_batch(range(BATCH * batch, BATCH * (batch + 1)), tmp_path, flags_of(batch), interpreter=True)
+
+
+@pytest.mark.parametrize("batch", range(3))
+def test_short_rows_agree(batch, monkeypatch, tmp_path):
+    """Three rows are taken together, from two rows on."""
+    monkeypatch.setattr(lanes, "FEWEST", 2)
+    monkeypatch.setattr(lanes, "ROWS", 3)
+    check_batch(range(BATCH * batch, BATCH * (batch + 1)), tmp_path, ("-O0",), interpreter=True)
 
 
 def test_graphs_are_what_they_should_be():

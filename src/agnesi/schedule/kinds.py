@@ -84,10 +84,10 @@ def stream(program: Program) -> None:
 def streamed(loop: For, times: Dim, read: set[str], moving: set[Node], program: Program) -> For:
     """The loop with its mark and those of the loops inside. times: how often it runs; read: buffers that the nest
     reads; moving: names that are given in it."""
-    steps = [n for n in topological([dim_node(loop.iterations)]) if n.op in (LOAD, INDEX) or n in moving]
-    if steps:
+    size = loop.extent if loop.whole == 0 else loop.iterations
+    if any(n.op in (LOAD, INDEX) or n in moving for n in topological([dim_node(size)])):
         return loop
-    times = 1 if loop.kind == "steps" else dims.mul(times, loop.iterations)
+    times = 1 if loop.kind == "steps" else dims.mul(times, size)
     if any(isinstance(s, For) for s in loop.body):
         body = (streamed(s, times, read, moving, program) if isinstance(s, For) else s for s in loop.body)
         return replace(loop, body=tuple(body))

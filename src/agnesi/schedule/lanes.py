@@ -9,11 +9,11 @@ scratch, is there for every one of them. Sizes decide at entry; long rows run as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from agnesi.ir import dims
-from agnesi.ir.node import Node, dim_node, index, load, substitute, topological
-from agnesi.ir.type import same
+from agnesi.ir.node import Node, dim_node, index, load, same_shape, substitute, topological
+from agnesi.ir.type import Dim, same
 from agnesi.loops.parallel import Sharing, sharing
 from agnesi.loops.stmt import Check, For, Let, Program, Set, Stmt, Store, loads, neutral, walk
 from agnesi.loops.tidy import moved
@@ -27,15 +27,18 @@ SHORT = 32  # elements of a row at most
 
 def turn(program: Program) -> Program:
     """Has nests take short rows together."""
+    pool: list[str] = []
     for nest in program.nests:
-        nest.body = Lanes(program, nest).block(nest.body)
+        nest.body = Lanes(program, nest, pool=pool).block(nest.body)
     return program
 
 
 @dataclass
 class Lanes(Change):
-    """Takes rows of a nest together."""
+    """Takes rows of a nest together. pool: scratch that was made for nests before; they have no use for it any more."""
 
+    pool: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
     mark = "l"
 
     def block(self, body: Sequence[Stmt]) -> list[Stmt]:
@@ -71,6 +74,18 @@ class Lanes(Change):
         scratch = [(name, idx) for name, idx in touched if self.program.storage(name) in found.rows]
         fits = all(self.fits(name, inner) and given.isdisjoint(topological(idx)) for name, idx in scratch)
         return found if fits else None
+
+    def scratch(self, name: str, dtype: str, shape: tuple[Dim, ...]) -> str:
+        """Memory of which every thread has its own, for this nest."""
+        for old in self.pool:
+            buffer = self.program.buffers[old]
+            if old not in self.used and buffer.dtype == dtype and same_shape(buffer.shape, shape):
+                break
+        else:
+            old = super().scratch(name, dtype, shape)
+            self.pool.append(old)
+        self.used.add(old)
+        return old
 
     def fits(self, name: str, inner: Sequence[For]) -> bool:
         """Whether scratch is as long as one of the loops inside of a row."""
@@ -163,7 +178,7 @@ class Rows:
         """A loop of a row with the loop over the rows inside of it. What rows add to one element is kept for each of
         them, and then added up: sums beside other stores take long to compile."""
         program, row = self.change.program, self.whole.index
-        given = {s.var for s in inner.body if isinstance(s, Let)} | {row}
+        given = {s.var for s in walk(self.whole.body) if isinstance(s, Let)} | {row}
         body: list[Stmt] = []
         added: list[Stmt] = []
         for stmt in inner.body:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,11 @@ def loaded(text: str, dtype: str) -> str:
 def stored(text: str, dtype: str) -> str:
     """A value as it goes to memory."""
     return f"{HALF[dtype]}_store({text})" if dtype in HALF else text
+
+
+def weight(text: str) -> int:
+    """What takes a compiler some 2 ms each: loops, and calls of elementary functions."""
+    return len(re.findall(r"\bfor \(|\bv_\w+\(", text))
 
 
 class Printer:

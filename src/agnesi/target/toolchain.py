@@ -22,6 +22,7 @@ from typing import Any, Literal, Protocol
 
 from agnesi import config
 from agnesi.errors import CompileError
+from agnesi.target.cfamily import weight
 
 Kind = Literal["gcc", "clang", "zig"]
 
@@ -208,10 +209,11 @@ def _compile(
         _run_all([[*starts[0], str(paths[0]), *link]], paths, deadline)
     else:
         objects = [path.with_suffix(".o") for path in paths]
-        missing = [0, *(i for i in range(1, len(paths)) if not _found(sources[i], objects[i], parts))]
+        missing = [i for i in range(len(paths)) if i == 0 or not _found(sources[i], objects[i], parts)]
+        missing.sort(key=lambda i: -weight(sources[i]))  # what takes longest does not begin last
         _run_all([[*starts[i], "-c", str(paths[i]), "-o", str(objects[i])] for i in missing], paths, deadline)
-        for i in missing[1:]:
-            if parts is not None:
+        for i in missing:
+            if parts is not None and i > 0:
                 parts.keep(sources[i], objects[i])
         _run_all([[*starts[0], *map(str, objects), *link]], paths, deadline)
     if not output.exists():
