@@ -11,7 +11,7 @@ import agnesi as ag
 import agnesi.tensor as at
 from agnesi.ir.node import index, load, symbol
 from agnesi.loops.stmt import Buffer, For, Nest, Store
-from agnesi.schedule import lanes, panels
+from agnesi.schedule import panels
 from agnesi.schedule.panels import Panels
 
 RNG = np.random.default_rng(0)
@@ -23,7 +23,6 @@ def small(monkeypatch, tmp_path):
     """Panels from small arrays on, and threads from little work on."""
     monkeypatch.setattr(panels, "LARGE", 256)
     monkeypatch.setattr(panels, "CROWDED", 128)
-    monkeypatch.setattr(lanes, "FEWEST", 2**62)
     with ag.config.change(worth=2000, cache_dir=str(tmp_path)):
         yield
 

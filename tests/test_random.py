@@ -89,8 +89,7 @@ def test_compiled_code_agrees_on_more(batch, tmp_path):
 
 @pytest.mark.parametrize("batch", range(3))
 def test_short_rows_agree(batch, monkeypatch, tmp_path):
-    """Three rows are taken together, from two rows on."""
-    monkeypatch.setattr(lanes, "FEWEST", 2)
+    """Three rows are taken together."""
     monkeypatch.setattr(lanes, "ROWS", 3)
     check_batch(range(BATCH * batch, BATCH * (batch + 1)), tmp_path, ("-O0",), interpreter=True)
 

@@ -3,7 +3,7 @@ with the loop over rows.
 
 In `for i: {s = 0; for j: s += exp(x[i, j]); ...}` the inner loop fills no vector where rows have ten elements. Then
 some hundred rows are taken together: `for j: for i: s[i] += exp(x[i, j])`. What belongs to a row, accumulators and
-scratch, is there for every one of them. Sizes decide at entry; long rows run as they are.
+scratch, is there for every one of them. It takes sizes that are known when the function is compiled.
 """
 
 from __future__ import annotations
@@ -11,17 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from agnesi.ir import dims
 from agnesi.ir.node import Node, dim_node, index, load, same_shape, substitute, topological
 from agnesi.ir.type import Dim, same
 from agnesi.loops.parallel import Sharing, sharing
 from agnesi.loops.stmt import Check, For, Let, Program, Set, Stmt, Store, loads, neutral, walk
 from agnesi.loops.tidy import moved
 from agnesi.ops import elementwise as ew
-from agnesi.schedule.strips import Change, has_functions, longest
+from agnesi.schedule.strips import Change, has_functions
 
 ROWS = 256  # that are taken together at most
-FEWEST = 16  # for which it pays
 SHORT = 32  # elements of a row at most
 
 
@@ -49,7 +47,7 @@ class Lanes(Change):
             if not isinstance(stmt, For):
                 result.append(stmt)
             elif isinstance(found := self.suitable(stmt), Sharing):
-                result += self.loop(stmt, found)
+                result.append(self.loop(stmt, found))
             else:
                 result.append(replace(stmt, body=tuple(self.block(stmt.body))))
         return result
@@ -61,7 +59,7 @@ class Lanes(Change):
             return None
         if not all(isinstance(s, (Let, Set, Store, Check)) or is_straight(s) for s in loop.body):
             return None
-        if not all(map(self.known, [loop.extent, *(one.extent for one in inner)])):
+        if not self.known(loop.extent):
             return None
         found = sharing(loop, self.program)
         if isinstance(found, str):
@@ -92,24 +90,21 @@ class Lanes(Change):
         shape = self.program.buffers[name].shape
         return len(shape) == 1 and any(same(shape[0], one.extent) for one in inner)
 
-    def loop(self, loop: For, found: Sharing) -> list[Stmt]:
-        """The loop as it was, for long rows, and over rows that are taken together; sizes decide which of them runs."""
-        n, length = dim_node(loop.extent), longest([s for s in loop.body if isinstance(s, For)])
-        short = ew.and_(ew.ge(n, dim_node(FEWEST)), ew.le(length, dim_node(SHORT)))
-        together = self.size("together", ew.where(short, n, dim_node(0)))
-        alone = self.size("alone", n - together)
-        count = self.size("count", ew.floordiv(together + (ROWS - 1), dim_node(ROWS)))
+    def loop(self, loop: For, found: Sharing) -> For:
+        """The loop over rows that are taken together."""
+        n = dim_node(loop.extent)
+        count = self.size("count", ew.floordiv(n + (ROWS - 1), dim_node(ROWS)))
         strip = index(1 + max(s.index["level"] for s in walk(self.nest.body) if isinstance(s, For)))
         start, rows = self.name("start"), self.name("rows")
-        self.nest.reason += "\nloop (rows are taken together where they are short)"
+        self.nest.reason += "\nloop (rows are taken together, as they are short)"
         side_by_side = Rows(self, loop, found, start + loop.index, rows)
         body = [Let(start, strip * ROWS), Let(rows, ew.minimum(dim_node(ROWS), n - start)), *side_by_side.parts()]
-        return [replace(loop, extent=alone, whole=0), For(strip, count, tuple(body), whole=1)]
+        return For(strip, count, tuple(body), whole=1)
 
 
 def is_straight(stmt: Stmt) -> bool:
-    """Whether a statement is a loop without others in it, and without accumulators of its own, that may be short."""
-    if not isinstance(stmt, For) or stmt.kind != "seq" or isinstance(stmt.extent, int) and stmt.extent > SHORT:
+    """Whether a statement is a short loop without others in it, and without accumulators of its own."""
+    if not isinstance(stmt, For) or stmt.kind != "seq" or not isinstance(stmt.extent, int) or stmt.extent > SHORT:
         return False
     return all(isinstance(s, (Set, Store)) or isinstance(s, Let) and not s.mutable for s in stmt.body)
 
@@ -141,7 +136,7 @@ class Rows:
         self.scratch: dict[str, str] = {}
         for name in found.rows:
             buffer = change.program.buffers[name]
-            self.scratch[name] = change.scratch("lanes", buffer.dtype, (dims.minimum(buffer.shape[0], SHORT), ROWS))
+            self.scratch[name] = change.scratch("lanes", buffer.dtype, (*buffer.shape, ROWS))
         for node in (n for s in walk(loop.body) for n in loads(s)):
             if (name := change.program.storage(node["buffer"])) in self.scratch:
                 self.names[node] = load(self.scratch[name], node.dtype, (*node.args, loop.index))
