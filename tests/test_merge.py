@@ -11,7 +11,7 @@ import pytest
 import agnesi as ag
 import agnesi.tensor as at
 from agnesi.ir import dims
-from agnesi.ir.node import as_dim, dim_node, index, symbol
+from agnesi.ir.node import index, symbol
 from agnesi.ops import elementwise as ew
 
 m, n, t, v = at.matrix("m"), at.matrix("n"), at.tensor3("t"), at.vector("v")
@@ -114,8 +114,9 @@ def test_polynomials():
     for values in itertools.product((0, 2), (1, 3), (2, 5), (3, 4)):
         sizes = dict(zip((i, j, a, b), values, strict=True))
         for case in cases:
-            assert dims.evaluate(dims.joined(dims.expanded(case)), sizes) == dims.evaluate(case, sizes)
-    assert dims.joined(dims.expanded(q * b + r)) is as_dim(dim_node(dims.joined(dims.expanded(k))))
+            assert dims.evaluate(dims.joined(dims.expanded(case), (a, b)), sizes) == dims.evaluate(case, sizes)
+    assert dims.joined(dims.expanded(q * b + r), (a, b)) is dims.joined(dims.expanded(k), (a,))
+    assert dims.joined(dims.expanded(q * b + r), (a,)) is not dims.joined(dims.expanded(k), (a,)), "b may be 0"
     row = dims.coefficient(dims.expanded((i + 1) * a + j), i)
     assert row == dims.expanded(a)
     assert dims.coefficient(dims.expanded(i * i), i) is None

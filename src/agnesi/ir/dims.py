@@ -12,6 +12,7 @@ from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, same
 
 Linear = tuple[dict[Node, int], int]
+LARGEST = 2**63 - 1  # what an int64 holds
 Polynomial = dict[frozenset[tuple[Node, int]], int]  # powers of nodes, and the factor of their product
 
 
@@ -172,8 +173,10 @@ def coefficient(polynomial: Polynomial, of: Node) -> Polynomial | None:
     return result
 
 
-def joined(polynomial: Polynomial) -> Dim:
-    """The expression of a polynomial, with a // b * b + a % b as a."""
+def joined(polynomial: Polynomial, shape: tuple[Dim, ...]) -> Dim:
+    """The expression of a polynomial, an offset into an array of this shape, with a // b * b + a % b as a where b = 0
+    would mean that the array is empty."""
+    _, sizes = factors(shape)
     result = dict(polynomial)
     for powers in polynomial:
         rest = next((node for node, power in powers if node.op.name == "mod" and power == 1), None)
@@ -183,10 +186,11 @@ def joined(polynomial: Polynomial) -> Dim:
         a, b = map(as_dim, rest.args)
         others: Polynomial = {powers - {(rest, 1)}: number}
         whole = times(times(others, expanded(b)), expanded(floordiv(a, b)))
-        if all(result.get(key) == value for key, value in whole.items()):
+        safe = factors([b])[1] <= sizes
+        if safe and all(result.get(key) == value for key, value in whole.items()):
             _accumulate(result, {**whole, powers: number}, -1)
             _accumulate(result, times(others, expanded(a)), 1)
-            return joined(result)
+            return joined(result, shape)
     total: Dim = 0
     for powers, number in result.items():
         total = add(total, product([number, *(node for node, power in powers for _ in range(power))]))

@@ -238,7 +238,7 @@ def offset(buffer: Buffer, indices: Sequence[Node]) -> Dim:
     for i, step in zip(indices, buffer.strides or row_major(buffer.shape), strict=True):
         flat = dims.add(flat, dims.mul(i if i.op is not CONST else int(value_of(i)), step))
     whole = not any(n.op.name == "mod" for i in indices for n in (i, *i.args))
-    return flat if whole else dims.joined(dims.expanded(flat))
+    return flat if whole else dims.joined(dims.expanded(flat), buffer.shape)
 
 
 def is_shared(loop: For) -> bool:

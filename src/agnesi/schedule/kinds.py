@@ -36,7 +36,6 @@ from agnesi.loops.stmt import (
 Decision = Callable[[For, list[Stmt], Program, Moments], tuple[For, str]]
 LITTLE = 20_000  # work, in additions, of loops of known sizes that are too short for threads
 ROWS = 8  # that are added to one vector at a time
-LARGEST = 2**63 - 1  # bytes
 DEAR = 8  # the cost, in additions, of operations that take longer than what is read and written
 LIGHT_COST = 10  # scalar work, in additions, of an element of a row; more takes longer than what is read and written
 
@@ -98,7 +97,9 @@ def streamed(loop: For, times: Dim, read: set[str], moving: set[Node], program: 
     ops = [n.op.cost for s in loop.body if isinstance(s, (Let, Store)) for n in computed(s.value)]
     waits = sum(ops) <= traffic and max(ops) < DEAR
     written = dims.mul(times, sum(sizes))
-    return replace(loop, streaming=min(written, LARGEST) if isinstance(written, int) else written) if waits else loop
+    return (
+        replace(loop, streaming=min(written, dims.LARGEST) if isinstance(written, int) else written) if waits else loop
+    )
 
 
 def mark_loop(loop: For, program: Program, given: dict[Node, Node] | None = None) -> For:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from agnesi.ir.node import Node, dim_node, index, load, same_shape, substitute, topological
+from agnesi.ir.node import Node, dim_node, load, same_shape, substitute, topological
 from agnesi.ir.type import Dim, same
 from agnesi.loops.parallel import Sharing, sharing
 from agnesi.loops.stmt import Check, For, Let, Program, Set, Stmt, Store, loads, neutral, walk
@@ -39,18 +39,10 @@ class Lanes(Change):
     used: set[str] = field(default_factory=set)
     mark = "l"
 
-    def block(self, body: Sequence[Stmt]) -> list[Stmt]:
-        """Statements with the loops among them turned, or those inside."""
-        self.outside = {s.var for s in walk(self.nest.body) if isinstance(s, Let)}
-        result: list[Stmt] = []
-        for stmt in body:
-            if not isinstance(stmt, For):
-                result.append(stmt)
-            elif isinstance(found := self.suitable(stmt), Sharing):
-                result.append(self.loop(stmt, found))
-            else:
-                result.append(replace(stmt, body=tuple(self.block(stmt.body))))
-        return result
+    def instead(self, loop: For) -> list[Stmt]:
+        """A loop over rows that are taken together, if it can be and pays."""
+        found = self.suitable(loop)
+        return [self.loop(loop, found)] if found is not None else []
 
     def suitable(self, loop: For) -> Sharing | None:
         """What rows have in common, if they may be taken together, and gain by it."""
@@ -94,8 +86,7 @@ class Lanes(Change):
         """The loop over rows that are taken together."""
         n = dim_node(loop.extent)
         count = self.size("count", ew.floordiv(n + (ROWS - 1), dim_node(ROWS)))
-        strip = index(1 + max(s.index["level"] for s in walk(self.nest.body) if isinstance(s, For)))
-        start, rows = self.name("start"), self.name("rows")
+        strip, start, rows = self.counter(), self.name("start"), self.name("rows")
         self.nest.reason += "\nloop (rows are taken together, as they are short)"
         side_by_side = Rows(self, loop, found, start + loop.index, rows)
         body = [Let(start, strip * ROWS), Let(rows, ew.minimum(dim_node(ROWS), n - start)), *side_by_side.parts()]
@@ -184,7 +175,7 @@ class Rows:
                     row, self.rows, (Set(total, load(kept, dtype, (row,)), stmt.combine),), whole=self.whole.extent
                 )
                 added += [Let(total, neutral(stmt.combine, dtype), True), add, replace(stmt, value=total)]
-                self.scratch[kept] = kept
+                self.scratch[kept] = kept  # so that its index becomes the row in the strip
                 stmt = Store(kept, (), stmt.value)
             body.append(stmt)
         return replace(inner, body=(self.each(body), *added))

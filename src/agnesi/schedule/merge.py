@@ -9,10 +9,8 @@ from dataclasses import replace
 
 from agnesi.ir import dims
 from agnesi.ir.node import Node, dim_node, topological
-from agnesi.loops.stmt import For, Let, Program, Set, Store, computed, loads, neutral, offset
+from agnesi.loops.stmt import For, Let, Program, Set, Stmt, Store, computed, loads, neutral, offset
 from agnesi.loops.tidy import moved
-
-LARGEST = 2**63 - 1  # iterations
 
 
 def merge(program: Program) -> Program:
@@ -30,10 +28,11 @@ def merged(loop: For, program: Program) -> For:
         return loop
     n, whole = inner.extent, loop.index
     size = dims.mul(loop.extent, n)
-    if isinstance(size, int) and size > LARGEST:
+    if isinstance(size, int) and size > dims.LARGEST:
         return loop
     names = {loop.index: dim_node(dims.floordiv(whole, n)), inner.index: dim_node(dims.mod(whole, n)), **totals}
-    return replace(loop, extent=size, body=moved(inner.body, names))
+    body = moved(inner.body, names)
+    return replace(loop, extent=size, body=body) if all(is_linear(s, whole, program) for s in body) else loop
 
 
 def only_loop(loop: For) -> tuple[For | None, dict[Node, Node]]:
@@ -52,6 +51,18 @@ def only_loop(loop: For) -> tuple[For | None, dict[Node, Node]]:
     return inner, {var: end.var for var, end in ends.items()}
 
 
+def touched(stmt: Stmt, program: Program) -> list[dims.Polynomial]:
+    """The offsets of what a statement reads and writes."""
+    places = [(n["buffer"], n.args) for n in loads(stmt)]
+    places += [(stmt.buffer, stmt.index)] if isinstance(stmt, Store) else []
+    return [dims.expanded(offset(program.buffers[name], idx)) for name, idx in places]
+
+
+def is_linear(stmt: Stmt, counter: Node, program: Program) -> bool:
+    """Whether no division is left in the offsets of a statement."""
+    return all(dims.coefficient(where, counter) is not None for where in touched(stmt, program))
+
+
 def are_one(loop: For, inner: For, program: Program) -> bool:
     """Whether a step of the outer loop leads to the element after the last one of the inner loop, in all arrays, and
     nothing else depends on where they are."""
@@ -63,10 +74,7 @@ def are_one(loop: For, inner: For, program: Program) -> bool:
     length = dims.expanded(inner.extent)
     for stmt in inner.body:
         assert isinstance(stmt, (Let, Set, Store))
-        touched = [(n["buffer"], n.args) for n in loads(stmt)]
-        touched += [(stmt.buffer, stmt.index)] if isinstance(stmt, Store) else []
-        for name, idx in touched:
-            where = dims.expanded(offset(program.buffers[name], idx))
+        for where in touched(stmt, program):
             row, element = dims.coefficient(where, loop.index), dims.coefficient(where, inner.index)
             if row is None or element is None or dims.times(element, length) != row:
                 return False

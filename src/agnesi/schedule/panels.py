@@ -9,7 +9,6 @@ entry.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agnesi.ir import dims
@@ -53,18 +52,10 @@ class Panels(Change):
 
     mark = "p"
 
-    def block(self, body: Sequence[Stmt]) -> list[Stmt]:
-        """Statements with panels in the outermost loops that have use for them."""
-        self.outside = {s.var for s in walk(self.nest.body) if isinstance(s, Let)}
-        result: list[Stmt] = []
-        for stmt in body:
-            if not isinstance(stmt, For):
-                result.append(stmt)
-            elif found := self.turned(stmt):
-                result += self.loop(stmt, found)
-            else:
-                result.append(replace(stmt, body=tuple(self.block(stmt.body))))
-        return result
+    def instead(self, loop: For) -> list[Stmt]:
+        """A loop with panels, if it has use for them."""
+        found = self.turned(loop)
+        return self.loop(loop, found) if found else []
 
     def turned(self, loop: For) -> list[Turned]:
         """What the loops directly inside a loop read across its rows."""
@@ -98,8 +89,7 @@ class Panels(Change):
 
     def loop(self, loop: For, found: list[Turned]) -> list[Stmt]:
         """The loop as it was, for small arrays, and in strips with panels; sizes decide which of them runs."""
-        level = 1 + max(s.index["level"] for s in walk(self.nest.body) if isinstance(s, For))
-        strip, i, m = index(level), loop.index, dim_node(loop.extent)
+        strip, i, m = self.counter(), loop.index, dim_node(loop.extent)
         rows = self.size("rows", self.rows_of(found))
         many = ew.floordiv(m + rows - 1, ew.maximum(rows, dim_node(1)))
         count = self.size("strips", ew.where(ew.gt(rows, 0), many, 0))
@@ -110,7 +100,7 @@ class Panels(Change):
         names[i] = start + i
         for array in found:
             panel = self.panel(array, rows)
-            body += self.filled(array, panel, replace(loop, extent=here, whole=loop.extent), start, level + 1)
+            body += self.filled(array, panel, replace(loop, extent=here, whole=loop.extent), start, strip["level"] + 1)
             names[array.node] = load(panel, array.node.dtype, (i, array.counter))
         body.append(For(i, here, moved(loop.body, names), whole=loop.extent))
         arrays = ", ".join(dict.fromkeys(array.node["buffer"] for array in found))

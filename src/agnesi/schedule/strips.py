@@ -85,10 +85,31 @@ class Change:
     outside: set[Node] = field(default_factory=set)
     mark = ""  # in names: of which change they are
 
+    def block(self, body: Sequence[Stmt]) -> list[Stmt]:
+        """A block with the outermost loops in it changed that can be."""
+        self.outside = {s.var for s in walk(self.nest.body) if isinstance(s, Let)}
+        result: list[Stmt] = []
+        for stmt in body:
+            if not isinstance(stmt, For):
+                result.append(stmt)
+            elif made := self.instead(stmt):
+                result += made
+            else:
+                result.append(replace(stmt, body=tuple(self.block(stmt.body))))
+        return result
+
+    def instead(self, loop: For) -> list[Stmt]:
+        """The loops that take the place of a loop; none where it stays, and those inside are looked at."""
+        raise NotImplementedError
+
     def name(self, text: str, dtype: str = "int64") -> Node:
         """A new name for an index or a value."""
         self.count += 1
         return temp(f"{text}_{self.nest.name}_{self.mark}{self.count}", dtype)
+
+    def counter(self) -> Node:
+        """The index of another loop in the nest."""
+        return index(1 + max(s.index["level"] for s in walk(self.nest.body) if isinstance(s, For)))
 
     def known(self, size: Dim) -> bool:
         """Whether a size is known at entry."""
@@ -110,28 +131,15 @@ class Change:
 
 @dataclass
 class Strips(Change):
-    """Puts loops of a nest into strips; level: of the next loop over strips."""
+    """Puts loops of a nest into strips."""
 
-    level: int = 0
-
-    def block(self, body: Sequence[Stmt]) -> list[Stmt]:
-        """A block with the loops in it put into strips."""
-        self.level = 1 + max((s.index["level"] for s in walk(self.nest.body) if isinstance(s, For)), default=0)
-        self.outside = {s.var for s in walk(self.nest.body) if isinstance(s, Let)}
-        result: list[Stmt] = []
-        for stmt in body:
-            result += self.loop(stmt) if isinstance(stmt, For) else [stmt]
-        return result
-
-    def loop(self, loop: For) -> list[Stmt]:
-        """A loop in strips where that pays, or as it was."""
+    def instead(self, loop: For) -> list[Stmt]:
+        """A loop in strips, where that pays."""
         inner = [s for s in loop.body if isinstance(s, For)]
-        if any(isinstance(s, For) for one in inner for s in one.body):
-            return [replace(loop, body=tuple(self.block(loop.body)))]
-        parts = parts_of(loop.body) if inner else []
-        if len(parts) < 2 or not self.separable(loop, parts):
-            return [loop]
-        return [self.strips(loop, parts, longest(inner))]
+        if not inner or any(isinstance(s, For) for one in inner for s in one.body):
+            return []
+        parts = parts_of(loop.body)
+        return [self.strips(loop, parts, longest(inner))] if len(parts) > 1 and self.separable(loop, parts) else []
 
     def separable(self, loop: For, parts: list[Part]) -> bool:
         """Whether the parts may run one after another for many rows: they share elements of their own row only."""
@@ -159,7 +167,7 @@ class Strips(Change):
     def strips(self, loop: For, parts: list[Part], extent: Node) -> For:
         """The loop over strips, and in it one loop over the rows of a strip for each part."""
         fitting, strip, count, start, rows = map(self.name, ("fitting", "strip", "count", "start", "rows"))
-        outer, row, n = index(self.level), loop.index, dim_node(loop.extent)
+        outer, row, n = self.counter(), loop.index, dim_node(loop.extent)
         self.program.sizes += [  # known at entry, so that threads can share the strips
             Let(fitting, ew.floordiv(dim_node(ELEMENTS), ew.maximum(extent, dim_node(1)))),
             Let(strip, ew.minimum(dim_node(ROWS), ew.maximum(fitting, dim_node(1)))),

@@ -11,7 +11,6 @@ from agnesi.target.cfamily import CTYPE, STORED, Printer
 BLOCK = 8192  # elements added up before partial results are joined: keeps float32 sums accurate
 NEAR = 512  # elements whose arguments are looked at before a loop for ordinary ones is taken
 SATURATING = {"add": "ag_plus", "sub": "ag_minus", "mul": "ag_times"}
-LARGEST = 2**63 - 1
 
 
 class Entry(Printer):
@@ -31,7 +30,7 @@ class Entry(Printer):
 
     def dim(self, dim: Dim) -> str:
         if isinstance(dim, int):
-            return str(min(dim, LARGEST))
+            return str(min(dim, dims.LARGEST))
         if dim.op is TEMP:
             return self.large.get(dim) or self.expression(dim)
         if dim.op.name in SATURATING:
