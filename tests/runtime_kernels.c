@@ -198,5 +198,5 @@ int pooled(struct ag_call *c) {
   TRY(c->alloc(c, 0));
   TRY(c->enter(c, 0));
   for (int i = 0; i < 100; i++) ((int64_t *)c->data[0])[i] = 0;
-  return c->pool->run(c, mark, c->data[0], 100, 8);
+  return c->pool->run(c, mark, c->data[0], 100, 8, 1);
 }

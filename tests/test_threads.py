@@ -278,6 +278,19 @@ class TestThreads:
         )
         run(program)
 
+    def test_small_loops_need_them_only_if_they_follow_each_other(self):
+        program = (
+            "import time, numpy as np, agnesi as ag, agnesi.tensor as at\n"
+            "from agnesi import _runtime\n"
+            "ag.config.set(worth=250_000); x = at.vector('x')\n"
+            "f = ag.function([x], at.exp(x), threads=2); V = np.ones(20_000)\n"
+            "for _ in range(20): first = f(V); time.sleep(0.001)\n"
+            "assert _runtime.started_threads() == 0\n"
+            "for _ in range(2_000): last = f(V)\n"
+            "assert _runtime.started_threads() == 1 and last.tobytes() == first.tobytes()\n"
+        )
+        run(program)
+
     def test_sleep_when_idle(self):
         ag.function([x], at.exp(x), threads=4)(V)
         assert _runtime.started_threads() >= 3

@@ -48,7 +48,7 @@ class Settings:
     compile: str = "now"
     compiler: str = "auto"
     threads: int = 0
-    worth: int = 500_000
+    worth: int = 250_000
     streaming: int = 1 << 24
     cache_dir: str = ""
     check: bool = False

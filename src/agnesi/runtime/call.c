@@ -178,10 +178,10 @@ static void arm(struct frame *frame) {
 }
 
 /* A loop long enough to be split is long enough for Ctrl-C. */
-static int on_run(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain) {
+static int on_run(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain, int64_t work) {
   if (n <= grain) return part(call, args, 0, n, 0);
   arm((struct frame *)call);
-  return ag_pool_run(call, part, args, n, grain);
+  return ag_pool_run(call, part, args, n, grain, work);
 }
 
 /* So is one of many steps, during which other Python threads go on. */

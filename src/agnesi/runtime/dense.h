@@ -236,7 +236,6 @@ static void NAME(gemm)(struct ag_call *call, int64_t m, int64_t n, int64_t k, EL
   }
   struct NAME(product) p = {m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row, BY_OWN_CODE, false};
   const bool fits = m <= LONGEST && n <= LONGEST && k <= LONGEST && (m == 1 || c_row <= MOST);
-  const double work = (double)m * n * k;
   if (fits && n == 1 && NAME(takes_vector)(m, k, b_row, c_row)) p.way = COLUMN_BY_BLAS;
   else if (fits && m == 1 && NAME(takes_vector)(n, k, a_col, 1)) p.way = ROW_BY_BLAS;
   else if (NAME(fortran).gemm != NULL && IS_LARGE(m, n, k)) p.way = BY_BLAS;
@@ -245,12 +244,14 @@ static void NAME(gemm)(struct ag_call *call, int64_t m, int64_t n, int64_t k, EL
     return;
   }
   const bool vector = p.way == COLUMN_BY_BLAS || p.way == ROW_BY_BLAS; /* then memory decides */
-  if (call == NULL || work < (vector ? 1 : PER_ADDITION) * (double)call->pool->worth) {
+  const double work = (double)m * n * k / (vector ? 1 : PER_ADDITION);
+  if (call == NULL || work < (double)call->pool->worth) {
     NAME(compute_product)(&p);
     return;
   }
   const int64_t grain = NAME(grain)(&p, call->pool->threads);
-  call->pool->run(call, NAME(compute_part), &p, p.by_rows ? m : n, grain);
+  const int64_t count = p.by_rows ? m : n;
+  call->pool->run(call, NAME(compute_part), &p, count, grain, (int64_t)(work / (double)count));
 }
 
 /* Solves a x = b for column-major a[n,n] and b[n,m], both overwritten, like LAPACK's gesv. */

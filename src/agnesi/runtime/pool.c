@@ -20,7 +20,9 @@ enum {
   MOST_PARTS = 65535, /* a quarter of a word counts them */
   SPINS = 64,         /* between looks at the clock */
   AWAKE = 100000,     /* nanoseconds that a thread looks for work before it sleeps: waking it takes about 30,000 */
-  PATIENCE = 20000    /* nanoseconds that the caller waits for the last parts before it sleeps */
+  PATIENCE = 20000,   /* nanoseconds that the caller waits for the last parts before it sleeps */
+  RECENT = 50000,     /* nanoseconds from one small loop to the next, at most, for which threads are woken */
+  WAKING = 6          /* loops are small below so many times the least work of one that is shared, some 70,000 ns */
 };
 
 struct range {
@@ -31,7 +33,8 @@ static struct range ranges[AG_MOST_THREADS];
 static _Alignas(64) _Atomic uint64_t announced; /* (loop number, participants) */
 static _Alignas(64) _Atomic int64_t pending;    /* parts that are not done */
 static _Atomic int sleepers, waiting;
-static atomic_bool busy; /* whether the threads serve a loop */
+static atomic_bool busy;           /* whether the threads serve a loop */
+static _Atomic int64_t last_small; /* when a small loop was over, in nanoseconds */
 static _Atomic int started, limit = AG_MOST_THREADS;
 static pthread_t threads[AG_MOST_THREADS];
 static int avoided = -1, apart; /* the processor that so many threads keep away from */
@@ -254,12 +257,12 @@ static void await_others(void) {
   pthread_mutex_unlock(&lock);
 }
 
-int ag_pool_run(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain) {
-  const int64_t parts = n / grain + (n % grain != 0);
-  int participants = call->pool->threads < AG_MOST_THREADS ? call->pool->threads : AG_MOST_THREADS;
-  if (participants > parts) participants = (int)parts;
-  if (participants <= 1 || parts > MOST_PARTS || atomic_exchange(&busy, true))
-    return ag_run_serially(call, part, args, n, grain);
+/* Whether all threads that a loop wants are looking for work. */
+static bool are_awake(int others) { return atomic_load(&started) >= others && atomic_load(&sleepers) == 0; }
+
+/* Has a loop carried out by several threads, none of which serves another one. */
+static int share(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain, int64_t parts,
+                 int participants) {
   const int others = start(participants - 1);
   if (participants > others + 1) participants = others + 1;
   keep_apart(participants - 1);
@@ -279,5 +282,18 @@ int ag_pool_run(struct ag_call *call, ag_part part, const void *args, int64_t n,
     for (int i = 0; i < 4; i++) call->values[i] = failure.values[i];
   }
   atomic_store(&busy, false);
+  return status;
+}
+
+int ag_pool_run(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain, int64_t work) {
+  const int64_t parts = n / grain + (n % grain != 0);
+  int participants = call->pool->threads < AG_MOST_THREADS ? call->pool->threads : AG_MOST_THREADS;
+  if (participants > parts) participants = (int)parts;
+  if (participants <= 1 || parts > MOST_PARTS) return ag_run_serially(call, part, args, n, grain, work);
+  const bool small = (double)n * (double)work < WAKING * (double)call->pool->worth;
+  const bool asleep = small && !are_awake(participants - 1) && nanoseconds() - atomic_load(&last_small) > RECENT;
+  const int status = asleep || atomic_exchange(&busy, true) ? ag_run_serially(call, part, args, n, grain, work)
+                                                            : share(call, part, args, n, grain, parts, participants);
+  if (small) atomic_store(&last_small, nanoseconds());
   return status;
 }

@@ -192,13 +192,13 @@ class LoopPrinter(BodyPrinter):
         text = self.function([*self.head(), *results, "const int64_t lo", "const int64_t hi"])
         passed = self.passed()
         name = self.functions.add(self, text, self.part(passed))
-        n = self.outer.dim(self.whole.extent)
+        n, work = self.outer.dim(self.whole.extent), self.outer.dim(self.whole.work)
         size = size or grain(self.whole, self.functions.program, self.outer)
         values = ", ".join(p.value for p in passed)
         if not self.totals and not self.copies:
-            return [f"  AG_SHARE({name}, {n}, {size}, {values});"]
+            return [f"  AG_SHARE({name}, {n}, {size}, {work}, {values});"]
         lines = [f"const int64_t grain = {size};", *(f"{t.ctype} {t.result}[AG_MOST_PARTS];" for t in self.totals)]
-        lines += [f"AG_SHARE({name}, {n}, grain, {values});", *self.joined(n)]
+        lines += [f"AG_SHARE({name}, {n}, grain, {work}, {values});", *self.joined(n)]
         return ["  {", *(f"    {line}" for line in lines), "  }"]
 
     def passed(self) -> list[Passed]:

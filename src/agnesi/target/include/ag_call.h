@@ -34,14 +34,14 @@ typedef int (*ag_part)(struct ag_call *call, const void *args, int64_t lo, int64
  * threads: at most so many take part.  worth: the work, in additions, from which a loop is split.
  * streaming: the bytes of a result from which loops write it past the caches.
  * grain: `ag_grain`.
- * run: has [0, n) carried out in parts that start at multiples of `grain`; parts get a call of their own, but may only
- * use its library, its pool (on their own thread) and its record of a failed check.  If parts fail, the result and the
- * record are those of the first of them, as without threads. */
+ * run: has [0, n) carried out in parts that start at multiples of `grain`; each of n takes so much work, in additions.
+ * Parts get a call of their own, but may only use its library, its pool (on their own thread) and its record of a failed
+ * check.  If parts fail, the result and the record are those of the first of them, as without threads. */
 struct ag_pool {
   int32_t threads;
   int64_t worth, streaming;
   int64_t (*grain)(const struct ag_pool *pool, int64_t n, int64_t work, int64_t unit, int64_t copied);
-  int (*run)(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain);
+  int (*run)(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain, int64_t work);
 };
 
 enum { AG_MOST_PARTS = 128, AG_WORTH_COPIES = 256 };
@@ -115,7 +115,8 @@ static inline __attribute__((unused)) int64_t ag_grain(const struct ag_pool *poo
 
 /* `run` of a pool without threads. */
 static inline __attribute__((unused)) int ag_run_serially(struct ag_call *call, ag_part part, const void *args,
-                                                          int64_t n, int64_t grain) {
+                                                          int64_t n, int64_t grain, int64_t work) {
+  (void)work;
   for (int64_t lo = 0; lo < n; lo += grain) {
     const int status = *call->cancel ? AG_CANCEL : part(call, args, lo, n - lo < grain ? n : lo + grain, 0);
     if (status) return status;

@@ -126,11 +126,11 @@ static inline __attribute__((always_inline, unused)) void ag_fence(void) {
 /* The distance, in elements, of copies that begin at cache lines. */
 #define AG_STEP(size, bytes) (((size) + (64 / (bytes) - 1)) & ~(int64_t)(64 / (bytes) - 1))
 
-/* Has the threads carry out n iterations of a loop; the rest are the fields of its arguments. */
-#define AG_SHARE(loop, n, grain, ...) \
+/* Has the threads carry out n iterations of a loop, each of so much work; the rest are the fields of its arguments. */
+#define AG_SHARE(loop, n, grain, work, ...) \
   do { \
     const struct loop##_args args = {__VA_ARGS__}; \
-    AG_TRY(call->pool->run(call, loop##_part, &args, n, grain)); \
+    AG_TRY(call->pool->run(call, loop##_part, &args, n, grain, work)); \
   } while (0)
 
 /* Defines a function that joins copies of an array, the first ones first, with the array itself. */
