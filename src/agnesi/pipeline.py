@@ -36,6 +36,7 @@ from agnesi.rewrite.pattern import Report, Rewriter, Rule
 from agnesi.rewrite.products import ACCUMULATE, LOOPS, PRODUCTS
 from agnesi.rewrite.real import REAL
 from agnesi.rewrite.reductions import REDUCTIONS
+from agnesi.rewrite.scalars import SCALARS
 from agnesi.rewrite.stable import RECOGNIZE, STABLE
 from agnesi.schedule import kinds, lanes, memory, merge, panels, strips
 from agnesi.schedule.hoist import hoist
@@ -278,7 +279,7 @@ PASSES = [
     Pass("simplify", rewrite(*EARLY), "values", ("expand",), required=False),
     Pass("accumulate", rewrite(ACCUMULATE), "values", ("simplify",), required=False),
     Pass("products", rewrite(LOOPS), "values", ("accumulate",)),
-    Pass("finish", rewrite(CANONICAL, CONSTANTS, LATE, INDEX), "values", ("products",), required=False),
+    Pass("finish", rewrite(CANONICAL, CONSTANTS, LATE, SCALARS, INDEX), "values", ("products",), required=False),
     Pass("outputs", part_outputs, "values", ("finish",)),
     Pass("place", place_values, "schedule", ("outputs",)),
     Pass("order", order_nests, "schedule", ("place",)),

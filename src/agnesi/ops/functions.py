@@ -43,6 +43,14 @@ def log1mexp_reference(x: Array) -> Array:
     return np.where(x > -LN2, np.log(-np.expm1(x)), np.log1p(-np.exp(x)))
 
 
+def significand_reference(x: Array) -> Array:
+    """x times a power of two, 2**998 (2**100 for single precision) at most; 1 with its sign for 0, infinities, NaN."""
+    most = {"float64": 998, "float32": 100}.get(x.dtype.name, 100)
+    exponent = np.minimum(-1 - np.frexp(x)[1], most)
+    plain = np.isfinite(x) & (x != 0)
+    return np.where(plain, np.ldexp(x, np.where(plain, exponent, 0)), np.copysign(1, x)).astype(x.dtype)
+
+
 def _hypot_d(a: Node, b: Node, y: Node) -> tuple[Node, Node]:
     safe = where(y > 0, y, 1)
     return where(y > 0, a / safe, 0), where(y > 0, b / safe, 0)
@@ -82,6 +90,11 @@ signbit: Op = elementwise(
 copysign = elementwise(
     "copysign", np.copysign, floating, c="v_copysign{f}({0}, {1})",
     d=lambda a, b, y: (sign(a) * sign(y), 0), doc="The absolute value of a with the sign of b.")  # fmt: skip
+significand = elementwise(
+    "significand", significand_reference, floating, c="v_significand{f}({0})", cost=4, sample=positive,
+    d=lambda x, y: (y / x,),
+    doc="x times the power of two that brings its size to 1/4 or more, below 1/2; 1 with their sign for 0, "
+    "infinities and NaN. x / y is x times the power of two significand(y) / y, times 1 / significand(y).")  # fmt: skip
 left_shift = elementwise(
     "left_shift", np.left_shift, shifting, c={"int": "v_ileft({0}, {1})", "uint": "v_uleft({0}, {1})"},
     doc="The bits of a moved up by b places; 0 where b is negative or as many as a has.")  # fmt: skip

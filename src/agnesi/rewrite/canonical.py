@@ -7,15 +7,13 @@ from collections.abc import Callable
 import numpy as np
 
 from agnesi.ir import dtype as dt
-from agnesi.ir.node import CONST, Node, const, constant, same_shape, value_of
+from agnesi.ir.node import CONST, Node, const, same_shape, value_of
 from agnesi.ir.op import OPS, Op
 from agnesi.ir.type import same
 from agnesi.ops import elementwise as ew
 from agnesi.ops.passing import hint_
 from agnesi.ops.reduce import sum_
 from agnesi.rewrite.pattern import Bindings, Pattern, Rule, var
-
-REACH = 5  # operations below a sum in which quotients are looked for
 
 first, then = var("first"), var("then")
 x, y, z = var("x"), var("y"), var("z")
@@ -117,34 +115,6 @@ def divides_rows(b: Bindings) -> bool:
     return divisor < array and is_wide(b)
 
 
-def times_reciprocal(x: Node, y: Node) -> Node:
-    """x / y as x times the reciprocal of a scalar y, within 2 units in the last place; x and y are scaled by a power of
-    two where the reciprocal would overflow or be subnormal, so NaN, infinities and 0 are those of the quotient."""
-    up, far = (2.0**64, 2.0**1000) if y.dtype == "float64" else (2.0**30, 2.0**100)
-    size = ew.abs_(y)
-    scale = ew.where(size < 1 / far, up, ew.where(size > far, 1 / up, const(1, y.dtype)))
-    return (x * scale) * (1 / (y * scale))
-
-
-def summed_quotients(b: Bindings) -> Node | None:
-    """sum(x / y) for a scalar y, and sums of terms made of such quotients, without divisions: terms of a sum are
-    rounded anyway."""
-    new = quotient_free(b["x"], REACH)
-    return None if new is b["x"] else sum_(new, axes=b["axes"])
-
-
-def quotient_free(node: Node, reach: int) -> Node:
-    """An array with arrays divided by a scalar in it, up to `reach` operations deep, as ones times its reciprocal."""
-    if node.ndim == 0 or node.dtype not in ("float32", "float64"):
-        return node
-    if node.op is ew.div and node.args[1].ndim == 0:
-        return times_reciprocal(*node.args)
-    if not reach or node.op not in (ew.mul, ew.add, ew.sub, ew.neg):
-        return node
-    args = tuple(quotient_free(a, reach - 1) for a in node.args)
-    return node if args == node.args else node.op(*args)
-
-
 def widening(b: Bindings) -> bool:
     """Whether the inner cast loses nothing."""
     inner, first = b["x"].dtype, b["first"]
@@ -195,11 +165,6 @@ CANONICAL += [
 ]
 
 
-def _quotients() -> Node:
-    x, y = constant(np.array([1.5, -2.0, 7.0])), constant(np.array([0.5, 2.0, -3.0]))
-    return sum_((x / const(3.0, "float64")) * y, axes=(0,))
-
-
 # Quotients have one form while rules look for them, and another when loops are made.
 QUOTIENTS = [
     Rule("mul_reciprocal", x * (1 / y), x / y, "rounding", is_wide),
@@ -207,6 +172,5 @@ QUOTIENTS = [
 
 LATE = [
     Rule("div_sqrt", x / ew.sqrt(y), lambda b: b["x"] * (1 / b["node"].args[1]), "rounding", divides_rows),
-    Rule("sum_quotients", sum_(x, axes=A), summed_quotients, "rounding", is_wide, _quotients),
     Rule("div_count", x / ew.cast(y, dtype=var("to")), lambda b: b["x"] * (1 / b["node"].args[1]), "rounding", counted),
 ]

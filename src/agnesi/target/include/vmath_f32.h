@@ -79,6 +79,14 @@ AG_FN int v_signbitf(float x) {
   return (int)(ag_bits_f(x) >> 31);
 }
 
+/* x times a power of two such that the size is from 1/4 up, less than 1/2: less where that power would be near overflow.
+ * Of 0, infinities and NaN, 1 with their sign. */
+AG_FN float v_significandf(float x) {
+  const uint32_t bits = ag_bits_f(x), exponent = bits >> 23 & 0xff;
+  const float result = exponent < 25 ? x * 0x1p100f : ag_float_f((bits & 0x807fffff) | 0x3e800000);
+  return x == 0.0f || !(AG_ABSF(x) < AG_INFF) ? AG_COPYSIGNF(1.0f, x) : result;
+}
+
 /* p * 2^k, |k| <= 252, in two exact steps so that the result may be subnormal. */
 AG_FN float ag_scale_f(float p, int32_t k) {
   uint32_t biased = (uint32_t)k + 1024;

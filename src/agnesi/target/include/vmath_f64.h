@@ -77,6 +77,14 @@ AG_FN int v_signbit(double x) {
   return (int)(ag_bits(x) >> 63);
 }
 
+/* x times a power of two such that the size is from 1/4 up, less than 1/2: less where that power would be near overflow.
+ * Of 0, infinities and NaN, 1 with their sign. */
+AG_FN double v_significand(double x) {
+  const uint64_t bits = ag_bits(x), exponent = bits >> 52 & 0x7ff;
+  const double result = exponent < 23 ? x * 0x1p998 : ag_float((bits & 0x800fffffffffffff) | 0x3fd0000000000000);
+  return x == 0.0 || !(AG_ABS(x) < AG_INF) ? AG_COPYSIGN(1.0, x) : result;
+}
+
 /* p * 2^k, |k| < 2000, in two exact steps so that the result may be subnormal.  Biased, because an
  * arithmetic shift of 64-bit lanes is slow before AVX-512. */
 AG_FN double ag_scale(double p, int64_t k) {
