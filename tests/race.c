@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 600, COLUMNS = 40, PICKED = 5000, CALLS = 15, CALLERS = 3, BUFFERS = 6, WRONG = 3111 };
+enum { ROWS = 600, COLUMNS = 40, PICKED = 5000, CALLS = 15, CALLERS = 3, BUFFERS = 7, WRONG = 3111 };
 
 int ag_main(struct ag_call *call);
 
@@ -14,7 +14,7 @@ static double matrix[ROWS * COLUMNS];
 static int64_t picked[PICKED], wrong[PICKED];
 static const int32_t never = 0;
 
-/* Two inputs and four outputs, matrices and vectors. */
+/* Two inputs and five outputs, matrices and vectors. */
 struct whole {
   struct ag_call call;
   void *data[BUFFERS];
@@ -22,7 +22,7 @@ struct whole {
   size_t sizes[BUFFERS];
 };
 
-static const int places[BUFFERS + 1] = {0, 2, 3, 3, 4, 6, 7};
+static const int places[BUFFERS + 1] = {0, 2, 3, 3, 4, 6, 7, 8};
 
 static int alloc(struct ag_call *call, int32_t buffer) {
   struct whole *whole = (struct whole *)call;
@@ -37,6 +37,8 @@ static int enter(struct ag_call *call, int64_t bytes) {
   return posix_memalign((void **)&call->arena, 64, (size_t)bytes + 64) ? AG_MEMORY : AG_OK;
 }
 
+static int poll(struct ag_call *call) { return *call->cancel ? AG_CANCEL : AG_OK; }
+
 static int run(struct whole *whole, const struct ag_pool *pool, int64_t *rows) {
   memset(whole, 0, sizeof *whole);
   whole->call.data = whole->data;
@@ -45,6 +47,7 @@ static int run(struct whole *whole, const struct ag_pool *pool, int64_t *rows) {
   whole->call.pool = pool;
   whole->call.alloc = alloc;
   whole->call.enter = enter;
+  whole->call.poll = poll;
   whole->call.cancel = &never;
   whole->data[0] = matrix;
   whole->data[1] = rows;

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import agnesi as ag
 import agnesi.tensor as at
 from agnesi import _runtime
 from agnesi.ir.graph import Graph
@@ -173,9 +174,13 @@ def race(folder: Path, pool: str) -> subprocess.CompletedProcess[str]:
         pytest.skip("gcc on Linux is needed")
     m, k = at.matrix("m"), at.lvector("k")
     picked = m[k]
-    graph = Graph(
-        [m.node, k.node], [m.sum().node, m.sum(axis=0).node, at.nnet.softmax(m).node, picked.sum(axis=1).node]
+    first = at.zeros((m.shape[1],))
+    down, up = (
+        ag.scan(lambda row, s: row + s / 2, sequences=[rows], outputs_info=[first])[0][-1] for rows in (m, m[::-1])
     )
+    made = [m.sum(), m.sum(axis=0), at.nnet.softmax(m), picked.sum(axis=1), down + up]
+    graph = Graph([m.node, k.node], [variable.node for variable in made])
+    assert compile_graph(graph).program.together
     (folder / "function.c").write_text(compile_graph(graph).text)
     (folder / "pool.c").write_text(pool)
     sources = [str(folder / "function.c"), str(folder / "pool.c"), str(TESTS / "race.c")]

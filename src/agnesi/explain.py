@@ -147,7 +147,7 @@ def describe(nest: Nest, program: Program, names: dict[str, str]) -> list[str]:
         reasons.append(f"{op}{f' x{times}' if times > 1 else ''}: {reason.removeprefix(op + ' ')}")
     return [
         *row("loops", [loops_text(nest.body)]),
-        *row("threads", thread_texts(nest, names)),
+        *row("threads", [*thread_texts(nest, names), *together_texts(nest, program)]),
         *row("work", [str(work)]),
         *row("reads", [f"{work.read} bytes: {read}"] if read else []),
         *row("writes", [f"{work.written} bytes: {written}"]),
@@ -163,6 +163,13 @@ def thread_texts(nest: Nest, names: dict[str, str]) -> list[str]:
         loops = [s for s in nest.body if isinstance(s, For)]
         texts = [f"{loop_size(loop)}: {text}" for loop, text in zip(loops, texts, strict=True)]
     return [*dict.fromkeys(texts), *(["products: shared where they are large"] if products else [])]
+
+
+def together_texts(nest: Nest, program: Program) -> list[str]:
+    """Which nests are carried out at the same time."""
+    groups = (program.nests[g.first : g.first + g.count] for g in program.together)
+    found = [[n.name for n in group if n is not nest] for group in groups if nest in group]
+    return [f"at the same time as {' and '.join(others)}, where steps are short" for others in found]
 
 
 def loop_size(loop: For) -> str:

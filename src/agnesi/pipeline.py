@@ -38,7 +38,7 @@ from agnesi.rewrite.real import REAL
 from agnesi.rewrite.reductions import REDUCTIONS
 from agnesi.rewrite.scalars import SCALARS
 from agnesi.rewrite.stable import RECOGNIZE, STABLE
-from agnesi.schedule import kinds, lanes, memory, merge, panels, strips
+from agnesi.schedule import kinds, lanes, memory, merge, panels, strips, together
 from agnesi.schedule.hoist import hoist
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, place
@@ -191,6 +191,12 @@ def late_sizes(job: Compilation) -> list[Node]:
     return list(job.graph.outputs[len(job.graph.outputs) - len(job.late) :])
 
 
+def arrange_nests(job: Compilation) -> None:
+    """Puts independent loops of steps next to each other."""
+    assert job.program is not None
+    together.arrange(job.program)
+
+
 def plan_memory(job: Compilation) -> None:
     """Decides which buffers share memory."""
     assert job.program is not None
@@ -223,11 +229,12 @@ def split_rows(job: Compilation) -> None:
 
 def mark_loops(job: Compilation) -> None:
     """Decides the kinds of loops, which of them threads share, which do several iterations at a time, and which write
-    past the caches."""
+    past the caches, and which nests run at the same time."""
     assert job.program is not None
     kinds.mark(job.program)
     kinds.join_rows(job.program)
     kinds.stream(job.program)
+    together.decide(job.program)
 
 
 def mark_grids(job: Compilation) -> None:
@@ -284,6 +291,7 @@ PASSES = [
     Pass("place", place_values, "schedule", ("outputs",)),
     Pass("order", order_nests, "schedule", ("place",)),
     Pass("lower", lower, "loops", ("order",)),
+    Pass("together", arrange_nests, "loops", ("lower",), required=False, devices=CPU),
     Pass("memory", plan_memory, "loops", ("lower",)),
     Pass("merge", merge_loops, "loops", ("memory",), required=False, devices=CPU),
     Pass("panels", turn_columns, "loops", ("memory",), required=False, devices=CPU),
@@ -398,7 +406,7 @@ class Watch:
             verify_graph(job.results, self.types)
             found = self.values(job.results)
         elif row.level == "loops" and job.program is not None:
-            verify_program(job.program, planned=row.name != "lower")
+            verify_program(job.program, planned=row.name not in ("lower", "together"))
             found = self.executed(job.program)
         else:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from agnesi.errors import VerificationError
 from agnesi.ir import dims
@@ -12,7 +12,7 @@ from agnesi.ir.dtype import LIBRARY, SIZES
 from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, temp, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, same
-from agnesi.loops.parallel import adds_rows, fills_memory, sharing
+from agnesi.loops.parallel import adds_rows, fills_memory, independent_nests, sharing
 from agnesi.loops.stmt import (
     Break,
     Buffer,
@@ -53,6 +53,7 @@ def verify(program: Program, planned: bool = False) -> None:
     verify_writes(program)
     verify_aliases(program)
     verify_memory(program, planned)
+    verify_together(program)
 
 
 def fail(where: str, text: str) -> VerificationError:
@@ -404,6 +405,14 @@ def verify_memory(program: Program, planned: bool) -> None:
     for names in sharing.values():
         for older, newer in pairwise(names):
             verify_pair(program, older, newer, lives)
+
+
+def verify_together(program: Program) -> None:
+    """Nests that run at the same time touch nothing that another one of them writes."""
+    for group in program.together:
+        for a, b in combinations(program.nests[group.first : group.first + group.count], 2):
+            if not independent_nests(a, b, program):
+                raise fail(b.name, f"runs at the same time as {a.name}, but they need the same memory")
 
 
 def verify_pair(program: Program, older: str, newer: str, lives: dict[str, tuple[int, int]]) -> None:

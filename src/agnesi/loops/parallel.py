@@ -16,6 +16,7 @@ from agnesi.loops.stmt import (
     Check,
     For,
     Let,
+    Nest,
     Program,
     Set,
     Stmt,
@@ -25,6 +26,7 @@ from agnesi.loops.stmt import (
     offset,
     read_buffers,
     walk,
+    written_buffers,
 )  # fmt: skip
 from agnesi.ops import elementwise as ew
 
@@ -185,6 +187,19 @@ def differ(a: Node, b: Node) -> bool:
         (terms, first), (others, second) = dims.linear(a.args[0]), dims.linear(b.args[0])
         return terms == others and (first - second) % int(value_of(a.args[1])) != 0
     return False
+
+
+def independent_nests(a: Nest, b: Nest, program: Program) -> bool:
+    """Whether two nests touch no memory in common that either of them writes."""
+    (reads, writes), (others, written) = (memory_of(n, program) for n in (a, b))
+    return writes.isdisjoint(others | written) and written.isdisjoint(reads)
+
+
+def memory_of(nest: Nest, program: Program) -> tuple[set[str | int], set[str | int]]:
+    """What a nest reads and what it writes: buffers, or the slots in which they are."""
+    both = read_buffers(nest.body), written_buffers(nest.body)
+    read, written = ({program.slots.get(b, b) for b in map(program.storage, names)} for names in both)
+    return read, written
 
 
 def work_of(loop: For, program: Program) -> Dim:

@@ -150,12 +150,27 @@ Stmt = For | Let | Set | Store | Check | Call | Break
 
 @dataclass
 class Nest:
-    """Statements that become one function, why they are together, and how threads share each of the outermost loops."""
+    """Statements that become one function, why they are together, and how threads share each of the outermost loops.
+
+    beside: whether the nest before needs nothing of this one, nor this one of that, until they share memory.
+    """
 
     name: str
     body: list[Stmt]
     reason: str = ""
     threads: list[str] = field(default_factory=list)
+    beside: bool = False
+
+
+@dataclass(frozen=True)
+class Together:
+    """Nests that threads carry out at the same time: the first, how many, the work of all of them, and that of each
+    thing in their steps that threads could share instead, in additions."""
+
+    first: int
+    count: int
+    work: Dim
+    inside: tuple[Dim, ...]
 
 
 @dataclass
@@ -170,7 +185,8 @@ class EntryCheck:
 
 @dataclass
 class Program:
-    """A whole function: buffers, what is checked and computed at entry, the nests in order, and memory."""
+    """A whole function: buffers, what is checked and computed at entry, the nests in order, memory, and which nests run
+    at the same time."""
 
     buffers: dict[str, Buffer]
     inputs: list[str]
@@ -181,6 +197,7 @@ class Program:
     nests: list[Nest]
     aliases: dict[str, str] = field(default_factory=dict)
     slots: dict[str, int] = field(default_factory=dict)
+    together: list[Together] = field(default_factory=list)
 
     def storage(self, name: str) -> str:
         """The buffer whose memory a buffer uses."""

@@ -94,6 +94,9 @@ static void note_failure(int64_t part, int status, const struct ag_call *call) {
   pthread_mutex_unlock(&lock);
 }
 
+/* `poll` of the calls that parts get: the call that shares the loop listens, and has let other threads of Python go on. */
+static int look(struct ag_call *call) { return *call->cancel ? AG_CANCEL : AG_OK; }
+
 /* Carries out a part unless an earlier one has failed. */
 static void carry_out(int64_t part, struct ag_call *call, int thread) {
   const int64_t lo = part * loop.grain, hi = loop.n - lo < loop.grain ? loop.n : lo + loop.grain;
@@ -124,6 +127,7 @@ static void take_part(uint32_t number, int thread, int participants) {
         serial.threads = 1;
         serial.run = ag_run_serially;
         mine.pool = &serial;
+        mine.poll = look;
         copied = true;
       }
       carry_out(part, &mine, thread);

@@ -144,10 +144,13 @@ def settle(program: Program, reads: list[set[str]], writes: list[set[str]]) -> N
             used.setdefault(name, []).append(k)
     taken: set[str] = set()
     late = moments(program).buffers
+    begin = beginnings(program)
     for name, places in used.items():
         buffer = program.buffers[name]
         if buffer.space != "arena" or len(places) < 2 or name in program.aliases:
             continue
+        if begin[places[-1]] == begin[places[-2]]:
+            continue  # these nests may run at the same time
         for other in sorted(writes[places[-1]] - {name} - taken):
             target = program.buffers[other]
             fresh = target.space in ("arena", "output") and used[other][0] == places[-1]
@@ -157,6 +160,14 @@ def settle(program: Program, reads: list[set[str]], writes: list[set[str]]) -> N
                 program.aliases[name] = other
                 taken.add(other)
                 break
+
+
+def beginnings(program: Program) -> list[int]:
+    """For each nest the first of those that may run at the same time."""
+    result: list[int] = []
+    for k, nest in enumerate(program.nests):
+        result.append(result[-1] if nest.beside else k)
+    return result
 
 
 def alike(a: Buffer, b: Buffer) -> bool:
@@ -237,11 +248,13 @@ def share(program: Program, reads: list[set[str]], writes: list[set[str]]) -> No
     """Gives every temporary a slot: that of one that is dead by then and as large, or a new one."""
     first: dict[str, int] = {}
     last: dict[str, int] = {}
+    begin = beginnings(program)
+    end = {first: k for k, first in enumerate(begin)}
     for k, (read, written) in enumerate(zip(reads, writes, strict=True)):
         for name in map(program.storage, read | written):
             if program.buffers[name].space in ("arena", "row"):
-                first.setdefault(name, k)
-                last[name] = k
+                first.setdefault(name, begin[k])
+                last[name] = end[begin[k]]
     slots = 0
     free: dict[tuple[Dim, str, int, bool], list[tuple[int, int]]] = {}
     late = moments(program).buffers

@@ -49,9 +49,15 @@ def units(program: Program, width: int = 1) -> list[str]:
     functions = Functions(program)
     long = "AG_LONG_ENTRY " if len(program.nests) > MANY_NESTS else ""
     lines = [f"{long}int ag_main(struct ag_call *call) {{", *start.inputs(), *start.stage(0)]
-    for number, nest in enumerate(program.nests):
-        lines += functions.emit(nest, start)
-        lines += start.stage(number + 1)
+    groups = {g.first: g for g in program.together}
+    number = 0
+    while number < len(program.nests):
+        group = groups.get(number)
+        count = group.count if group else 1
+        nests = program.nests[number : number + count]
+        lines += functions.emit_together(group, nests, start) if group else functions.emit(nests[0], start)
+        number += count
+        lines += start.stage(number)
     lines += ["  AG_LEAVE();", "  return AG_OK;", "}"]
     parts, rest = divide(list(functions.pure.values()), ALONE if width == 1 else 1)
     own = [f.definition("AG_NEST") for f in rest]
@@ -59,6 +65,7 @@ def units(program: Program, width: int = 1) -> list[str]:
     own += ["\n".join(elsewhere)] if elsewhere else []
     own += [f.part for f in functions.pure.values() if f.part]
     own += [f.definition("AG_NEST") for f in functions.wholes.values()]
+    own += functions.groups.values()
     main = unit([*own, "\n".join(lines)], start.support | functions.support)
     return [main, *(unit([f.definition("AG_PART") for f in p], joined([f.support for f in p])) for p in parts)]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from agnesi.ir import dims
 from agnesi.ir.node import Node, topological
 from agnesi.loops.parallel import Sharing, sharing
-from agnesi.loops.stmt import For, Let, Nest, Program, Stmt, is_shared, walk
+from agnesi.loops.stmt import For, Let, Nest, Program, Stmt, Together, is_shared, walk
 from agnesi.schedule.strips import has_functions
 from agnesi.target.body import BodyPrinter, is_quick, neutral_text
 from agnesi.target.cfamily import CTYPE, STORED, Printer, loaded, stored, weight
@@ -26,6 +26,21 @@ FIELDS
 static int NAME_part(struct ag_call *call, const void *args, int64_t lo, int64_t hi, int32_t thread) {
   const struct NAME_args *a = args;
 LINES
+}"""
+
+
+TOGETHER = """struct NAME_args {
+FIELDS
+};
+
+static int NAME_part(struct ag_call *call, const void *args, int64_t lo, int64_t hi, int32_t thread) {
+  const struct NAME_args *a = args;
+  (void)thread;
+  for (int64_t k = lo; k < hi; k++)
+    switch (k) {
+CASES
+    }
+  return AG_OK;
 }"""
 
 
@@ -59,11 +74,12 @@ class Function:
 @dataclass
 class Functions:
     """The functions of a program. pure: those that call no others, so that they may stand in any unit. wholes: nests
-    whose loops are functions of their own."""
+    whose loops are functions of their own. groups: the texts by which threads call several nests."""
 
     program: Program
     pure: dict[str, Function] = field(default_factory=dict)
     wholes: dict[str, Function] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
     support: dict[str, None] = field(default_factory=dict)
 
     def add(self, printer: BodyPrinter, text: str, part: str = "", whole: bool = False) -> str:
@@ -83,6 +99,32 @@ class Functions:
         if len(nest.body) == 1 and isinstance(first, For) and is_shared(first) and not totals_of(first, self.program):
             return LoopPrinter(entry, first, self).emit()
         return NestPrinter(entry, nest.body, self).emit()
+
+    def emit_together(self, group: Together, nests: Sequence[Nest], entry: Printer) -> list[str]:
+        """The lines that carry out nests at the same time, or one after another where threads share their steps."""
+        fields, values, cases, alone = [], [], [], []
+        for k, nest in enumerate(nests):
+            printer = NestPrinter(entry, nest.body, self)
+            name, passed = printer.make(), printer.parameters()
+            fields += [f"  {p.ctype}{p.name}_{k};" for p in passed]
+            values += [p.argument for p in passed]
+            cases.append(f"    case {k}:{printer.invocation(name, [f'a->{p.name}_{k}' for p in passed])}")
+            cases.append("      break;")
+            alone.append(f"  {printer.invocation(name, [p.argument for p in passed])}")
+        text = TOGETHER.replace("FIELDS", "\n".join(fields)).replace("CASES", "\n".join(cases))
+        name = f"together_{hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}"
+        self.groups[name] = text.replace("NAME", name)
+        n, work = len(nests), f"{entry.dim(group.work)} / {len(nests)}"
+        size = f"call->pool->grain(call->pool, {n}, {work}, 1, 0)"
+        short = [f"{entry.dim(d)} < call->pool->worth" for d in group.inside]
+        return [
+            f"  if ({' && '.join(['call->pool->threads > 1', *short])}) {{",
+            "    AG_TRY(call->poll(call));",
+            f"    AG_SHARE({name}, {n}, {size}, {work}, {', '.join(values)});",
+            "  } else {",
+            *alone,
+            "  }",
+        ]
 
 
 def totals_of(loop: For, program: Program) -> bool:
@@ -104,12 +146,19 @@ class NestPrinter(BodyPrinter):
 
     def emit(self) -> list[str]:
         """Makes the function; the line that calls it."""
+        name = self.make()
+        return [self.invocation(name, [p.argument for p in self.parameters()])]
+
+    def make(self) -> str:
+        """Makes the function; its name."""
         self.block(self.body, "  ")
         self.lines[:0] = [*self.listening(), *(f"  const int64_t {g} = {text};" for text, g in self.grains.items())]
-        name = self.functions.add(self, self.function(self.head()), whole=self.shares)
-        given = [*(["call"] if self.calls else []), *(p.argument for p in self.parameters())]
-        call = f"{name}({', '.join(given)})"
-        return [f"  AG_TRY({call});" if self.fails else f"  {call};"]
+        return self.functions.add(self, self.function(self.head()), whole=self.shares)
+
+    def invocation(self, name: str, given: Sequence[str]) -> str:
+        """The line that calls the function."""
+        call = f"{name}({', '.join([*(['call'] if self.calls else []), *given])})"
+        return f"  AG_TRY({call});" if self.fails else f"  {call};"
 
     def listening(self) -> list[str]:
         """Listens for what ends long loops of steps, at the start: names that live through a call would not stay in
