@@ -42,6 +42,9 @@ CASES = {  # of x and v
 }
 
 
+REPEATED = {"scaled", "total"}  # rows from end to end, with a vector that is the same for all
+
+
 def values(rows, columns, dtype="float64"):
     rng = np.random.default_rng(0)
     shapes = (rows, columns), columns, rows
@@ -63,7 +66,8 @@ def compiled(name, columns, **options):
 def test_values(name, columns):
     f, wanted = compiled(name, columns), compiled(name, columns, mode="reference")
     if 1 < columns <= SHORT:
-        assert "taken together" in str(f.explain())
+        how = "vectors are repeated" if name in REPEATED else "taken together"
+        assert how in str(f.explain())
     for rows in ROW_COUNTS:
         if name == "cost" and rows == 0:
             continue
@@ -118,7 +122,8 @@ def test_which_rows():
     x, v = given_names(4)
     free, row = at.matrix("free"), at.vector("row")
     for expression, together in [
-        (at.exp(x * v), True), (x * v, False), ((x * v).sum(1), False), (at.exp(free * row), False), (at.exp(x), False),
+        (at.exp(x * v).sum(1), True), (at.exp(x * v), False), (x * v, False), ((x * v).sum(1), False),
+        (at.exp(free * row), False), (at.exp(x), False),
     ]:  # fmt: skip
         text = str(ag.function([x, v, free, row], expression, on_unused_input="ignore").explain())
         assert ("taken together" in text) == together

@@ -94,3 +94,11 @@ def test_significands():
     np.testing.assert_array_equal(found[4:6], given[4:6] * 2.0**998)
     np.testing.assert_array_equal(found[6:], np.copysign(1, given[6:]))
     assert f([np.nan]) == 1
+
+
+def test_constants_beside_divisors():
+    """Rules that gather constants leave the parts of a divisor alone."""
+    f = ag.function([x, s], [((x / s) * 2 * x).sum(), ((x / s) * (3 / x) * 2).sum(), (x / (2 * s) / 4).sum()])
+    given = np.array([1.5, -2.0, 7.0])
+    wanted = (given / 3 * 2 * given).sum(), (given / 3 * (3 / given) * 2).sum(), (given / 6 / 4).sum()
+    np.testing.assert_allclose(f(given, 3.0), wanted, rtol=1e-14)

@@ -103,7 +103,7 @@ def test_which_loops():
 
 def test_checks():
     """The verifier holds marks to what they need; so does the size to integers."""
-    program = compile_graph(Graph([x.node, y.node], [(x + y).node])).program
+    program = compile_graph(Graph([x.node, y.node], [(x[:, ::2] + y[::2]).node])).program
     verify(program, planned=True)
     nest = program.nests[0]
     outer = nest.body[0]

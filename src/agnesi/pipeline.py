@@ -38,7 +38,7 @@ from agnesi.rewrite.real import REAL
 from agnesi.rewrite.reductions import REDUCTIONS
 from agnesi.rewrite.scalars import SCALARS
 from agnesi.rewrite.stable import RECOGNIZE, STABLE
-from agnesi.schedule import kinds, lanes, memory, merge, panels, strips, together
+from agnesi.schedule import kinds, lanes, memory, merge, panels, repeats, strips, together
 from agnesi.schedule.hoist import hoist
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, place
@@ -209,6 +209,12 @@ def merge_loops(job: Compilation) -> None:
     merge.merge(job.program)
 
 
+def repeat_vectors(job: Compilation) -> None:
+    """Has loops go through short rows as one, with vectors that are read in each of them."""
+    assert job.program is not None
+    repeats.turn(job.program)
+
+
 def turn_columns(job: Compilation) -> None:
     """Has loops that read across rows of arrays copy columns into panels."""
     assert job.program is not None
@@ -294,6 +300,7 @@ PASSES = [
     Pass("together", arrange_nests, "loops", ("lower",), required=False, devices=CPU),
     Pass("memory", plan_memory, "loops", ("lower",)),
     Pass("merge", merge_loops, "loops", ("memory",), required=False, devices=CPU),
+    Pass("repeats", repeat_vectors, "loops", ("merge",), required=False, devices=CPU),
     Pass("panels", turn_columns, "loops", ("memory",), required=False, devices=CPU),
     Pass("lanes", take_rows_together, "loops", ("memory",), required=False, devices=CPU),
     Pass("strips", split_rows, "loops", ("memory",), required=False, devices=CPU),

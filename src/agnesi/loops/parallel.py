@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from agnesi.ir import dims
 from agnesi.ir.dtype import SIZES
 from agnesi.ir.node import CONST, INDEX, LOAD, Node, as_dim, dim_node, substitute, topological, value_of
-from agnesi.ir.type import Dim
+from agnesi.ir.type import Dim, same
 from agnesi.loops.regions import obstacle
 from agnesi.loops.stmt import (
     Break,
@@ -133,10 +133,7 @@ def collect(loop: For, program: Program) -> dict[str, list[Access]]:
     """All accesses to memory in a loop. In a loop over strips what belongs to a row counts as the strip's: rows are
     numbered from the start of their strip, and no two strips have a row in common."""
     found: dict[str, list[Access]] = {}
-    own: dict[Node, Node] = {}
-    if loop.whole == 1 and isinstance(loop.body[0], Let):
-        rows = dict.fromkeys(s.index for s in walk(loop.body) if isinstance(s, For))
-        own = {loop.body[0].var + row: loop.index for row in rows}
+    own = dict.fromkeys(rows_of(loop), loop.index) if loop.whole == 1 else {}
     for stmt in walk(loop.body):
         for node in loads(stmt):
             found.setdefault(program.storage(node["buffer"]), []).append((tuple(substitute(node.args, own)), "load"))
@@ -145,6 +142,19 @@ def collect(loop: For, program: Program) -> dict[str, list[Access]]:
                 (tuple(substitute(stmt.index, own)), stmt.combine)
             )
     return found
+
+
+def rows_of(loop: For) -> list[Node]:
+    """How a loop over strips numbers rows: from the start of their strip, one by one, or as what a loop over all
+    elements of them makes of its counter."""
+    start, *more = (s.var for s in loop.body if isinstance(s, Let))
+    found: dict[Node, None] = {}
+    for inner in (s for s in walk(loop.body) if isinstance(s, For)):
+        found[start + inner.index] = None
+        for node in (n for s in inner.body for n in s.nodes if n.op is ew.floordiv and n.args[0] is inner.index):
+            if more and same(dims.mul(more[0], as_dim(node.args[1])), inner.extent):
+                found[start + node] = None
+    return list(found)
 
 
 def apart_from_others(met: list[tuple[Node, ...]], buffer: Buffer, counter: Node, given: set[Node]) -> bool:

@@ -8,7 +8,7 @@ from agnesi.ir import dtype as dt
 from agnesi.ir.node import CONST, Node, cast, const, dim_node, value_of
 from agnesi.ir.op import Op
 from agnesi.ops import elementwise as ew
-from agnesi.ops.functions import exp2
+from agnesi.ops.functions import exp2, significand
 from agnesi.ops.index import iota
 from agnesi.rewrite.canonical import is_wide
 from agnesi.rewrite.pattern import Bindings, Rule, var
@@ -35,12 +35,15 @@ PRODUCTS = (ew.mul, ew.div, np.divide, 1)
 def parted(node: Node, operations: tuple[Op, Op, np.ufunc, int]) -> tuple[int, Node, Node] | None:
     """An operation or its inverse with a constant as (sign, rest, constant).
 
-    They stand for sign * rest + constant, and for rest ** sign * constant.
+    They stand for sign * rest + constant, and for rest ** sign * constant. The reciprocal of a significand, which may
+    leave sums (see scalars.py), stays one.
     """
     direct, inverse, invert, neutral = operations
     if node.op not in (direct, inverse) or not is_wide({"x": node}):
         return None
     first, second = node.args
+    if second.op is significand:
+        return None
     if second.op is CONST:
         return 1, first, second if node.op is direct else folded(invert, const(neutral, node.dtype), second)
     if first.op is CONST:
