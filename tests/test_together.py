@@ -96,6 +96,7 @@ def test_long_steps_are_shared_themselves():
     given = [RNG.normal(size=(3, 60, 60)), RNG.normal(size=(60, 60)), RNG.normal(size=(60, 60))]
     one, two = (f(*given, threads=t) for t in (1, 2))
     assert [a.tobytes() for a in one] == [a.tobytes() for a in two]
+    assert re.search(r"if \(call->pool->threads > 1 && .* < call->pool->worth\)", f.text)
 
 
 def test_no_elements():

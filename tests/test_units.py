@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import linecache
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -139,3 +142,21 @@ def test_units_stay_where_nothing_changes():
         changed, _ = divide([*functions[:place], made(1234567), *functions[place:]])
         new = [part for part in changed if part not in parts]
         assert len(new) <= 4
+
+
+def test_texts_are_the_same_in_every_process():
+    """Else parts that were compiled for one process would not be found by another."""
+    program = (
+        "import sys, hashlib\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "kept = [object() for _ in range(int(sys.argv[1]))]\n"
+        "from agnesi.pipeline import compile_graph\n"
+        "from generate import generate\n"
+        "print([hashlib.sha1(compile_graph(generate(s).graph).text.encode()).hexdigest() for s in range(20)])\n"
+    )
+    found = set()
+    for seed in range(3):
+        environment = os.environ | {"PYTHONHASHSEED": str(seed)}
+        command = [sys.executable, "-c", program, str(37 * seed)]
+        found.add(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+    assert len(found) == 1

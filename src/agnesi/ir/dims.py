@@ -13,7 +13,22 @@ from agnesi.ir.type import Dim, same
 
 Linear = tuple[dict[Node, int], int]
 LARGEST = 2**63 - 1  # what an int64 holds
-Polynomial = dict[frozenset[tuple[Node, int]], int]  # powers of nodes, and the factor of their product
+
+
+class Powers(frozenset[tuple[Node, int]]):
+    """Nodes and their powers in a product, equal in whatever order they were met. They keep that order: the one of
+    a set depends on where nodes lie in memory, and so would the text of what is compiled."""
+
+    order: tuple[tuple[Node, int], ...]
+
+    def __new__(cls, met: Iterable[tuple[Node, int]] = ()) -> Powers:
+        order = tuple(met)
+        made = super().__new__(cls, order)
+        made.order = order
+        return made
+
+
+Polynomial = dict[Powers, int]  # the factor of each product
 
 
 def linear(dim: Dim) -> Linear:
@@ -134,9 +149,9 @@ def factors(dims: Iterable[Dim]) -> tuple[int, frozenset[tuple[Node, int]]]:
 def expanded(dim: Dim) -> Polynomial:
     """An expression as a sum of products of nodes that are neither, with integer factors."""
     terms, total = linear(dim)
-    result: Polynomial = {frozenset(): total} if total else {}
+    result: Polynomial = {Powers(): total} if total else {}
     for term, factor in terms.items():
-        part: Polynomial = {frozenset({(term, 1)}): 1}
+        part: Polynomial = {Powers([(term, 1)]): 1}
         if term.op.name == "mul":
             part = times(*(expanded(as_dim(a)) for a in term.args))
         _accumulate(result, part, factor)
@@ -148,9 +163,9 @@ def times(a: Polynomial, b: Polynomial) -> Polynomial:
     result: Polynomial = {}
     for left, factor in a.items():
         for right, other in b.items():
-            powers = Counter(dict(left))
-            powers.update(dict(right))
-            _accumulate(result, {frozenset(powers.items()): other}, factor)
+            powers = Counter(dict(left.order))
+            powers.update(dict(right.order))
+            _accumulate(result, {Powers(powers.items()): other}, factor)
     return result
 
 
@@ -165,11 +180,11 @@ def coefficient(polynomial: Polynomial, of: Node) -> Polynomial | None:
     """What a node is multiplied with, if the polynomial is linear in it."""
     result: Polynomial = {}
     for powers, number in polynomial.items():
-        others = {node: power for node, power in powers if node is not of}
+        others = {node: power for node, power in powers.order if node is not of}
         if of in topological(others) or (of, 1) not in powers and len(others) < len(powers):
             return None
         if len(others) < len(powers):
-            result[frozenset(others.items())] = number
+            result[Powers(others.items())] = number
     return result
 
 
@@ -179,12 +194,12 @@ def joined(polynomial: Polynomial, shape: tuple[Dim, ...]) -> Dim:
     _, sizes = factors(shape)
     result = dict(polynomial)
     for powers in polynomial:
-        rest = next((node for node, power in powers if node.op.name == "mod" and power == 1), None)
+        rest = next((node for node, power in powers.order if node.op.name == "mod" and power == 1), None)
         number = result.get(powers)
         if rest is None or number is None:
             continue
         a, b = map(as_dim, rest.args)
-        others: Polynomial = {powers - {(rest, 1)}: number}
+        others: Polynomial = {Powers(p for p in powers.order if p != (rest, 1)): number}
         whole = times(times(others, expanded(b)), expanded(floordiv(a, b)))
         safe = factors([b])[1] <= sizes
         if safe and all(result.get(key) == value for key, value in whole.items()):
@@ -193,7 +208,7 @@ def joined(polynomial: Polynomial, shape: tuple[Dim, ...]) -> Dim:
             return joined(result, shape)
     total: Dim = 0
     for powers, number in result.items():
-        total = add(total, product([number, *(node for node, power in powers for _ in range(power))]))
+        total = add(total, product([number, *(node for node, power in powers.order for _ in range(power))]))
     return total
 
 

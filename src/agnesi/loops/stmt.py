@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from agnesi.ir import dims
-from agnesi.ir.node import CONST, LOAD, Node, const, topological, value_of
+from agnesi.ir.node import CONST, INDEX, LOAD, Node, const, dim_node, topological, value_of
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, same
 
@@ -256,6 +256,11 @@ def offset(buffer: Buffer, indices: Sequence[Node]) -> Dim:
         flat = dims.add(flat, dims.mul(i if i.op is not CONST else int(value_of(i)), step))
     whole = not any(n.op.name == "mod" for i in indices for n in (i, *i.args))
     return flat if whole else dims.joined(dims.expanded(flat), buffer.shape)
+
+
+def is_known(size: Dim, given: set[Node]) -> bool:
+    """Whether a number is known before a nest: it depends on no element, counter or name that is given in the nest."""
+    return not any(n.op in (LOAD, INDEX) or n in given for n in topological([dim_node(size)]))
 
 
 def is_shared(loop: For) -> bool:

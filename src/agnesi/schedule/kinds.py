@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 from agnesi.ir import dims
 from agnesi.ir.dtype import SIZES
-from agnesi.ir.node import CONST, INDEX, LOAD, Node, dim_node, substitute, topological
+from agnesi.ir.node import CONST, Node, dim_node, substitute, topological
 from agnesi.ir.type import Dim
 from agnesi.loops.parallel import Sharing, adds_rows, apart, distinct, fills_memory, sharing, work_of
 from agnesi.loops.stmt import (
@@ -25,6 +25,7 @@ from agnesi.loops.stmt import (
     Store,
     computed,
     cost,
+    is_known,
     loads,
     moments,
     offset,
@@ -84,7 +85,7 @@ def streamed(loop: For, times: Dim, read: set[str], moving: set[Node], program: 
     """The loop with its mark and those of the loops inside. times: how often it runs; read: buffers that the nest
     reads; moving: names that are given in it."""
     size = loop.extent if loop.whole == 0 else loop.iterations
-    if any(n.op in (LOAD, INDEX) or n in moving for n in topological([dim_node(size)])):
+    if not is_known(size, moving):
         return loop
     times = 1 if loop.kind == "steps" else dims.mul(times, size)
     if any(isinstance(s, For) for s in loop.body):

@@ -140,7 +140,7 @@ def settle(program: Program, reads: list[set[str]], writes: list[set[str]]) -> N
     """Puts temporaries into the memory of what is written, element by element, where they are read last."""
     used: dict[str, list[int]] = {}
     for k, (read, written) in enumerate(zip(reads, writes, strict=True)):
-        for name in read | written:
+        for name in sorted(read | written):
             used.setdefault(name, []).append(k)
     taken: set[str] = set()
     late = moments(program).buffers
@@ -251,7 +251,7 @@ def share(program: Program, reads: list[set[str]], writes: list[set[str]]) -> No
     begin = beginnings(program)
     end = {first: k for k, first in enumerate(begin)}
     for k, (read, written) in enumerate(zip(reads, writes, strict=True)):
-        for name in map(program.storage, read | written):
+        for name in map(program.storage, sorted(read | written)):
             if program.buffers[name].space in ("arena", "row"):
                 first.setdefault(name, begin[k])
                 last[name] = end[begin[k]]

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from agnesi.ir import dims
 from agnesi.ir.node import Node, dim_node, index, load, substitute, temp, topological
 from agnesi.loops.stmt import (
-    Buffer,
     For,
     Let,
     Program,
@@ -128,9 +127,7 @@ class Repeats(Change):
         row, j = index(0), index(1)
         stores, results = [], []
         for node in found:
-            name = f"repeat{len(self.program.buffers)}"
-            self.program.buffers[name] = Buffer(name, node.dtype, (ROOM,), "arena")
-            self.program.slots[name] = max(self.program.slots.values(), default=-1) + 1
+            name = self.memory("repeat", node.dtype, (ROOM,), "arena")
             args = substitute(node.args, {inner.index: j})
             stores.append(
                 Store(name, (row * dim_node(inner.extent) + j,), load(node["buffer"], node.dtype, tuple(args)))

@@ -8,12 +8,29 @@ strip is short enough that what its rows read stays in the cache for the last pa
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from agnesi.ir.node import CONST, INDEX, LOAD, TEMP, Node, dim_node, index, load, temp, topological
+from agnesi.ir.node import CONST, TEMP, Node, dim_node, index, load, temp
 from agnesi.ir.type import Dim
-from agnesi.loops.stmt import Break, Buffer, Call, Check, For, Let, Nest, Program, Set, Stmt, Store, loads, walk
+from agnesi.loops.stmt import (
+    Break,
+    Buffer,
+    Call,
+    Check,
+    For,
+    Let,
+    Nest,
+    Program,
+    Set,
+    Space,
+    Stmt,
+    Store,
+    is_known,
+    loads,
+    walk,
+)  # fmt: skip
 from agnesi.loops.tidy import moved
 from agnesi.ops import elementwise as ew
 from agnesi.schedule.place import ELEMENTARY
@@ -76,7 +93,7 @@ def parts_of(body: Sequence[Stmt]) -> list[Part]:
 
 
 @dataclass
-class Change:
+class Change(ABC):
     """One nest on its way: how many names were made for it, and those that its statements give."""
 
     program: Program
@@ -98,9 +115,9 @@ class Change:
                 result.append(replace(stmt, body=tuple(self.block(stmt.body))))
         return result
 
+    @abstractmethod
     def instead(self, loop: For) -> list[Stmt]:
         """The loops that take the place of a loop; none where it stays, and those inside are looked at."""
-        raise NotImplementedError
 
     def name(self, text: str, dtype: str = "int64") -> Node:
         """A new name for an index or a value."""
@@ -113,7 +130,7 @@ class Change:
 
     def known(self, size: Dim) -> bool:
         """Whether a size is known at entry."""
-        return not any(n.op in (LOAD, INDEX) or n in self.outside for n in topological([dim_node(size)]))
+        return is_known(size, self.outside)
 
     def size(self, text: str, value: Node) -> Node:
         """A name for a size, given at entry, so that threads can share the strips."""
@@ -123,8 +140,12 @@ class Change:
 
     def scratch(self, name: str, dtype: str, shape: tuple[Dim, ...]) -> str:
         """Memory of which every thread has its own."""
+        return self.memory(name, dtype, shape, "row")
+
+    def memory(self, name: str, dtype: str, shape: tuple[Dim, ...], space: Space) -> str:
+        """A new buffer, with a slot of its own."""
         name = f"{name}{len(self.program.buffers)}"
-        self.program.buffers[name] = Buffer(name, dtype, shape, "row")
+        self.program.buffers[name] = Buffer(name, dtype, shape, space)
         self.program.slots[name] = max(self.program.slots.values(), default=-1) + 1
         return name
 

@@ -4,25 +4,26 @@ directions of a recurrent network. Threads cannot share the steps, and what is i
 from __future__ import annotations
 
 from agnesi.ir import dims
-from agnesi.ir.node import INDEX, LOAD, TEMP, Node, dim_node, topological
 from agnesi.ir.type import Dim
 from agnesi.loops.parallel import independent_nests, work
 from agnesi.loops.stmt import (
     Call,
     Check,
     For,
+    Let,
     Nest,
     Program,
     Together,
+    is_known,
     is_shared,
     loads,
     moments,
     walk,
     written_buffers,
 )  # fmt: skip
+from agnesi.schedule.kinds import LITTLE
 
 REACH = 16  # nests back in which another loop of steps is looked for
-LITTLE = 20_000  # work, in additions, of nests of known sizes that are too short for threads
 
 
 def is_long(nest: Nest) -> bool:
@@ -71,7 +72,6 @@ def decide(program: Program) -> None:
     known where everything is and what threads share."""
     when = moments(program)
     due = {*when.sizes, *when.checks, *when.buffers.values()}
-    named = {s.var for s in program.sizes if not isinstance(s, Check)}
     groups: list[list[int]] = []
     for number, nest in enumerate(program.nests):
         members = groups[-1] if groups else []
@@ -85,7 +85,8 @@ def decide(program: Program) -> None:
         if len(nests) == 1:
             continue
         total, parts = sum_of(nests, program), list(dict.fromkeys(d for nest in nests for d in inside(nest, program)))
-        if not all(is_known(d, named) for d in (total, *parts)):
+        given = {s.var for nest in nests for s in walk(nest.body) if isinstance(s, Let)}
+        if not all(is_known(d, given) for d in (total, *parts)):
             continue
         if (isinstance(total, int) and total < LITTLE) or may_leave_halves(nests, program):
             continue
@@ -109,12 +110,6 @@ def inside(nest: Nest, program: Program) -> list[Dim]:
         elif isinstance(stmt, Call):
             found.append(work((stmt,), program))
     return found
-
-
-def is_known(size: Dim, named: set[Node]) -> bool:
-    """Whether a number does not depend on what nests compute."""
-    nodes = topological([dim_node(size)])
-    return not any(n.op in (INDEX, LOAD) or (n.op is TEMP and n not in named) for n in nodes)
 
 
 def may_leave_halves(nests: list[Nest], program: Program) -> bool:

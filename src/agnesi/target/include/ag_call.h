@@ -35,8 +35,8 @@ typedef int (*ag_part)(struct ag_call *call, const void *args, int64_t lo, int64
  * streaming: the bytes of a result from which loops write it past the caches.
  * grain: `ag_grain`.
  * run: has [0, n) carried out in parts that start at multiples of `grain`; each of n takes so much work, in additions.
- * Parts get a call of their own, but may only use its library, its pool (on their own thread) and its record of a failed
- * check.  If parts fail, the result and the record are those of the first of them, as without threads. */
+ * Parts get a call of their own, but may only use its library, its pool (on their own thread), `poll`, and its record of a
+ * failed check.  If parts fail, the result and the record are those of the first of them, as without threads. */
 struct ag_pool {
   int32_t threads;
   int64_t worth, streaming;
