@@ -458,7 +458,7 @@ class Lowering:
         buffer = self.buffers[self.home[array]]
         strides: list[Dim] = [0] * node.ndim
         offset: Dim = 0
-        for i, step in zip(idx, self.strides(buffer), strict=True):
+        for i, step in zip(idx, buffer.steps, strict=True):
             terms, total = dims.linear(i)
             for term, factor in terms.items():
                 if term.op is INDEX:
@@ -469,11 +469,6 @@ class Lowering:
             offset = dims.add(offset, dims.mul(step, total))
         sizes = tuple(self.size(d) for d in node.shape)
         return View(buffer.name, dim_node(offset), sizes, tuple(strides))
-
-    @staticmethod
-    def strides(buffer: Buffer) -> tuple[Dim, ...]:
-        """The strides of a buffer in elements."""
-        return buffer.strides or row_major(buffer.shape)
 
 
 def is_long(size: Node) -> bool:

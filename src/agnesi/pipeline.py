@@ -54,6 +54,7 @@ class Compilation:
     common: which of the two variants this is. device: "cpu" or "cuda-emulated".
     real: whether rules may be used that hold of real numbers only.
     guess: whether it takes sizes that meet to be equal while it works.
+    expanded: whether there were composites, which have been replaced.
     late: sizes that are checked and known only when nests have run; in the graph they are further outputs.
     """
 
@@ -64,6 +65,7 @@ class Compilation:
     real: bool = False
     guess: bool = True
     device: str = "cpu"
+    expanded: bool = False
     sites: list[Site] = field(default_factory=list)
     equal: list[Equation] = field(default_factory=list)
     checks: list[EntryCheck] = field(default_factory=list)
@@ -135,7 +137,15 @@ def hoist_from_loops(job: Compilation) -> None:
 
 def expand(job: Compilation) -> None:
     """Replaces composites by what they stand for, and those in it too; what joins halves gets single precision."""
-    job.graph = widen(widen(job.graph).expanded(lambda node: node.op.kind == "composite"))
+    before = job.graph
+    job.graph = widen(widen(before).expanded(lambda node: node.op.kind == "composite"))
+    job.expanded = job.graph is not before
+
+
+def simplify(job: Compilation) -> None:
+    """Applies rules to what took the place of composites; to everything else they have been applied."""
+    if job.expanded:
+        rewrite(*EARLY)(job)
 
 
 def part_outputs(job: Compilation) -> None:
@@ -289,7 +299,7 @@ PASSES = [
     Pass("hoist", hoist_from_loops, "values", ("assume",), required=False),
     Pass("canonical", rewrite(*EARLY, RECOGNIZE), "values", ("assume",), required=False),
     Pass("expand", expand, "values", ("canonical",)),
-    Pass("simplify", rewrite(*EARLY), "values", ("expand",), required=False),
+    Pass("simplify", simplify, "values", ("expand",), required=False),
     Pass("accumulate", rewrite(ACCUMULATE), "values", ("simplify",), required=False),
     Pass("products", rewrite(LOOPS), "values", ("accumulate",)),
     Pass("finish", rewrite(CANONICAL, CONSTANTS, LATE, SCALARS, INDEX), "values", ("products",), required=False),

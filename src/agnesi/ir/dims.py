@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from agnesi.errors import ShapeError
@@ -146,6 +147,7 @@ def factors(dims: Iterable[Dim]) -> tuple[int, frozenset[tuple[Node, int]]]:
     return number, frozenset(powers.items())
 
 
+@lru_cache(maxsize=4096)
 def expanded(dim: Dim) -> Polynomial:
     """An expression as a sum of products of nodes that are neither, with integer factors."""
     terms, total = linear(dim)
@@ -181,7 +183,7 @@ def coefficient(polynomial: Polynomial, of: Node) -> Polynomial | None:
     result: Polynomial = {}
     for powers, number in polynomial.items():
         others = {node: power for node, power in powers.order if node is not of}
-        if of in topological(others) or (of, 1) not in powers and len(others) < len(powers):
+        if of in topological(n for n in others if n.args) or (of, 1) not in powers and len(others) < len(powers):
             return None
         if len(others) < len(powers):
             result[Powers(others.items())] = number

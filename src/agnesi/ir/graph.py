@@ -60,7 +60,8 @@ class Graph:
 
     def replace(self, outputs: Iterable[Node]) -> Graph:
         """The same inputs and array constants, in their order, with other outputs."""
-        return Graph(self.inputs, outputs, self.arrays)
+        outputs = tuple(outputs)
+        return self if outputs == self.outputs else Graph(self.inputs, outputs, self.arrays)
 
     def expanded(self, wanted: Callable[[Node], bool]) -> Graph:
         """The graph with these composites, and those in what they stand for, replaced by what they stand for."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 import numpy as np
 
@@ -63,13 +63,15 @@ class Node(Operand):
 
 
 _table: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
+_references: dict[tuple[Any, ...], ref[Node]] = vars(_table)["data"]  # asked directly: most nodes are there already
 _lock = threading.Lock()
 
 
 def make(op: Op, args: tuple[Node, ...], attrs: Attrs = (), type: Type | None = None) -> Node:
     """The one node of this op, arguments and attributes (sorted by name); leaves give their type."""
     key = (op, args, attrs, type)
-    node = _table.get(key)
+    reference = _references.get(key)
+    node = reference() if reference is not None else None
     if node is None:
         inferred = type if type is not None else op.infer(*args, **dict(attrs))
         with _lock:
@@ -249,14 +251,14 @@ def topological(roots: Iterable[Node]) -> list[Node]:
     stack = list(roots)
     stack.reverse()
     while stack:
-        node, size = stack[-1], len(stack)
-        if node not in order:
-            for arg in reversed(node.args):
-                if arg not in order:
-                    stack.append(arg)
-            if len(stack) > size:
+        node = stack[-1]
+        if node.args and node not in order:
+            waiting = [a for a in node.args if a not in order]
+            if waiting:
+                waiting.reverse()
+                stack += waiting
                 continue
-            order[node] = None
+        order[node] = None
         stack.pop()
     return list(order)
 
@@ -279,10 +281,10 @@ def substitute(roots: Iterable[Node], mapping: dict[Node, Node]) -> list[Node]:
     roots = list(roots)
     for node in topological(roots):
         if node not in done:
-            if node.op is INPUT:
-                done[node] = _resized(node, mapping)
+            if node.args:
+                done[node] = rebuild(node, tuple([done[a] for a in node.args]))
             else:
-                done[node] = rebuild(node, tuple(done[a] for a in node.args))
+                done[node] = _resized(node, mapping) if node.op is INPUT else node
     return [done[r] for r in roots]
 
 

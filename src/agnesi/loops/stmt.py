@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, lru_cache
+from operator import is_
 from typing import Any, Literal
 
 from agnesi.ir import dims
@@ -29,15 +30,48 @@ class Buffer:
     space: Space
     strides: tuple[Dim, ...] | None = None
 
+    @cached_property
+    def steps(self) -> tuple[Dim, ...]:
+        """From one element to the next along each axis, in elements."""
+        return row_major(self.shape) if self.strides is None else self.strides
+
 
 class Statement:
-    """What statements have in common."""
+    """What statements have in common: facts that many passes ask for, found once."""
 
     @cached_property
     def nodes(self) -> list[Node]:
         """All that the scalar expressions in the statement itself are made of, arguments first."""
         assert isinstance(self, Stmt)
         return topological(values(self))
+
+    @cached_property
+    def inside(self) -> list[Stmt]:
+        """The statement and those in it, loops before what is in them."""
+        assert isinstance(self, Stmt)
+        return [self, *walk(self.body)] if isinstance(self, For) else [self]
+
+    @cached_property
+    def read(self) -> set[str]:
+        """Names of the buffers that are read, by accumulating stores too."""
+        assert isinstance(self, Stmt)
+        found = {n["buffer"] for n in loads(self)}
+        if isinstance(self, For):
+            found |= read_buffers(self.body)
+        elif isinstance(self, Call):
+            found |= {v.buffer for v in self.reads}
+        elif isinstance(self, Store) and self.combine:
+            found.add(self.buffer)
+        return found
+
+    @cached_property
+    def written(self) -> set[str]:
+        """Names of the buffers that are written."""
+        if isinstance(self, For):
+            return written_buffers(self.body)
+        if isinstance(self, Call):
+            return {self.writes.buffer, self.workspace} - {""}
+        return {self.buffer} if isinstance(self, Store) else set()
 
 
 @dataclass(frozen=True)
@@ -70,6 +104,12 @@ class For(Statement):
         if self.kind == "once":
             return 1
         return self.extent if self.whole is None else self.whole
+
+    def around(self, body: Iterable[Stmt]) -> For:
+        """The loop around other statements, or itself if they are the ones it has."""
+        statements = tuple(body)
+        alike = len(statements) == len(self.body) and all(map(is_, statements, self.body))
+        return self if alike else replace(self, body=statements)
 
 
 @dataclass(frozen=True)
@@ -200,10 +240,13 @@ class Program:
     together: list[Together] = field(default_factory=list)
 
     def storage(self, name: str) -> str:
-        """The buffer whose memory a buffer uses."""
-        while name in self.aliases:
-            name = self.aliases[name]
-        return name
+        """The buffer whose memory a buffer uses; of those on the way there it is noted, so that ways stay short."""
+        owner = name
+        while owner in self.aliases:
+            owner = self.aliases[owner]
+        while name != owner:
+            self.aliases[name], name = owner, self.aliases[name]
+        return owner
 
 
 @dataclass
@@ -222,7 +265,8 @@ def moments(program: Program) -> Moments:
         filled |= dict.fromkeys(written_buffers(nest.body), number + 1)
     known: dict[Node, int] = {}
 
-    def moment(dims: Sequence[Dim]) -> int:
+    @cache
+    def moment(dims: tuple[Dim, ...]) -> int:
         latest = 0
         for n in topological([d for d in dims if isinstance(d, Node)]):
             if n.op is LOAD and program.buffers[n["buffer"]].space != "input":
@@ -235,7 +279,7 @@ def moments(program: Program) -> Moments:
         sizes.append(moment(values(stmt)))
         if isinstance(stmt, Let):
             known[stmt.var] = sizes[-1]
-    checks = [moment([c.left, c.right]) for c in program.checks]
+    checks = [moment((c.left, c.right)) for c in program.checks]
     return Moments(sizes, checks, {b.name: moment(b.shape) for b in program.buffers.values()})
 
 
@@ -249,10 +293,11 @@ def row_major(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
     return tuple(reversed(result))
 
 
-def offset(buffer: Buffer, indices: Sequence[Node]) -> Dim:
+@lru_cache(maxsize=4096)
+def offset(buffer: Buffer, indices: tuple[Node, ...]) -> Dim:
     """Where an element of a buffer is, counted from the first."""
     flat: Dim = 0
-    for i, step in zip(indices, buffer.strides or row_major(buffer.shape), strict=True):
+    for i, step in zip(indices, buffer.steps, strict=True):
         flat = dims.add(flat, dims.mul(i if i.op is not CONST else int(value_of(i)), step))
     whole = not any(n.op.name == "mod" for i in indices for n in (i, *i.args))
     return flat if whole else dims.joined(dims.expanded(flat), buffer.shape)
@@ -268,14 +313,9 @@ def is_shared(loop: For) -> bool:
     return not same(loop.work, 0)
 
 
-def walk(body: list[Stmt] | tuple[Stmt, ...]) -> Iterator[Stmt]:
+def walk(body: Iterable[Stmt]) -> list[Stmt]:
     """All statements of a block, loops before what is in them."""
-    stack = list(reversed(body))
-    while stack:
-        stmt = stack.pop()
-        yield stmt
-        if isinstance(stmt, For):
-            stack.extend(reversed(stmt.body))
+    return [inner for stmt in body for inner in stmt.inside]
 
 
 def values(stmt: Stmt) -> tuple[Node, ...]:
@@ -323,24 +363,11 @@ def loads(stmt: Stmt) -> list[Node]:
     return [n for n in stmt.nodes if n.op is LOAD]
 
 
-def read_buffers(body: list[Stmt] | tuple[Stmt, ...]) -> set[str]:
-    """Names of the buffers that a block reads, accumulating stores included."""
-    found = set()
-    for stmt in walk(body):
-        found |= {n["buffer"] for n in loads(stmt)}
-        if isinstance(stmt, Call):
-            found |= {v.buffer for v in stmt.reads}
-        if isinstance(stmt, Store) and stmt.combine:
-            found.add(stmt.buffer)
-    return found
+def read_buffers(body: Iterable[Stmt]) -> set[str]:
+    """Names of the buffers that a block reads."""
+    return set().union(*(s.read for s in body))
 
 
-def written_buffers(body: list[Stmt] | tuple[Stmt, ...]) -> set[str]:
+def written_buffers(body: Iterable[Stmt]) -> set[str]:
     """Names of the buffers that a block writes."""
-    found = set()
-    for stmt in walk(body):
-        if isinstance(stmt, Store):
-            found.add(stmt.buffer)
-        elif isinstance(stmt, Call):
-            found.update([stmt.writes.buffer, stmt.workspace] if stmt.workspace else [stmt.writes.buffer])
-    return found
+    return set().union(*(s.written for s in body))

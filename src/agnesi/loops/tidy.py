@@ -52,7 +52,7 @@ def sunk(body: tuple[Stmt, ...], mutable: set[Node]) -> tuple[Stmt, ...]:
             result[k] = replace(loop, body=(Let(name, let.value), *inner))
             mentions[k] |= mentions[place]
         del result[place], mentions[place]
-    return tuple(replace(s, body=sunk(s.body, mutable)) if isinstance(s, For) else s for s in result)
+    return tuple(s.around(sunk(s.body, mutable)) if isinstance(s, For) else s for s in result)
 
 
 def is_risky(node: Node) -> bool:

@@ -69,7 +69,7 @@ def joined_rows(loop: For, program: Program) -> For:
     short = any(isinstance(s, For) and s.whole is not None for s in loop.body)
     if light and not short and adds_rows(loop, program):
         return replace(loop, rows=ROWS)
-    return replace(loop, body=tuple(joined_rows(s, program) if isinstance(s, For) else s for s in loop.body))
+    return loop.around(joined_rows(s, program) if isinstance(s, For) else s for s in loop.body)
 
 
 def stream(program: Program) -> None:
@@ -89,8 +89,7 @@ def streamed(loop: For, times: Dim, read: set[str], moving: set[Node], program: 
         return loop
     times = 1 if loop.kind == "steps" else dims.mul(times, size)
     if any(isinstance(s, For) for s in loop.body):
-        body = (streamed(s, times, read, moving, program) if isinstance(s, For) else s for s in loop.body)
-        return replace(loop, body=tuple(body))
+        return loop.around(streamed(s, times, read, moving, program) if isinstance(s, For) else s for s in loop.body)
     if not fills_memory(loop, program) or read & {program.storage(name) for name in written_buffers(loop.body)}:
         return loop
     sizes = [SIZES[program.buffers[s.buffer].dtype] for s in loop.body if isinstance(s, Store)]
@@ -108,7 +107,7 @@ def mark_loop(loop: For, program: Program, given: dict[Node, Node] | None = None
     given = given or {}
     if loop.kind == "once" or any(isinstance(s, For) for s in loop.body):
         given = given | {s.var: substitute([s.value], given)[0] for s in loop.body if fixed(s)}
-        return replace(loop, body=tuple(mark_loop(s, program, given) if isinstance(s, For) else s for s in loop.body))
+        return loop.around(mark_loop(s, program, given) if isinstance(s, For) else s for s in loop.body)
     plain = not any(isinstance(s, (Break, Check, Call)) for s in loop.body)
     return replace(loop, kind="simd") if plain and independent(loop, given, program) else loop
 
@@ -148,7 +147,7 @@ def share(loop: For, others: list[Stmt], program: Program, when: Moments) -> tup
                 around = [*others, *(s for s in body if s is not stmt)]
                 body[place], reason = share(stmt, around, program, when)
                 reasons.append(reason)
-        return replace(loop, body=tuple(body)), f"a side of a branch: {'; '.join(reasons) or 'no loops'}"
+        return loop.around(body), f"a side of a branch: {'; '.join(reasons) or 'no loops'}"
     if all(isinstance(s, For) or isinstance(s, Store) and s.value.op is CONST for s in walk([loop])):
         return loop, "not shared: it only fills memory"
     found = sharing(loop, program)
@@ -182,7 +181,7 @@ def share_inside(loop: For, others: list[Stmt], program: Program) -> For:
             around = [*others, *(s for s in loop.body if s is not stmt)]
             stmt = shared_in_steps(stmt, around, changing, program)
         body.append(stmt)
-    return loop if body == list(loop.body) else replace(loop, body=tuple(body))
+    return loop.around(body)
 
 
 def shared_in_steps(loop: For, around: list[Stmt], changing: set[Node], program: Program) -> For:

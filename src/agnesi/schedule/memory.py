@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from heapq import heappop, heappush
 
 from agnesi.ir import dims
@@ -113,7 +112,7 @@ def checks_of(body: Sequence[Stmt]) -> tuple[Stmt, ...]:
     needed: set[Node] = set()
     for stmt in reversed(body):
         if isinstance(stmt, For):
-            stmt = replace(stmt, body=checks_of(stmt.body))
+            stmt = stmt.around(checks_of(stmt.body))
             wanted = bool(stmt.body)
         else:
             wanted = isinstance(stmt, Check) or (isinstance(stmt, (Let, Set)) and stmt.var in needed)
@@ -132,7 +131,7 @@ def movable(checks: Sequence[Stmt], changed: set[str]) -> bool:
 
 def without_checks(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
     """A block without its checks."""
-    inner = (replace(s, body=without_checks(s.body)) if isinstance(s, For) else s for s in body)
+    inner = (s.around(without_checks(s.body)) if isinstance(s, For) else s for s in body)
     return tuple(s for s in inner if not isinstance(s, Check))
 
 
@@ -284,6 +283,6 @@ def without_self_copies(body: tuple[Stmt, ...], program: Program) -> tuple[Stmt,
             inner = without_self_copies(stmt.body, program)
             if not inner:
                 continue
-            stmt = For(stmt.index, stmt.extent, inner, stmt.kind)
+            stmt = stmt.around(inner)
         result.append(stmt)
     return tuple(result)

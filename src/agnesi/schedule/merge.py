@@ -22,7 +22,7 @@ def merge(program: Program) -> Program:
 
 def merged(loop: For, program: Program) -> For:
     """The loop with those inside it merged, and with the one that is all it has in it."""
-    loop = replace(loop, body=tuple(merged(s, program) if isinstance(s, For) else s for s in loop.body))
+    loop = loop.around(merged(s, program) if isinstance(s, For) else s for s in loop.body)
     inner, totals = only_loop(loop)
     if inner is None or not are_one(loop, inner, program):
         return loop

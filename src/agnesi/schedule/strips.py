@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from agnesi.ir.node import CONST, TEMP, Node, dim_node, index, load, temp
 from agnesi.ir.type import Dim
@@ -99,12 +99,14 @@ class Change(ABC):
     program: Program
     nest: Nest
     count: int = 0
-    outside: set[Node] = field(default_factory=set)
+    given: set[Node] = field(init=False)
     mark = ""  # in names: of which change they are
+
+    def __post_init__(self) -> None:
+        self.given = {s.var for s in walk(self.nest.body) if isinstance(s, Let)}
 
     def block(self, body: Sequence[Stmt]) -> list[Stmt]:
         """A block with the outermost loops in it changed that can be."""
-        self.outside = {s.var for s in walk(self.nest.body) if isinstance(s, Let)}
         result: list[Stmt] = []
         for stmt in body:
             if not isinstance(stmt, For):
@@ -112,7 +114,7 @@ class Change(ABC):
             elif made := self.instead(stmt):
                 result += made
             else:
-                result.append(replace(stmt, body=tuple(self.block(stmt.body))))
+                result.append(stmt.around(self.block(stmt.body)))
         return result
 
     @abstractmethod
@@ -130,7 +132,7 @@ class Change(ABC):
 
     def known(self, size: Dim) -> bool:
         """Whether a size is known at entry."""
-        return is_known(size, self.outside)
+        return is_known(size, self.given)
 
     def size(self, text: str, value: Node) -> Node:
         """A name for a size, given at entry, so that threads can share the strips."""

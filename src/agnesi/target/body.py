@@ -99,9 +99,11 @@ class BodyPrinter(CallPrinter):
         if node.op is CONST and self.is_given(node):
             return self.outside(literal(value_of(node), node.dtype), node.dtype)
         text = super().expression(node)
-        asked = node in self.asked or certain(node)
-        text = re.sub(r"v_(\w+)\(", r"v_ASKED_\1(", text, count=1) if asked else text
-        return near(text) if certain(node) else text
+        known = certain(node)
+        if not known and node not in self.asked:
+            return text
+        text = re.sub(r"v_(\w+)\(", r"v_ASKED_\1(", text, count=1)
+        return near(text) if known else text
 
     def is_given(self, node: Node) -> bool:
         """Whether a number is a parameter, so that functions that differ in numbers only are compiled once: those that
