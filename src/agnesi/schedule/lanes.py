@@ -20,7 +20,7 @@ from agnesi.ops import elementwise as ew
 from agnesi.schedule.strips import Change, has_functions
 
 ROWS = 256  # that are taken together at most
-SHORT = 32  # elements of a row at most
+SHORT = 24  # elements of a row at most
 
 
 def turn(program: Program) -> Program:

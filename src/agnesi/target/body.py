@@ -31,6 +31,7 @@ from agnesi.target.cfamily import CTYPE, STORED, Printer, literal, loaded, opera
 from agnesi.target.entry import BLOCK, NEAR
 from agnesi.target.jam import jammed
 from agnesi.target.ordinary import C_BITS, FAR, any_form, certain, guarded, is_far, light, near, slice_of, staged, wide
+from agnesi.target.strides import Place, Step, lone
 
 LANES = 32  # partial results of a reduction: as many on every machine, so that results do not depend on it
 FEW_LANES = 16  # where the body is long
@@ -79,6 +80,8 @@ class BodyPrinter(CallPrinter):
         self.lines: list[str] = []
         self.asked: list[Node] = []  # calls that are printed for ordinary arguments and for any
         self.tiles: dict[str, str] = {}  # for buffers whose elements are collected before they are written: where
+        self.lone: dict[Place, Step] = {}  # in the loop that is printed
+        self.hidden: dict[int, str] = {}  # the names of steps
         self.late: dict[Node, str] = {}  # calls of which a loop before has computed a part, and the text of the rest
 
     def pointer(self, name: str) -> str:
@@ -140,9 +143,18 @@ class BodyPrinter(CallPrinter):
     def function(self, head: Sequence[str]) -> str:
         """The text of the function without its name."""
         first = ["struct ag_call *call"] if self.calls else []
+        hidden = [f"  AG_HIDDEN({name}, {step});" for step, name in self.hidden.items()]
         streams = any(isinstance(s, For) and not same(s.streaming, 0) for s in walk(self.body))
-        lines = [*self.lines, *(["  ag_fence();"] if streams else []), *(["  return AG_OK;"] if self.fails else [])]
+        end = [*(["  ag_fence();"] if streams else []), *(["  return AG_OK;"] if self.fails else [])]
+        lines = [*hidden, *self.lines, *end]
         return f"({', '.join([*first, *head]) or 'void'}) {{\n{chr(10).join(lines)}\n}}"
+
+    def element(self, name: str, indices: tuple[Node, ...]) -> str:
+        if (name, indices) not in self.lone:
+            return super().element(name, indices)
+        i, start, step = self.lone[name, indices]
+        hidden = self.hidden.setdefault(step, f"step{len(self.hidden)}")
+        return f"{self.pointer(name)}[{self.dim(start)} + {self.expression(i)} * {hidden}]"
 
     # -- statements -----------------------------------------------------------------------------------
 
@@ -191,8 +203,9 @@ class BodyPrinter(CallPrinter):
             place = self.pointer(store.buffer)
             self.lines.append(f"{tab}__builtin_memset({place}, 0, {self.dim(stmt.extent)} * sizeof *{place});")
             return
+        self.lone = lone(stmt, self.buffers) if stmt.kind == "simd" else {}
         sums = [s for s in stmt.body if isinstance(s, Set)]
-        small = isinstance(stmt.extent, int) and stmt.extent <= FEW_LANES
+        small = isinstance(stmt.extent, int) and stmt.extent < SHORT_LANES
         if stmt.kind == "simd" and sums and not small:
             self.lanes(stmt, sums, tab)
             return

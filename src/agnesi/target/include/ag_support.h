@@ -12,6 +12,11 @@
 #define AG_LANES(n)
 #endif
 
+/* A number that the compiler does not know. */
+#define AG_HIDDEN(name, n) \
+  int64_t name = (n);      \
+  __asm__("" : "+r"(name))
+
 /* Leaves the function with a status that is not AG_OK. */
 #define AG_TRY(call) \
   do { \
