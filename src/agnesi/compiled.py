@@ -21,7 +21,7 @@ from agnesi.explain import report
 from agnesi.failures import explain_failure
 from agnesi.ir import dtype as dt
 from agnesi.ir.graph import Graph, line_near
-from agnesi.ir.node import Node
+from agnesi.ir.node import Node, dim_node
 from agnesi.ir.variable import Variable
 from agnesi.keys import cache_key, text_key
 from agnesi.pipeline import Compilation, compile_graph
@@ -35,6 +35,9 @@ from agnesi.target import toolchain
 from agnesi.target.cache import Cache, Hit, Miss, Objects
 
 limits.register()
+
+Variant = int | tuple[tuple[int, int, int], ...]
+"""0: sizes that meet are equal; 1: one of them may be 1; or inputs, axes and sizes, which the code is made for."""
 
 
 class Function(_runtime.Dispatcher):
@@ -53,9 +56,10 @@ class Function(_runtime.Dispatcher):
     ) -> None:  # fmt: skip
         self.graph, self.inputs, self.updates, self.mode, self.name = graph, tuple(inputs), tuple(updates), mode, name
         self.result, self.shared = result, tuple(shared)
-        self.compilations: dict[int, Compilation] = {}
+        self.compilations: dict[Variant, Compilation] = {}
+        self.short: list[tuple[int, int]] = []  # inputs and axes whose sizes `_build_for` is given
         self.sites: dict[bool, list[Site]] = {}
-        self.verdicts: dict[int, str] = {}
+        self.verdicts: dict[Variant, str] = {}
         self.wanted, self.device = wanted, device
         self._attach()
 
@@ -123,6 +127,14 @@ class Function(_runtime.Dispatcher):
         return f"{self.name or 'the function'}: input {index} ({given.name or 'unnamed'}: {given.variable.type})"
 
     def _build(self, variant: int) -> tuple[int, tuple[bool, ...]]:
+        """The address of a variant for any sizes."""
+        return self._entry(variant)
+
+    def _build_for(self, sizes: tuple[int, ...]) -> tuple[int, tuple[bool, ...]]:
+        """The address of the variant for sizes of short rows, 0 for those that may be any."""
+        return self._entry(tuple((*place, n) for place, n in zip(self.short, sizes, strict=False) if n))
+
+    def _entry(self, variant: Variant) -> tuple[int, tuple[bool, ...]]:
         """The address of a variant, compiled or from the cache."""
         compiler = toolchain.find_compiler(config.settings().compiler)
         assert compiler is not None
@@ -136,10 +148,13 @@ class Function(_runtime.Dispatcher):
                 found = Miss(str(error))
             else:
                 self.verdicts[variant] = "hit"
+                self._note(variant, found.meta)
                 return loaded
         self.verdicts[variant] = f"miss: {found.reason}"
         job = self.compiled(variant)
         meta = {"name": self.name, "donated": list(job.donated), "library": "call->library" in job.text}
+        meta["short"] = job.short
+        self._note(variant, meta)
         with tempfile.TemporaryDirectory(prefix="agnesi-") as folder:
             made = Path(folder) / "f.so"
             start = time.perf_counter()
@@ -150,15 +165,22 @@ class Function(_runtime.Dispatcher):
                 self.verdicts[variant] += f", but {parts.found} of {parts.asked} parts"
             return load_entry(Hit(store.store(key, made, meta), meta))
 
-    def compiled(self, variant: int = 0) -> Compilation:
+    def _note(self, variant: Variant, meta: dict[str, Any]) -> None:
+        """Takes in for which sizes the common variant may ask."""
+        if variant == 0:
+            self.short = [(number, axis) for number, axis in meta["short"]]
+
+    def compiled(self, variant: Variant = 0) -> Compilation:
         """The result of the passes for a variant: 0 assumes that sizes that meet are equal, 1 does not."""
         if variant not in self.compilations:
             optimize, real = self.mode != "fast_compile", self.mode == "fast_math"
-            job = compile_graph(self.graph, self.updates, variant == 0, optimize, self.device, real)
+            sizes = () if isinstance(variant, int) else variant
+            fixed = {dim_node(self.graph.inputs[number].shape[axis]): n for number, axis, n in sizes}
+            job = compile_graph(self.graph, self.updates, variant != 1, optimize, self.device, real, fixed)
             self.compilations[variant] = job
         return self.compilations[variant]
 
-    def _key(self, variant: int, compiler: toolchain.Compiler) -> str:
+    def _key(self, variant: Variant, compiler: toolchain.Compiler) -> str:
         how = (self.mode, self.device, config.settings().fuel, compiler.identity, compiler.flags)
         return cache_key(self.graph, (variant, self.updates, *how))
 
@@ -183,7 +205,7 @@ class Function(_runtime.Dispatcher):
     def _sites(self, common: bool) -> list[Site]:
         """What the check numbers of a variant stand for."""
         if common not in self.sites:
-            self.sites[common] = collect(self.graph, self.updates, common)[1]
+            self.sites[common] = collect(self.graph, self.updates, common, {})[1]
         return self.sites[common]
 
     # -- for people ---------------------------------------------------------------------------------------
@@ -191,17 +213,20 @@ class Function(_runtime.Dispatcher):
     def explain(self, source: bool = False, general: bool = False) -> str:
         """Which rules fired, which nests were formed and why, work, bytes, memory, time, and the verdict of the cache.
 
-        source: the C text too. general: the variant for sizes that meet as 1 and n, and for strided arrays. The rows
-        are explained in docs/guide.md.
+        What has been compiled for sizes of short rows follows. source: the C text too. general: the variant for sizes
+        that meet as 1 and n, and for strided arrays. The rows are explained in docs/guide.md.
 
         >>> import agnesi as ag, agnesi.tensor as at
         >>> x = at.vector("x")
         >>> print(ag.function([x], (x * x).sum(), name="norm").explain().splitlines()[0])
         function norm: 4 nodes, 1 nest; common variant, mode fast_run
         """
-        variant = int(general)
-        verdict = self.verdicts.get(variant, self._unasked)
-        return report(self.compiled(variant), self.name, self.mode, verdict, source)
+        first: Variant = int(general)
+        variants = [first, *(v for v in self.verdicts if not general and not isinstance(v, int))]
+        verdicts = [self.verdicts.get(v, self._unasked) for v in variants]
+        made = map(self.compiled, variants)
+        texts = [report(job, self.name, self.mode, v, source) for job, v in zip(made, verdicts, strict=True)]
+        return "\n\n".join(texts)
 
     @property
     def text(self) -> str:

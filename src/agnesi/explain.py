@@ -104,7 +104,9 @@ def report(job: Compilation, name: str, mode: str, verdict: str, source: bool) -
     total = Work()
     for nest in program.nests:
         total.add(nest, program)
-    variant = "common" if job.common else "general"
+    variant = "common variant" if job.common else "general variant"
+    if job.fixed:
+        variant = f"variant for {', '.join(f'{size_text(size)} = {n}' for size, n in job.fixed.items())}"
     nests = f"{len(program.nests)} nest{'s' * (len(program.nests) != 1)}"
     lines = [
         *row("rules", [counted(job.report.fired) or "none fired"]),
@@ -117,11 +119,12 @@ def report(job: Compilation, name: str, mode: str, verdict: str, source: bool) -
     for nest in program.nests:
         lines += ["", nest.name, *describe(nest, program, names)]
     head = [
-        f"function {name or '(unnamed)'}: {len(job.graph.order)} nodes, {nests}; {variant} variant, mode {mode}"
+        f"function {name or '(unnamed)'}: {len(job.graph.order)} nodes, {nests}; {variant}, mode {mode}"
         f"{'' if job.device == 'cpu' else f', {job.device}'}",
         *row("outputs", [f"{names[f'out{k}']}: {node.type}" for k, node in enumerate(job.results.outputs)]),
         *row("updates", update_texts(job, names)),
         *row("sizes", size_texts(program, "\n".join(lines))),
+        *row("short", [f"code of its own for {size_text(size)} where it makes rows short" for size in program.short]),
     ]
     return "\n".join([*head, *lines, *(["", job.text] if source else [])])
 

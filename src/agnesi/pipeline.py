@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -38,7 +38,7 @@ from agnesi.rewrite.real import REAL
 from agnesi.rewrite.reductions import REDUCTIONS
 from agnesi.rewrite.scalars import SCALARS
 from agnesi.rewrite.stable import RECOGNIZE, STABLE
-from agnesi.schedule import kinds, lanes, memory, merge, panels, repeats, strips, together
+from agnesi.schedule import kinds, lanes, memory, merge, panels, repeats, short, strips, together
 from agnesi.schedule.hoist import hoist
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, place
@@ -54,6 +54,7 @@ class Compilation:
     common: which of the two variants this is. device: "cpu" or "cuda-emulated".
     real: whether rules may be used that hold of real numbers only.
     guess: whether it takes sizes that meet to be equal while it works.
+    fixed: sizes of inputs that this variant is for.
     expanded: whether there were composites, which have been replaced.
     late: sizes that are checked and known only when nests have run; in the graph they are further outputs.
     """
@@ -65,6 +66,7 @@ class Compilation:
     real: bool = False
     guess: bool = True
     device: str = "cpu"
+    fixed: dict[Node, int] = field(default_factory=dict)
     expanded: bool = False
     sites: list[Site] = field(default_factory=list)
     equal: list[Equation] = field(default_factory=list)
@@ -88,6 +90,13 @@ class Compilation:
         return self.graph.replace(self.graph.outputs[: len(self.graph.outputs) - len(self.late)])
 
     @property
+    def short(self) -> list[tuple[int, int]]:
+        """The inputs and axes of the sizes for which there may be other code."""
+        assert self.program is not None
+        places = [self.program.symbols[size] for size in self.program.short]
+        return [(self.program.inputs.index(name), axis) for name, axis in places]
+
+    @property
     def donated(self) -> tuple[bool, ...]:
         """For each update, whether it is written into the memory of what it replaces."""
         assert self.program is not None
@@ -99,7 +108,7 @@ class Compilation:
 
 def find_sizes(job: Compilation) -> None:
     """Numbers what can fail, and collects what must hold of sizes."""
-    job.graph, job.sites, job.equal, job.checks = collect(job.graph, job.updates, job.common)
+    job.graph, job.sites, job.equal, job.checks = collect(job.graph, job.updates, job.common, job.fixed)
     sides = [side for check in job.checks for side in (check.left, check.right)]
     job.late = list(dict.fromkeys(side for side in sides if isinstance(side, Node) and is_late(side)))
     job.graph = job.graph.replace([*job.graph.outputs, *job.late])
@@ -243,6 +252,13 @@ def split_rows(job: Compilation) -> None:
     strips.split(job.program)
 
 
+def find_short_rows(job: Compilation) -> None:
+    """Notes sizes for which there may be code of its own."""
+    assert job.program is not None
+    if job.common and not job.fixed:
+        short.find(job.program)
+
+
 def mark_loops(job: Compilation) -> None:
     """Decides the kinds of loops, which of them threads share, which do several iterations at a time, and which write
     past the caches, and which nests run at the same time."""
@@ -314,6 +330,7 @@ PASSES = [
     Pass("panels", turn_columns, "loops", ("memory",), required=False, devices=CPU),
     Pass("lanes", take_rows_together, "loops", ("memory",), required=False, devices=CPU),
     Pass("strips", split_rows, "loops", ("memory",), required=False, devices=CPU),
+    Pass("short", find_short_rows, "loops", ("memory",), required=False, devices=CPU),
     Pass("kinds", mark_loops, "loops", ("memory",), devices=CPU),
     Pass("print", print_c, "text", ("kinds",), devices=CPU),
     Pass("grids", mark_grids, "loops", ("memory",), devices=GRIDS),
@@ -350,16 +367,20 @@ def collector_paused() -> Iterator[None]:
 @collector_paused()
 def compile_graph(
     graph: Graph, updates: Sequence[tuple[int, int]] = (), common: bool = True, optimize: bool = True,
-    device: str = "cpu", real: bool = False,
+    device: str = "cpu", real: bool = False, fixed: Mapping[Node, int] | None = None,
 ) -> Compilation:  # fmt: skip
-    """Runs all passes (only the required ones without `optimize`); config.check and config.dump watch them."""
+    """Runs all passes (only the required ones without `optimize`); config.check and config.dump watch them.
+
+    fixed: sizes of inputs that the code is for; for others it says that it is not.
+    """
+    sizes = dict(fixed or {})
     try:
-        return run_passes(Compilation(graph, updates, common, optimize, real, device=device))
+        return run_passes(Compilation(graph, updates, common, optimize, real, device=device, fixed=sizes))
     except ShapeError:
         if not common:
             raise
         # What was assumed contradicts itself, so the checks at entry will always turn to the general variant.
-        return run_passes(Compilation(graph, updates, common, optimize, real, guess=False, device=device))
+        return run_passes(Compilation(graph, updates, common, optimize, real, guess=False, device=device, fixed=sizes))
 
 
 def run_passes(job: Compilation) -> Compilation:

@@ -225,8 +225,8 @@ class EntryCheck:
 
 @dataclass
 class Program:
-    """A whole function: buffers, what is checked and computed at entry, the nests in order, memory, and which nests run
-    at the same time."""
+    """A whole function: buffers, what is checked and computed at entry, the nests in order, memory, which nests run at
+    the same time, and for which sizes there may be other code: where a row has few elements of many, pairs of these."""
 
     buffers: dict[str, Buffer]
     inputs: list[str]
@@ -238,6 +238,7 @@ class Program:
     aliases: dict[str, str] = field(default_factory=dict)
     slots: dict[str, int] = field(default_factory=dict)
     together: list[Together] = field(default_factory=list)
+    short: dict[Node, list[tuple[Dim, Dim]]] = field(default_factory=dict)
 
     def storage(self, name: str) -> str:
         """The buffer whose memory a buffer uses; of those on the way there it is noted, so that ways stay short."""

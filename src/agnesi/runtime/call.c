@@ -390,11 +390,10 @@ static int finish(struct frame *frame, int status) {
   }
 }
 
-/* Begins `number` afresh: what an earlier attempt allocated is dropped. */
-static int attempt(struct frame *frame, enum variant_number number) {
+/* Has a variant do the work. */
+static int attempt(struct frame *frame, struct variant *variant) {
   Dispatcher *self = frame->self;
-  if (self->variants[number].code == NULL && ag_ready(self, number) < 0) return -1;
-  frame->variant = &self->variants[number];
+  frame->variant = variant;
   if (self->updates > 0 && donate(frame) < 0) return -1;
   int status = frame->variant->code(&frame->call);
   leave(frame);
@@ -407,19 +406,37 @@ static void drop_results(struct frame *frame) {
   for (int i = self->inputs + self->storages + self->constants; i < self->buffers; i++) Py_CLEAR(frame->arrays[i]);
 }
 
+/* One of the two variants for any sizes. */
+static struct variant *ready(Dispatcher *self, enum variant_number number) {
+  if (self->variants[number].code == NULL && ag_ready(self, number) < 0) return NULL;
+  return &self->variants[number];
+}
+
+/* The variant that is to do what one has left undone; that one itself where an interrupt came to nothing. */
+static struct variant *turn_to(struct frame *frame, int status) {
+  if (status == AG_SIZE) return ag_variant_for(frame->self, frame->call.values);
+  if (status == AG_GENERAL) return ready(frame->self, GENERAL);
+  if (PyErr_CheckSignals() < 0) return NULL;
+  frame->armed = false; /* the program's own handler has seen to the signal, and raised nothing */
+  return frame->variant;
+}
+
+static bool is_left(struct frame *frame, int status) {
+  bool general = frame->variant == &frame->self->variants[GENERAL];
+  return (status == AG_CANCEL && frame->armed) || (status == AG_GENERAL && !general) || status == AG_SIZE;
+}
+
 static int run(struct frame *frame) {
-  enum variant_number number = frame->contiguous ? COMMON : GENERAL;
-  int status = attempt(frame, number);
-  if (status == AG_GENERAL && number == COMMON) {
+  struct variant *variant = ready(frame->self, frame->contiguous ? COMMON : GENERAL);
+  if (variant == NULL) return -1;
+  frame->call.by_size = 1;
+  int status = attempt(frame, variant);
+  while (is_left(frame, status)) {
+    frame->call.by_size = 0;
+    variant = turn_to(frame, status);
+    if (variant == NULL) return -1;
     drop_results(frame);
-    number = GENERAL;
-    status = attempt(frame, number);
-  }
-  while (status == AG_CANCEL && frame->armed) {
-    if (PyErr_CheckSignals() < 0) return -1;
-    drop_results(frame); /* the program's own handler has seen to the signal, and raised nothing */
-    frame->armed = false;
-    status = attempt(frame, number);
+    status = attempt(frame, variant);
   }
   return status < 0 ? -1 : finish(frame, status);
 }

@@ -40,14 +40,71 @@ static int read_variant(Dispatcher *self, struct variant *variant, PyObject *bui
   return 0;
 }
 
-/* Has a variant built unless it is there; several threads may ask at once. */
+/* Several threads may ask for variants at once. */
+static void begin_building(Dispatcher *self) {
+  if (PyThread_acquire_lock(self->building, NOWAIT_LOCK)) return;
+  Py_BEGIN_ALLOW_THREADS
+  PyThread_acquire_lock(self->building, WAIT_LOCK);
+  Py_END_ALLOW_THREADS
+}
+
+static int get_variant_memory(Dispatcher *self, struct variant *variant) {
+  variant->donated = PyMem_Calloc((size_t)self->updates + 1, 1);
+  variant->apart = PyMem_Calloc((size_t)self->buffers + 1, sizeof *variant->apart);
+  if (variant->donated != NULL && variant->apart != NULL) return 0;
+  PyErr_NoMemory();
+  return -1;
+}
+
+static void free_variant_memory(struct variant *variant) {
+  PyMem_Free(variant->donated);
+  PyMem_Free(variant->apart);
+}
+
+static struct variant *find_variant(Dispatcher *self, const int64_t *sizes) {
+  struct variant *variant = self->by_size;
+  while (variant != NULL && memcmp(variant->sizes, sizes, sizeof variant->sizes) != 0) variant = variant->next;
+  return variant;
+}
+
+static struct variant *build_variant(Dispatcher *self, const int64_t *sizes) {
+  struct variant *variant = PyMem_Calloc(1, sizeof *variant);
+  if (variant == NULL) {
+    PyErr_NoMemory();
+    return NULL;
+  }
+  memcpy(variant->sizes, sizes, sizeof variant->sizes);
+  PyObject *built = NULL;
+  if (get_variant_memory(self, variant) == 0)
+    built = PyObject_CallMethod((PyObject *)self, "_build_for", "((LLLL))", (long long)sizes[0], (long long)sizes[1],
+                                (long long)sizes[2], (long long)sizes[3]);
+  if (built == NULL || read_variant(self, variant, built) < 0) {
+    free_variant_memory(variant);
+    PyMem_Free(variant);
+    variant = NULL;
+  } else {
+    variant->next = self->by_size;
+    self->by_size = variant;
+  }
+  Py_XDECREF(built);
+  return variant;
+}
+
+/* The variant for these sizes, built unless it is there. */
+struct variant *ag_variant_for(Dispatcher *self, const int64_t *sizes) {
+  struct variant *variant = find_variant(self, sizes);
+  if (variant != NULL) return variant;
+  begin_building(self);
+  variant = find_variant(self, sizes);
+  if (variant == NULL) variant = build_variant(self, sizes);
+  PyThread_release_lock(self->building);
+  return variant;
+}
+
+/* Has a variant built unless it is there. */
 int ag_ready(Dispatcher *self, enum variant_number number) {
   struct variant *variant = &self->variants[number];
-  if (!PyThread_acquire_lock(self->building, NOWAIT_LOCK)) {
-    Py_BEGIN_ALLOW_THREADS
-    PyThread_acquire_lock(self->building, WAIT_LOCK);
-    Py_END_ALLOW_THREADS
-  }
+  begin_building(self);
   int status = 0;
   if (variant->code == NULL) {
     PyObject *built = PyObject_CallMethod((PyObject *)self, "_build", "i", (int)number);
@@ -215,15 +272,11 @@ static int get_memory(Dispatcher *self) {
   self->order = PyMem_Calloc(storages, sizeof *self->order);
   self->written = PyMem_Calloc(storages, sizeof *self->written);
   self->target = PyMem_Calloc(updates, sizeof *self->target);
-  bool enough = self->slots != NULL && self->order != NULL && self->written != NULL && self->target != NULL;
-  for (int i = 0; i < 2; i++) {
-    struct variant *variant = &self->variants[i];
-    variant->donated = PyMem_Calloc(updates, 1);
-    variant->apart = PyMem_Calloc(buffers, sizeof *variant->apart);
-    enough = enough && variant->donated != NULL && variant->apart != NULL;
+  if (self->slots == NULL || self->order == NULL || self->written == NULL || self->target == NULL) {
+    PyErr_NoMemory();
+    return -1;
   }
-  if (!enough) PyErr_NoMemory();
-  return enough ? 0 : -1;
+  return get_variant_memory(self, &self->variants[0]) < 0 || get_variant_memory(self, &self->variants[1]) < 0 ? -1 : 0;
 }
 
 static int dispatcher_clear(PyObject *object);
@@ -312,9 +365,12 @@ static void dispatcher_dealloc(PyObject *object) {
   PyMem_Free(self->order);
   PyMem_Free(self->written);
   PyMem_Free(self->target);
-  for (int i = 0; i < 2; i++) {
-    PyMem_Free(self->variants[i].donated);
-    PyMem_Free(self->variants[i].apart);
+  for (int i = 0; i < 2; i++) free_variant_memory(&self->variants[i]);
+  while (self->by_size != NULL) {
+    struct variant *variant = self->by_size;
+    self->by_size = variant->next;
+    free_variant_memory(variant);
+    PyMem_Free(variant);
   }
   if (self->building != NULL) PyThread_free_lock(self->building);
   Py_TYPE(object)->tp_free(object);
@@ -360,7 +416,7 @@ static PyGetSetDef dispatcher_attributes[] = {
 
 PyTypeObject ag_dispatcher_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "agnesi._runtime.Dispatcher",
-    .tp_doc = "Calls compiled code; subclasses provide _build, _convert and _fail.",
+    .tp_doc = "Calls compiled code; subclasses provide _build, _build_for, _convert and _fail.",
     .tp_basicsize = sizeof(Dispatcher),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_new = dispatcher_new,

@@ -74,6 +74,8 @@ struct variant {
   int (*code)(struct ag_call *);
   char *donated;        /* one flag per update */
   struct extent *apart; /* shared values and constants that were found not to overlap */
+  int64_t sizes[4];     /* those that it is for, as in `ag_call.values` */
+  struct variant *next; /* for other sizes */
 };
 
 enum result_kind { RESULT_ONE, RESULT_LIST, RESULT_NONE, RESULT_DICT };
@@ -100,6 +102,7 @@ typedef struct {
   PyObject *keys; /* of the dict that is returned */
   enum result_kind result;
   struct variant variants[2];
+  struct variant *by_size; /* variants for sizes: more come, none goes */
   PyThread_type_lock building;
   struct block *arenas; /* idle scratch */
   int idle;             /* how many */
@@ -108,6 +111,7 @@ typedef struct {
 extern PyTypeObject ag_dispatcher_type;
 extern PyObject *ag_no_default;
 int ag_ready(Dispatcher *self, enum variant_number number);
+struct variant *ag_variant_for(Dispatcher *self, const int64_t *sizes);
 PyObject *ag_dispatch(PyObject *object, PyObject *const *args, size_t flags, PyObject *names);
 
 /* One call in flight.  `call` comes first: the callbacks get a pointer to it. */

@@ -6,7 +6,7 @@ at entry; the general one lets either be 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,14 +49,18 @@ class Site:
 
 
 def collect(
-    graph: Graph, updates: Sequence[tuple[int, int]], common: bool
+    graph: Graph, updates: Sequence[tuple[int, int]], common: bool, fixed: Mapping[Node, int]
 ) -> tuple[Graph, list[Site], list[Equation], list[EntryCheck]]:
-    """The graph with numbered checks, what the numbers mean, what must hold of sizes, and the checks at entry."""
+    """The graph with numbered checks, what the numbers mean, what must hold of sizes, and the checks at entry.
+
+    fixed: sizes that are taken to be these numbers.
+    """
     numbered, sites = number(plain(graph))
     equal = equations(numbered)
     for new, old in updates:
         pairs = zip(numbered.outputs[new].shape, numbered.inputs[old].shape, strict=True)
         equal += [Equation(a, b, -1 - old) for a, b in pairs if not same(a, b)]
+    equal += [Equation(size, n, 0, guess=True) for size, n in fixed.items()]
     checks = entry_checks(numbered, equal, sites, common)
     return numbered, sites, equal, checks
 

@@ -43,7 +43,7 @@ class Call(ctypes.Structure):
         ("data", ctypes.c_void_p), ("dims", ctypes.c_void_p), ("strides", ctypes.c_void_p), ("arena", ctypes.c_void_p),
         ("library", ctypes.c_void_p), ("pool", ctypes.c_void_p), ("alloc", ALLOC), ("enter", ENTER), ("more", ENTER),
         ("python", ctypes.c_void_p), ("poll", POLL), ("cancel", ctypes.c_void_p), ("check", ctypes.c_int32),
-        ("values", ctypes.c_int64 * 4), ("device", ctypes.c_void_p),
+        ("by_size", ctypes.c_int32), ("values", ctypes.c_int64 * 4), ("device", ctypes.c_void_p),
     ]  # fmt: skip
 
 

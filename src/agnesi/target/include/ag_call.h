@@ -21,7 +21,8 @@ enum ag_status {
   AG_GENERAL = 3, /* this variant assumes equal sizes and these are not: call the general variant */
   AG_CANCEL = 4,  /* `*cancel` became non-zero during a long loop */
   AG_PYTHON = 5,  /* a Python exception is set */
-  AG_DRIVER = 6   /* the driver of a device reports the error `values[0]` */
+  AG_DRIVER = 6,  /* the driver of a device reports the error `values[0]` */
+  AG_SIZE = 7     /* code for the sizes in `values` is faster; only where `by_size` is set */
 };
 
 struct ag_call;
@@ -98,7 +99,8 @@ struct ag_call {
   int (*poll)(struct ag_call *);                       /* before a loop of many steps: `cancel` is heard; an ag_status */
   const volatile int32_t *cancel;
   int32_t check;                                       /* 1-based id of the check that failed first, 0: none */
-  int64_t values[4];                                   /* what the failed check saw */
+  int32_t by_size;                                     /* whether there can be code for sizes: AG_SIZE is understood */
+  int64_t values[4];                                   /* what the failed check saw; sizes, 0 for any */
   const struct ag_device *device;                      /* ag_device.h; NULL on the processor */
 };
 
