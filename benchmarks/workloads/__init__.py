@@ -12,6 +12,7 @@ from . import (
     randoms,
     recurrent,
     reductions,
+    rows,
     train,
 )
 
@@ -23,6 +24,7 @@ WORKLOADS = [
     *logsumexp.WORKLOADS,
     *formulas.WORKLOADS,
     *reductions.WORKLOADS,
+    *rows.WORKLOADS,
     *density.WORKLOADS,
     *loops.WORKLOADS,
     *recurrent.WORKLOADS,

@@ -1,5 +1,5 @@
-"""Short rows side by side in the lanes of vectors: loops inside of rows that compute elementary functions change places
-with the loop over rows.
+"""Short rows side by side in the lanes of vectors: loops inside of rows that compute elementary functions, or extrema,
+change places with the loop over rows.
 
 In `for i: {s = 0; for j: s += exp(x[i, j]); ...}` the inner loop fills no vector where rows have ten elements. Then
 some hundred rows are taken together: `for j: for i: s[i] += exp(x[i, j])`. What belongs to a row, accumulators and
@@ -11,16 +11,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from agnesi.ir.node import Node, dim_node, load, same_shape, substitute, topological
+from agnesi.ir.dtype import is_float
+from agnesi.ir.node import LOAD, TEMP, Node, dim_node, load, same_shape, substitute, topological
 from agnesi.ir.type import Dim, same
 from agnesi.loops.parallel import Sharing, sharing
-from agnesi.loops.stmt import Check, For, Let, Program, Set, Stmt, Store, loads, neutral, walk
+from agnesi.loops.stmt import Check, For, Let, Program, Set, Stmt, Store, loads, neutral, walk, written_buffers
 from agnesi.loops.tidy import moved
 from agnesi.ops import elementwise as ew
 from agnesi.schedule.strips import Change, has_functions
 
 ROWS = 256  # that are taken together at most
 SHORT = 24  # elements of a row at most
+FEW = 12  # the same for rows without elementary functions
 
 
 def turn(program: Program) -> Program:
@@ -47,7 +49,7 @@ class Lanes(Change):
     def suitable(self, loop: For) -> Sharing | None:
         """What rows have in common, if they may be taken together, and gain by it."""
         inner = [s for s in loop.body if isinstance(s, For)]
-        if loop.kind != "seq" or loop.whole is not None or not any(has_functions(s) for one in inner for s in one.body):
+        if loop.kind != "seq" or loop.whole is not None or not gains(inner):
             return None
         if not all(isinstance(s, (Let, Set, Store, Check)) or is_straight(s) for s in loop.body):
             return None
@@ -93,6 +95,17 @@ class Lanes(Change):
         return For(strip, count, tuple(body), whole=1)
 
 
+def gains(inner: Sequence[For]) -> bool:
+    """Whether the loops inside of a row compute enough for what it takes to read columns: elementary functions, or
+    extrema of floats, in which NaN counts, where only those are written."""
+    if any(has_functions(s) for one in inner for s in one.body):
+        return True
+    sets = [s for one in inner for s in one.body if isinstance(s, Set)]
+    extrema = any(s.combine in ("maximum", "minimum") and is_float(s.var.dtype) for s in sets)
+    few = all(isinstance(one.extent, int) and one.extent <= FEW for one in inner)
+    return extrema and few and not any(isinstance(s, Store) for one in inner for s in one.body)
+
+
 def is_straight(stmt: Stmt) -> bool:
     """Whether a statement is a short loop without others in it, and without accumulators of its own."""
     if not isinstance(stmt, For) or stmt.kind != "seq" or not isinstance(stmt.extent, int) or stmt.extent > SHORT:
@@ -131,6 +144,25 @@ class Rows:
         for node in (n for s in walk(loop.body) for n in loads(s)):
             if (name := change.program.storage(node["buffer"])) in self.scratch:
                 self.names[node] = load(self.scratch[name], node.dtype, (*node.args, loop.index))
+        self.columns = self.read_again()
+
+    def read_again(self) -> dict[Node, str]:
+        """What several of the loops in a row read across the rows: scratch in which the first one leaves it for the
+        others, column by column."""
+        program, loop = self.change.program, self.whole
+        written = {program.storage(name) for name in written_buffers(loop.body)}
+        found: dict[Node, list[For]] = {}
+        for inner in (s for s in loop.body if isinstance(s, For)):
+            for node in dict.fromkeys(n for s in inner.body for n in loads(s)):
+                counted = {loop.index, inner.index} <= set(topological(node.args))
+                plain = not any(n.op in (LOAD, TEMP) for n in topological(node.args))
+                if counted and plain and program.storage(node["buffer"]) not in written:
+                    found.setdefault(node, []).append(inner)
+        return {
+            node: self.change.scratch("lanes", node.dtype, (inner[0].extent, ROWS))
+            for node, inner in found.items()
+            if len(inner) > 1 and all(same(one.extent, inner[0].extent) for one in inner)
+        }
 
     def parts(self) -> list[Stmt]:
         """Loops over the rows: one for what stands between loops of a row, and one inside of each of these."""
@@ -165,6 +197,12 @@ class Rows:
         them, and then added up: sums beside other stores take long to compile."""
         program, row = self.change.program, self.whole.index
         given = {s.var for s in walk(self.whole.body) if isinstance(s, Let)} | {row}
+        first = [n for n in self.columns if n not in self.names and any(n in s.nodes for s in inner.body)]
+        kept_columns: list[Stmt] = []
+        for node in first:
+            (value,), name = substitute([node], self.names), self.change.name("column", node.dtype)
+            kept_columns += [Let(name, value), Store(self.columns[node], (inner.index, row), name)]
+            self.names[node] = name
         body: list[Stmt] = []
         added: list[Stmt] = []
         for stmt in inner.body:
@@ -178,7 +216,10 @@ class Rows:
                 self.scratch[kept] = kept  # so that its index becomes the row in the strip
                 stmt = Store(kept, (), stmt.value)
             body.append(stmt)
-        return replace(inner, body=(self.each(body), *added))
+        turned = self.each(body)
+        for node in first:
+            self.names[node] = load(self.columns[node], node.dtype, (inner.index, row))
+        return replace(inner, body=(replace(turned, body=(*kept_columns, *turned.body)), *added))
 
     def of_a_row(self, stmt: Stmt) -> list[Stmt]:
         """A statement for one of the rows."""

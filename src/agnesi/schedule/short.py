@@ -39,8 +39,9 @@ def look(loop: For, outside: Dim, program: Program, found: dict[Node, dict[tuple
     spans = [span for s in inner for span in look(s, times, program, found)] or [1]
     for span in spans:
         row, total = dims.mul(count, span), dims.mul(times, span)
-        if count in program.symbols and outside != 1 and is_plain(total):
-            found.setdefault(dim_node(count), {})[row, total] = None
+        many = not isinstance(outside, int) or outside * LONGEST >= LEAST
+        if isinstance(count, Node) and count in program.symbols and many and is_plain(total):
+            found.setdefault(count, {})[row, total] = None
     return [dims.mul(count, span) for span in spans]
 
 
