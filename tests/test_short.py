@@ -11,6 +11,7 @@ import pytest
 import agnesi as ag
 import agnesi.tensor as at
 from agnesi.errors import ShapeError
+from agnesi.schedule import short
 from agnesi.schedule.short import LEAST, LONGEST
 from agnesi.target import entry
 from agnesi.tensor import nnet
@@ -36,7 +37,8 @@ CASES = {  # inputs and outputs
 @pytest.fixture
 def eager(monkeypatch, tmp_path):
     """Few elements are enough for code of their own."""
-    monkeypatch.setattr(entry, "LEAST", 1)
+    for module in (short, entry):
+        monkeypatch.setattr(module, "LEAST", 1)
     with ag.config.change(cache_dir=str(tmp_path)):
         yield
 
