@@ -29,6 +29,7 @@ CASES = {  # inputs and outputs
     "gradients": ([x, v], ag.grad((at.tanh(x * v).sum(1) ** 2).sum(), [x, v])),
     "running": ([x], [at.cumsum(x, axis=1)]),
     "matrices": ([t, v], [t / t.sum((1, 2), keepdims=True), (t * v).max(2)]),
+    "products": ([t], [at.matmul(t, at.transpose(t, (0, 2, 1))), at.matmul(at.transpose(t, (0, 2, 1)), t)]),
     "chosen": ([x, i], [x[at.arange(x.shape[0]), i]]),
     "two sizes": ([x, y], [x.sum(1), at.exp(y).sum(1)]),
 }

@@ -67,6 +67,24 @@ def numba_best() -> Callable[..., Any]:
     return best
 
 
+def numba_moved() -> Callable[..., Any]:
+    """Explicit loops over points."""
+    import numba
+
+    def moved(m: np.ndarray, x: np.ndarray) -> np.ndarray:
+        rows, columns = x.shape
+        y = np.empty_like(x)
+        for i in numba.prange(rows):
+            for j in range(columns):
+                total = 0.0
+                for k in range(columns):
+                    total += m[i, j, k] * x[i, k]
+                y[i, j] = total
+        return y
+
+    return moved
+
+
 UNIT = {
     "numpy": numpy_unit,
     "agnesi": lambda at, x: x / at.sqrt((x * x).sum(axis=1, keepdims=True)),
@@ -89,6 +107,14 @@ BEST = {
     "torch": lambda torch, x: x.argmax(1).to(x.dtype),
 }
 
+MOVED = {
+    "numpy": lambda m, x: np.matmul(m, x[:, :, None])[:, :, 0],
+    "agnesi": lambda at, m, x: at.matmul(m, x[:, :, None])[:, :, 0],
+    "numba": numba_moved,
+    "jax": lambda jax, m, x: jax.numpy.matmul(m, x[:, :, None])[:, :, 0],
+    "torch": lambda torch, m, x: torch.bmm(m, x[:, :, None])[:, :, 0],
+}
+
 POINTS, PIXELS, SCORES = (333_333, 3), (512 * 512, 3), (100_000, 10)
 
 
@@ -100,6 +126,9 @@ def sizes(shape: tuple[int, int]) -> dict[str, int]:
 WORKLOADS = [
     workload("unit vectors", sizes(POINTS), {"x": POINTS}, "float64", UNIT),
     workload("pixels less mean by deviation", sizes(PIXELS), {"x": PIXELS, "m": (3,), "s": (3,)}, "float32", STANDARD),
+    workload(
+        "matrices by vectors", {"n": 10**5, "rows": 3, "columns": 3}, {"m": (10**5, 3, 3), "x": (10**5, 3)}, "float64", MOVED
+    ),
     workload("softmax", sizes(SCORES), {"x": SCORES}, "float32", SOFTMAX),
     workload("argmax over axis 1", sizes(SCORES), {"x": SCORES}, "float32", BEST),
 ]

@@ -223,10 +223,19 @@ class EntryCheck:
     general: bool
 
 
+@dataclass(frozen=True)
+class Short:
+    """Rows that are short if they have so many elements at most; and the elements of all rows."""
+
+    row: Dim
+    most: int
+    elements: Dim
+
+
 @dataclass
 class Program:
     """A whole function: buffers, what is checked and computed at entry, the nests in order, memory, which nests run at
-    the same time, and for which sizes there may be other code: where a row has few elements of many, pairs of these."""
+    the same time, and for which sizes there may be other code, in which cases."""
 
     buffers: dict[str, Buffer]
     inputs: list[str]
@@ -238,7 +247,7 @@ class Program:
     aliases: dict[str, str] = field(default_factory=dict)
     slots: dict[str, int] = field(default_factory=dict)
     together: list[Together] = field(default_factory=list)
-    short: dict[Node, list[tuple[Dim, Dim]]] = field(default_factory=dict)
+    short: dict[Node, list[Short]] = field(default_factory=dict)
 
     def storage(self, name: str) -> str:
         """The buffer whose memory a buffer uses; of those on the way there it is noted, so that ways stay short."""

@@ -141,13 +141,20 @@ def is_worth_calls(node: Node) -> bool:
     Both operands have an axis that only they share with the result, and one is summed over; and the matrices are not
     known to be tiny.
     """
-    if node.dtype not in dt.LIBRARY:
-        return False
-    left, right, out = parts(node["labels"])
+    return node.dtype in dt.LIBRARY and all(groups_of(node["labels"])) and not is_tiny(node)
+
+
+def groups_of(labels: str) -> tuple[list[str], list[str], list[str]]:
+    """The axes that only the left operand shares with the result, only the right one, and what is summed over."""
+    left, right, out = parts(labels)
+    return [k for k in out if k not in right], [k for k in out if k not in left], [k for k in left if k not in out]
+
+
+def is_tiny(node: Node) -> bool:
+    """Whether a product, or each of a batch of them, is known to take next to no time."""
     sizes = label_sizes(node.args[0], node.args[1], node["labels"])
-    groups = [k for k in out if k not in right], [k for k in out if k not in left], [k for k in left if k not in out]
-    work = dims.product(sizes[k] for group in groups for k in group)
-    return all(groups) and not (isinstance(work, int) and work <= TINY)
+    work = dims.product(sizes[k] for group in groups_of(node["labels"]) for k in group)
+    return isinstance(work, int) and work <= TINY
 
 
 def as_loops(b: Bindings) -> Node | None:
@@ -165,7 +172,7 @@ def as_loops(b: Bindings) -> Node | None:
     axes = tuple(range(len(out), len(order)))
     if node.dtype == "bool":
         return ew.gt(sum_(cast(total, "int64"), axes=axes), 0)
-    return natural(a, c, left, right, out, inner)
+    return sum_(total, axes=axes) if is_tiny(node) else natural(a, c, left, right, out, inner)
 
 
 def natural(a: Node, c: Node, left: str, right: str, out: str, inner: str) -> Node:

@@ -27,6 +27,7 @@ ROOM = 1 << 20  # bytes of the panels of a loop: what the second cache holds
 LARGE = 1 << 20  # bytes of an array that does not stay in the cache
 CROWDED = 1 << 14  # bytes of an array whose rows lie a multiple of STEP bytes apart: they push each other out
 STEP = 512
+FEW = 1024  # elements that are read before the loop begins again: their lines are still in the cache
 
 
 def turn(program: Program) -> Program:
@@ -65,6 +66,9 @@ class Panels(Change):
         found: dict[Turned, None] = {}
         for inner in loop.body:
             if not isinstance(inner, For) or inner.kind != "seq" or not self.known(inner.extent):
+                continue
+            area = dims.mul(loop.extent, inner.extent)
+            if isinstance(area, int) and area <= FEW:
                 continue
             for node in (n for s in inner.body for n in loads(s)):
                 axis = self.axis(node, loop, inner)

@@ -203,9 +203,9 @@ class BodyPrinter(CallPrinter):
             place = self.pointer(store.buffer)
             self.lines.append(f"{tab}__builtin_memset({place}, 0, {self.dim(stmt.extent)} * sizeof *{place});")
             return
-        self.lone = lone(stmt, self.buffers) if stmt.kind == "simd" else {}
         sums = [s for s in stmt.body if isinstance(s, Set)]
         small = isinstance(stmt.extent, int) and stmt.extent < SHORT_LANES
+        self.lone = lone(stmt, self.buffers) if stmt.kind == "simd" and not small else {}
         if stmt.kind == "simd" and sums and not small:
             self.lanes(stmt, sums, tab)
             return

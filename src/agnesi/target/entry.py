@@ -6,7 +6,7 @@ from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import TEMP, Node
 from agnesi.ir.type import Dim
 from agnesi.loops.stmt import Buffer, Call, Check, For, Let, Program, Set, moments, walk
-from agnesi.schedule.short import LEAST, LONGEST, SYMBOLS
+from agnesi.schedule.short import LEAST, SYMBOLS
 from agnesi.target.cfamily import CTYPE, STORED, Printer
 
 BLOCK = 8192  # elements added up before partial results are joined: keeps float32 sums accurate
@@ -86,7 +86,7 @@ class Entry(Printer):
         """Asks for other code where rows are short and many."""
         sizes = []
         for size, cases in self.program.short.items():
-            asked = [f"({self.dim(row)} <= {LONGEST} && {self.dim(whole)} >= {LEAST})" for row, whole in cases]
+            asked = [f"({self.dim(c.row)} <= {c.most} && {self.dim(c.elements)} >= {LEAST})" for c in cases]
             sizes.append(f"{' || '.join(asked)} ? {self.dim(size)} : 0")
         sizes += ["0"] * (SYMBOLS - len(sizes))
         return [f"  if (call->by_size) AG_BY_SIZE({', '.join(sizes)});"] if self.program.short else []
