@@ -116,6 +116,7 @@ MOVED = {
 }
 
 POINTS, PIXELS, SCORES = (333_333, 3), (512 * 512, 3), (100_000, 10)
+MATRICES = {"m": (100_000, 3, 3), "x": (100_000, 3)}
 
 
 def sizes(shape: tuple[int, int]) -> dict[str, int]:
@@ -126,9 +127,7 @@ def sizes(shape: tuple[int, int]) -> dict[str, int]:
 WORKLOADS = [
     workload("unit vectors", sizes(POINTS), {"x": POINTS}, "float64", UNIT),
     workload("pixels less mean by deviation", sizes(PIXELS), {"x": PIXELS, "m": (3,), "s": (3,)}, "float32", STANDARD),
-    workload(
-        "matrices by vectors", {"n": 10**5, "rows": 3, "columns": 3}, {"m": (10**5, 3, 3), "x": (10**5, 3)}, "float64", MOVED
-    ),
+    workload("matrices by vectors", {"n": 10**5, "rows": 3, "columns": 3}, MATRICES, "float64", MOVED),
     workload("softmax", sizes(SCORES), {"x": SCORES}, "float32", SOFTMAX),
     workload("argmax over axis 1", sizes(SCORES), {"x": SCORES}, "float32", BEST),
 ]
