@@ -177,10 +177,10 @@ static void arm(struct frame *frame) {
   frame->armed = true;
 }
 
-/* A loop long enough to be split is long enough for Ctrl-C. */
+/* A loop for which threads are woken is long enough for Ctrl-C. */
 static int on_run(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain, int64_t work) {
   if (n <= grain) return part(call, args, 0, n, 0);
-  arm((struct frame *)call);
+  if (!ag_pool_is_small(call->pool, n, work)) arm((struct frame *)call);
   return ag_pool_run(call, part, args, n, grain, work);
 }
 

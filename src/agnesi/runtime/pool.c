@@ -289,12 +289,16 @@ static int share(struct ag_call *call, ag_part part, const void *args, int64_t n
   return status;
 }
 
+bool ag_pool_is_small(const struct ag_pool *pool, int64_t n, int64_t work) {
+  return (double)n * (double)work < WAKING * (double)pool->worth;
+}
+
 int ag_pool_run(struct ag_call *call, ag_part part, const void *args, int64_t n, int64_t grain, int64_t work) {
   const int64_t parts = n / grain + (n % grain != 0);
   int participants = call->pool->threads < AG_MOST_THREADS ? call->pool->threads : AG_MOST_THREADS;
   if (participants > parts) participants = (int)parts;
   if (participants <= 1 || parts > MOST_PARTS) return ag_run_serially(call, part, args, n, grain, work);
-  const bool small = (double)n * (double)work < WAKING * (double)call->pool->worth;
+  const bool small = ag_pool_is_small(call->pool, n, work);
   const bool asleep = small && !are_awake(participants - 1) && nanoseconds() - atomic_load(&last_small) > RECENT;
   const int status = asleep || atomic_exchange(&busy, true) ? ag_run_serially(call, part, args, n, grain, work)
                                                             : share(call, part, args, n, grain, parts, participants);

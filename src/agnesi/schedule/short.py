@@ -8,6 +8,8 @@ that size takes over (`runtime/call.c`).
 
 from __future__ import annotations
 
+from functools import reduce
+
 from agnesi.ir import dims
 from agnesi.ir.node import CONST, SYMBOL, Node, dim_node, topological
 from agnesi.ir.type import Dim
@@ -38,18 +40,24 @@ def look(loop: For, outside: Dim, program: Program, found: Found) -> list[Dim]:
     """Notes the sizes of what is inside of a loop, which is carried out `outside` times; how many iterations each of
     the innermost loops has for each iteration around."""
     count = loop.iterations
-    times = dims.mul(outside, count)
+    times = product(outside, count)
     inner = [s for s in loop.body if isinstance(s, For)]
     spans = [span for s in inner for span in look(s, times, program, found)] or [1]
     for span in spans:
-        row = dims.mul(count, span)
-        note(count, Short(row, LONGEST, dims.mul(outside, row)), outside, program, found)
+        row = product(count, span)
+        note(count, Short(row, LONGEST, product(outside, row)), outside, program, found)
     for call in (s for s in loop.body if isinstance(s, Call) and s.name == "gemm"):
         sizes = (*call.reads[0].sizes, call.writes.sizes[1])
-        row = dims.product(sizes)
+        row = reduce(product, sizes)
         for size in sizes:
-            note(size, Short(row, TINY, dims.mul(times, row)), times, program, found)
-    return [dims.mul(count, span) for span in spans]
+            note(size, Short(row, TINY, product(times, row)), times, program, found)
+    return [product(count, span) for span in spans]
+
+
+def product(a: Dim, b: Dim) -> Dim:
+    """a * b; a number that is enough says no more than that."""
+    result = dims.mul(a, b)
+    return min(result, LEAST) if isinstance(result, int) else result
 
 
 def note(size: Dim, case: Short, times: Dim, program: Program, found: Found) -> None:
