@@ -154,9 +154,10 @@ class Rows:
         found: dict[Node, list[For]] = {}
         for inner in (s for s in loop.body if isinstance(s, For)):
             for node in dict.fromkeys(n for s in inner.body for n in loads(s)):
-                counted = {loop.index, inner.index} <= set(topological(node.args))
-                plain = not any(n.op in (LOAD, TEMP) for n in topological(node.args))
-                if counted and plain and program.storage(node["buffer"]) not in written:
+                parts = topological(node.args)
+                across = {loop.index, inner.index} <= set(parts) and node.args[-1] is not loop.index
+                plain = not any(n.op in (LOAD, TEMP) for n in parts)
+                if across and plain and program.storage(node["buffer"]) not in written:
                     found.setdefault(node, []).append(inner)
         return {
             node: self.change.scratch("lanes", node.dtype, (inner[0].extent, ROWS))

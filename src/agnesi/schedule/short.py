@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import reduce
 
 from agnesi.ir import dims
-from agnesi.ir.node import CONST, SYMBOL, Node, dim_node, topological
+from agnesi.ir.node import CONST, LOAD, SYMBOL, Node, dim_node, topological
 from agnesi.ir.type import Dim
 from agnesi.loops.stmt import Call, For, Program, Short
 from agnesi.rewrite.products import TINY
@@ -63,6 +63,7 @@ def product(a: Dim, b: Dim) -> Dim:
 def note(size: Dim, case: Short, times: Dim, program: Program, found: Found) -> None:
     """Takes in a size that is one of an input, of a row of which there may be many."""
     many = not isinstance(times, int) or times * case.most >= LEAST
-    plain = all(n.args or n.op in (CONST, SYMBOL) for n in topological([dim_node(case.elements)]))
+    parts = topological([dim_node(case.elements)])
+    plain = all(n.op in (CONST, SYMBOL) or (n.args and n.op is not LOAD) for n in parts)
     if isinstance(size, Node) and size in program.symbols and many and plain:
         found.setdefault(size, {})[case] = None
