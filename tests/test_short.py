@@ -10,10 +10,10 @@ import pytest
 
 import agnesi as ag
 import agnesi.tensor as at
-from agnesi.errors import ShapeError
+from agnesi.errors import CompileError, ShapeError
 from agnesi.schedule import short
 from agnesi.schedule.short import LEAST, LONGEST
-from agnesi.target import entry
+from agnesi.target import entry, toolchain
 from agnesi.tensor import nnet
 from dispatchers import F64, I64, Function, build_kernels, vector
 
@@ -172,6 +172,19 @@ def test_failures_leave_the_function_usable(eager, monkeypatch):
         broken.setattr(f, "_build_for", lambda sizes: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             f(a, b)
+    np.testing.assert_array_equal(f(a, b), a * b[:, None])
+
+
+def test_without_a_compiler_other_code_goes_on(eager, monkeypatch):
+    f = ag.function([x, r], x * r[:, None])
+    a, b = np.random.rand(5, 3), np.random.rand(5)
+
+    def broken(*args, **kwargs):
+        raise CompileError("no space left on device")
+
+    monkeypatch.setattr(toolchain, "compile_shared", broken)
+    with pytest.warns(UserWarning, match="no space left"):
+        np.testing.assert_array_equal(f(a, b), a * b[:, None])
     np.testing.assert_array_equal(f(a, b), a * b[:, None])
 
 

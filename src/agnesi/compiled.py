@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from agnesi import _runtime, config
-from agnesi.errors import TypeMismatch
+from agnesi.errors import CompileError, TypeMismatch
 from agnesi.explain import report
 from agnesi.failures import explain_failure
 from agnesi.ir import dtype as dt
@@ -57,6 +57,7 @@ class Function(_runtime.Dispatcher):
         self.graph, self.inputs, self.updates, self.mode, self.name = graph, tuple(inputs), tuple(updates), mode, name
         self.result, self.shared = result, tuple(shared)
         self.compilations: dict[Variant, Compilation] = {}
+        self.built: dict[int, tuple[int, tuple[bool, ...]]] = {}
         self.short: list[tuple[int, int]] = []  # inputs and axes whose sizes `_build_for` is given
         self.sites: dict[bool, list[Site]] = {}
         self.verdicts: dict[Variant, str] = {}
@@ -128,11 +129,17 @@ class Function(_runtime.Dispatcher):
 
     def _build(self, variant: int) -> tuple[int, tuple[bool, ...]]:
         """The address of a variant for any sizes."""
-        return self._entry(variant)
+        self.built[variant] = self._entry(variant)
+        return self.built[variant]
 
     def _build_for(self, sizes: tuple[int, ...]) -> tuple[int, tuple[bool, ...]]:
-        """The address of the variant for sizes of short rows, 0 for those that may be any."""
-        return self._entry(tuple((*place, n) for place, n in zip(self.short, sizes, strict=False) if n))
+        """The address of the variant for sizes of short rows, 0 for those that may be any. What cannot be compiled is
+        done by the code for all sizes, which is there."""
+        try:
+            return self._entry(tuple((*place, n) for place, n in zip(self.short, sizes, strict=False) if n))
+        except (CompileError, OSError) as error:
+            warnings.warn(f"{self.name or 'a function'} has no code of its own for short rows: {error}", stacklevel=2)
+            return self.built[0]
 
     def _entry(self, variant: Variant) -> tuple[int, tuple[bool, ...]]:
         """The address of a variant, compiled or from the cache."""

@@ -57,9 +57,9 @@ static inline __attribute__((unused)) int ag_fail(struct ag_call *call, int32_t 
 }
 
 /* Leaves the function for code that is made for sizes, if any of them is not 0. */
-#define AG_BY_SIZE(a, b, c, d)                              \
-  do {                                                      \
-    const int64_t ag_sizes[4] = {a, b, c, d};               \
+#define AG_BY_SIZE(a, b, c, d) \
+  do { \
+    const int64_t ag_sizes[4] = {a, b, c, d}; \
     for (int k = 0; k < 4; k++) call->values[k] = ag_sizes[k]; \
     if (ag_sizes[0] | ag_sizes[1] | ag_sizes[2] | ag_sizes[3]) return AG_SIZE; \
   } while (0)
