@@ -42,12 +42,17 @@ def test_batches_are_shared(labels):
     assert any(reason == "shared" for nest in f.compiled().program.nests for reason in nest.threads)
 
 
-def test_products_into_one_place_are_not_shared():
+def test_products_into_one_place_are_added_up_in_parts():
     """A sum over pairs of axes that are not neighbours adds up products."""
     x, y = at.tensor4("x"), at.tensor4("y")
     f = ag.function([x, y], at.einsum("iajb,jabk->ik", x, y))
     reasons = {reason for nest in f.compiled().program.nests for reason in nest.threads}
-    assert "not shared: its products may fill the same memory" in reasons
+    assert "shared, with out0 of each part joined afterwards" in reasons
+    given = RNG.normal(size=(30, 4, 60, 50)), RNG.normal(size=(60, 4, 50, 40))
+    found = [f(*given, threads=threads) for threads in (1, 2, 4)]
+    np.testing.assert_allclose(found[0], np.einsum("iajb,jabk->ik", *given, optimize=True), rtol=1e-9, atol=1e-9)
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0], other)
 
 
 def test_steps_without_states_are_shared():

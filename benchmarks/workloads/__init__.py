@@ -5,6 +5,7 @@ from . import (
     density,
     elementwise,
     formulas,
+    images,
     layer_norm,
     logsumexp,
     loops,
@@ -28,6 +29,7 @@ WORKLOADS = [
     *density.WORKLOADS,
     *loops.WORKLOADS,
     *recurrent.WORKLOADS,
+    *images.WORKLOADS,
     *randoms.WORKLOADS,
     *overhead.WORKLOADS,
 ]

@@ -23,10 +23,8 @@ from agnesi.ir.node import (
     topological,
 )  # fmt: skip
 from agnesi.ir.type import Dim, same
-from agnesi.loops.product import products
 from agnesi.loops.stmt import (
     Buffer,
-    Call,
     Check,
     EntryCheck,
     For,
@@ -36,8 +34,6 @@ from agnesi.loops.stmt import (
     Set,
     Stmt,
     Store,
-    View,
-    row_major,
 )  # fmt: skip
 from agnesi.loops.tidy import tidy
 from agnesi.ops import elementwise as ew
@@ -172,15 +168,20 @@ class Lowering:
             return scope.body
         for item in group.items:
             if item.kept is not None and item.level < 0:
-                self._fill(item.root, scope)
+                init = item.root.op.init
+                assert init is not None
+                self._fill(item.root, const(init(item.root.dtype), item.root.dtype), scope)
         self._block(group, group.items, 0, [scope])
         return scope.body
 
-    def _fill(self, root: Node, scope: Scope) -> None:
-        """The neutral element in every place of a result that loops add to."""
-        assert root.op.init is not None
+    def _call(self, root: Node, scope: Scope) -> None:
+        """A root that is a library call: `CallLowering` has them."""
+        raise NotImplementedError(root.op.name)
+
+    def _fill(self, root: Node, value: Node, scope: Scope) -> None:
+        """A constant in every place of a result that loops add to."""
         idx = axes_index(root.shape)
-        body: Stmt = Store(self.home[root], self._place(root, idx), const(root.op.init(root.dtype), root.dtype))
+        body: Stmt = Store(self.home[root], self._place(root, idx), value)
         for level, dim in reversed(list(enumerate(squeezed(root.shape)))):
             body = For(index(level), self.size(dim), (body,))
         scope.body.append(body)
@@ -383,92 +384,6 @@ class Lowering:
                     done[n] = make(n.op, tuple(args), n.attrs)
             found = self.sized[i] = dim_node(self.size(i)) if fixed[i] and is_long(i) else done[i]
         return found
-
-    # -- library calls --------------------------------------------------------------------------------
-
-    def _call(self, root: Node, scope: Scope) -> None:
-        dtype = root.dtype
-        out = self._view(root, [scope])
-        if root.op.name == "contract":
-            left, right = (self._view(n, [scope]) for n in root.args)
-            scope.body += products(left, right, out, root["labels"], dtype, (const(1, dtype), const(0, dtype)))
-        elif root.op.name == "gemm":
-            c, a, b, alpha, beta = root.args
-            self._copy(c, self._home(root), scope)
-            left, right = (self._view(n, [scope]) for n in (a, b))
-            scalars = (self.at(alpha, (), [scope]), self.at(beta, (), [scope]))
-            scope.body += products(left, right, out, root["labels"], dtype, scalars)
-        elif root.op.name == "solve":
-            n, m = root.shape
-            size = dims.add(dims.add(dims.mul(n, n), dims.mul(n, m)), dims.add(n, 16))  # see ag_solve_bytes
-            work = self._scratch(dtype, (self.size(size),))
-            dense = tuple(self._dense(a, scope) for a in root.args)
-            scope.body.append(Call("solve", dtype, dense, out, (), work, root["site"]))
-        elif root.op.name == "argsort":
-            work = self._scratch("int64", (self.size(dims.mul(root.shape[-1], 3)),))
-            dense = (self._dense(root.args[0], scope),)
-            scope.body.append(Call("argsort", root.args[0].dtype, dense, out, workspace=work))
-        elif root.op.name == "searchsorted":
-            reads = (self._view(root.args[0], [scope]), self._dense(root.args[1], scope))
-            scope.body.append(Call(f"search_{root['side']}", root.args[0].dtype, reads, out))
-        elif root.op.name == "python_call":
-            dense = tuple(self._dense(a, scope) for a in root.args)
-            scope.body.append(Call("python", dtype, dense, out, site=root["site"], function=root["function"]))
-        elif root.op.name == "python_result":
-            sizes = (self._view(root.args[0], [scope]),)
-            found = {"site": root.args[0]["site"], "function": root["function"], "result": root["which"]}
-            scope.body.append(Call("python", dtype, sizes, out, **found))
-        else:
-            raise AssertionError(f"{root.op.name} is not a library call")
-
-    def _scratch(self, dtype: str, shape: tuple[Dim, ...]) -> str:
-        """A buffer that no node owns."""
-        name = f"work{len(self.buffers)}"
-        self.buffers[name] = Buffer(name, dtype, shape, "arena")
-        return name
-
-    def _dense(self, node: Node, scope: Scope) -> View:
-        """A matrix that lies row after row without gaps: where it is, or a copy."""
-        view = self._view(node, [scope])
-        sizes = tuple(self.size(d) for d in node.shape)
-        if all(same(a, b) for a, b in zip(view.strides, row_major(sizes), strict=True)):
-            return view
-        name = self._scratch(node.dtype, sizes)
-        self._copy(node, (name, ()), scope)
-        return View(name, dim_node(0), sizes, row_major(sizes))
-
-    def _copy(self, source: Node, target: Home, scope: Scope) -> None:
-        """Loops that store an array into memory."""
-        buffer, lead = target
-        idx = axes_index(source.shape)
-        domain = squeezed(source.shape)
-        inner = [scope, *(Scope() for _ in domain)]
-        inner[-1].body.append(Store(buffer, (*lead, *idx), self.at(source, idx, inner)))
-        for level, dim in reversed(list(enumerate(domain))):
-            inner[level].body.append(For(index(level), self.size(dim), tuple(inner[level + 1].body)))
-
-    def _view(self, node: Node, scopes: list[Scope]) -> View:
-        """Where an array lies in memory: the coefficients of its element's flat index."""
-        loops = tuple(index(k) for k in range(node.ndim))
-        array: Node = node
-        idx: Index = loops
-        while array not in self.home:
-            ((array, idx),) = operands(array, idx, self._reader(scopes))
-        idx = self._place(array, tuple(self._scalar_index(i, scopes) for i in idx))
-        buffer = self.buffers[self.home[array]]
-        strides: list[Dim] = [0] * node.ndim
-        offset: Dim = 0
-        for i, step in zip(idx, buffer.steps, strict=True):
-            terms, total = dims.linear(i)
-            for term, factor in terms.items():
-                if term.op is INDEX:
-                    level = term["level"]
-                    strides[level] = dims.add(strides[level], dims.mul(step, factor))
-                else:
-                    offset = dims.add(offset, dims.mul(dims.mul(term, factor), step))
-            offset = dims.add(offset, dims.mul(step, total))
-        sizes = tuple(self.size(d) for d in node.shape)
-        return View(buffer.name, dim_node(offset), sizes, tuple(strides))
 
 
 def is_long(size: Node) -> bool:

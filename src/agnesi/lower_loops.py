@@ -14,7 +14,8 @@ from agnesi.ir.node import Node, as_dim, cast, const, dim_node, index, input_nod
 from agnesi.ir.type import Dim, Type
 from agnesi.loops.stmt import Break, For, Kind, Let, Set, Stmt, Store, walk
 from agnesi.loops.tidy import moved, tidy
-from agnesi.lower import Home, Lowering, Scope
+from agnesi.lower import Home, Scope
+from agnesi.lower_calls import CallLowering
 from agnesi.ops.elementwise import copy
 from agnesi.schedule.memory import undisturbed
 from agnesi.schedule.order import Schedule, order
@@ -78,7 +79,7 @@ class Leaves:
         return [*self.names(), *self.arrays(), *self.around]
 
 
-class LoopLowering(Lowering):
+class LoopLowering(CallLowering):
     """Lowering with loops. prepare: what rewrites and completes the graph of a step."""
 
     def __init__(

@@ -79,6 +79,13 @@ def _shifted_axes(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     return node.op(*full, **attrs)
 
 
+def _window(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
+    if any(flags[1:]):
+        return _by_rows(node, args, flags, size)
+    result: Node = node.op(*args, moves=tuple((axis + 1, *move) for axis, *move in node["moves"]))
+    return result
+
+
 def _transpose(node: Node, args: Args, flags: Flags, size: Dim) -> Node:
     return transpose_(args[0], perm=(0, *(p + 1 for p in node["perm"])))
 
@@ -180,6 +187,8 @@ RULES: dict[str, Rule] = {
     "slice": _shifted_axes,
     "slice_set": _shifted_axes,
     "slice_add": _shifted_axes,
+    "window": _window,
+    "window_add": _window,
     "concatenate": _shifted_axes,
     "nonempty": _shifted_axes,
     "cumsum": _shifted_axes,

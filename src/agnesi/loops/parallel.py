@@ -8,7 +8,7 @@ from agnesi.ir import dims
 from agnesi.ir.dtype import SIZES
 from agnesi.ir.node import CONST, INDEX, LOAD, Node, as_dim, dim_node, substitute, topological, value_of
 from agnesi.ir.type import Dim, same
-from agnesi.loops.regions import obstacle
+from agnesi.loops.regions import regions
 from agnesi.loops.stmt import (
     Break,
     Buffer,
@@ -52,11 +52,14 @@ class Sharing:
 
 def sharing(loop: For, program: Program) -> Sharing | str:
     """What it takes to share a loop among threads, or why that cannot be."""
-    if any(isinstance(s, Call) for s in walk(loop.body)) and (reason := obstacle(loop, program)):
-        return reason
     if any(isinstance(s, Break) for s in loop.body):
         return "it may end early"
     found = Sharing()
+    if any(isinstance(s, Call) for s in walk(loop.body)):
+        called = regions(loop, program)
+        if isinstance(called, str):
+            return called
+        found.rows, found.added = sorted(called.scratch), dict.fromkeys(sorted(called.added), "add")
     given = {s.var for s in walk(loop.body) if isinstance(s, Let)}
     for stmt in walk(loop.body):
         if not isinstance(stmt, Set) or stmt.var in given:
@@ -70,7 +73,7 @@ def sharing(loop: For, program: Program) -> Sharing | str:
     accesses = collect(loop, program)
     for name, touched in accesses.items():
         stored = [idx for idx, combine in touched if combine != "load"]
-        if not stored:
+        if not stored or name in found.rows:
             continue
         loaded = [idx for idx, combine in touched if combine == "load"]
         met = stored + [idx for idx in loaded if not all(apart(idx, other, loop, {}) for other in stored)]

@@ -1,4 +1,4 @@
-"""Products of arrays as calls of gemm, in loops over the axes that two matrices do not have."""
+"""Products of arrays as calls of gemm, in loops over the axes that matrices do not have."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agnesi.ir import dims
 from agnesi.ir.node import Node, const, dim_node, index
 from agnesi.ir.type import Dim, same
-from agnesi.loops.stmt import Call, For, Stmt, Store, View
+from agnesi.loops.stmt import Call, For, Stmt, View
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,46 @@ class Axis:
     strides: tuple[Dim, ...]
 
 
-def products(
-    left: View, right: View, out: View, labels: str, dtype: str, scalars: tuple[Node, Node]
-) -> tuple[Stmt, ...]:  # fmt: skip
-    """out = alpha * (product of left and right) + beta * out, for scalars (alpha, beta); labels are those of einsum.
+@dataclass(frozen=True)
+class Arrangement:
+    """A product as matrices: the operand that has the rows of the result, the one that has its columns, the result,
+    the axes of the matrices, and of loops around them: so many are batches, so many sums, the last ones."""
+
+    views: tuple[View, View, View]
+    rows: Axis
+    columns: Axis
+    inner: Axis
+    loops: tuple[Axis, ...]
+    batches: int
+    sums: int
+
+    @property
+    def is_one(self) -> bool:
+        """Whether what one batch needs is a product of two matrices."""
+        return len(self.loops) == self.batches
+
+    def statement(self, dtype: str, scalars: tuple[Node, Node], level: int = 0) -> Stmt:
+        """out = alpha * (product) + beta * out, for scalars (alpha, beta), in loops from a level on. What loops over
+        sums find, they add to the result: then beta is 1."""
+        left, right, out = self.views
+        call = Call(
+            "gemm",
+            dtype,
+            (
+                matrix(left, 0, self.rows, self.inner, self.loops, level),
+                matrix(right, 1, self.inner, self.columns, self.loops, level),
+            ),
+            matrix(out, 2, self.rows, self.columns, self.loops, level),
+            (scalars[0], const(1, dtype)) if self.sums else scalars,
+        )
+        return looped(call, [axis.size for axis in self.loops], level)
+
+
+def arranged(left: View, right: View, out: View, labels: str) -> Arrangement:
+    """The matrices of a product with these einsum labels.
 
     The last axis of the result belongs to one operand only, and each operand has such an axis. Neighbouring axes
-    become one where memory allows it; sums over several are added up in the result, from zero: then beta must be 0.
+    become one where memory allows it.
     """
     inputs, result = labels.split("->")
     a, b = inputs.split(",")
@@ -44,17 +77,10 @@ def products(
     *outer_columns, columns = axes([k for k in result if k not in a])
     if not same(columns.strides[2], 1):  # the last axis of the result is one element
         outer_columns, columns = [*outer_columns, columns], Axis(1, (0, 0, 1))
-    *outer_sums, sums = axes([k for k in a if k not in result])
-    loops = [*axes([k for k in result if k in a and k in b]), *outer_rows, *outer_columns, *outer_sums]
-    call = Call(
-        "gemm",
-        dtype,
-        (matrix(left, 0, rows, sums, loops), matrix(right, 1, sums, columns, loops)),
-        matrix(out, 2, rows, columns, loops),
-        (scalars[0], const(1, dtype)) if outer_sums else scalars,
-    )
-    filled = (zeros(out, dtype),) if outer_sums else ()
-    return (*filled, looped(call, [axis.size for axis in loops]))
+    *outer_sums, inner = axes([k for k in a if k not in result])
+    batches = axes([k for k in result if k in a and k in b])
+    loops = (*batches, *outer_rows, *outer_columns, *outer_sums)
+    return Arrangement((left, right, out), rows, columns, inner, loops, len(batches), len(outer_sums))
 
 
 def merged(axes: Sequence[Axis]) -> list[Axis]:
@@ -73,23 +99,28 @@ def merged(axes: Sequence[Axis]) -> list[Axis]:
     return result
 
 
-def matrix(view: View, operand: int, rows: Axis, columns: Axis, loops: Sequence[Axis]) -> View:
+def matrix(view: View, operand: int, rows: Axis, columns: Axis, loops: Sequence[Axis], level: int) -> View:
     """The matrix of an operand that the indices of the loops pick."""
     offset: Dim = view.offset
-    for level, axis in enumerate(loops):
-        offset = dims.add(offset, dims.mul(index(level), axis.strides[operand]))
+    for k, axis in enumerate(loops):
+        offset = dims.add(offset, dims.mul(index(level + k), axis.strides[operand]))
     strides = rows.strides[operand], columns.strides[operand]
     return View(view.buffer, dim_node(offset), (rows.size, columns.size), strides)
 
 
-def looped(stmt: Stmt, sizes: Sequence[Dim]) -> Stmt:
-    """A statement in loops of these sizes."""
-    for level, size in reversed(list(enumerate(sizes))):
-        stmt = For(index(level), size, (stmt,))
+def part(view: View, labels: str, chosen: dict[str, Node]) -> View:
+    """A view without the axes of these labels, at an index along each."""
+    offset: Dim = view.offset
+    for label, size, stride in zip(labels, view.sizes, view.strides, strict=True):
+        if label in chosen and not same(size, 1):
+            offset = dims.add(offset, dims.mul(chosen[label], stride))
+    kept = [k for k, label in enumerate(labels) if label not in chosen]
+    sizes, strides = ([group[k] for k in kept] for group in (view.sizes, view.strides))
+    return View(view.buffer, dim_node(offset), tuple(sizes), tuple(strides))
+
+
+def looped(stmt: Stmt, sizes: Sequence[Dim], level: int = 0) -> Stmt:
+    """A statement in loops of these sizes, from a level on."""
+    for k, size in reversed(list(enumerate(sizes))):
+        stmt = For(index(level + k), size, (stmt,))
     return stmt
-
-
-def zeros(view: View, dtype: str) -> Stmt:
-    """A result filled with zeros."""
-    places = tuple(index(level) for level in range(len(view.sizes)))
-    return looped(Store(view.buffer, places, const(0, dtype)), view.sizes)

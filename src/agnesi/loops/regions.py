@@ -2,28 +2,74 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from agnesi.ir import dims
-from agnesi.ir.node import TEMP, Node, as_dim, topological
+from agnesi.ir.node import CONST, TEMP, Node, as_dim, topological, value_of
 from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import Call, For, Let, Program, Store, View, loads, walk
 
 
-def obstacle(loop: For, program: Program) -> str:
-    """Why iterations of a loop with library calls depend on each other, empty if they do not: each product fills a part
-    of memory that is its iteration's own, and nothing else in the loop touches that memory."""
+@dataclass
+class Regions:
+    """What products in a loop write: scratch that each iteration fills before it reads it, and results to which all
+    iterations add."""
+
+    scratch: set[str] = field(default_factory=set)
+    added: set[str] = field(default_factory=set)
+
+
+def regions(loop: For, program: Program) -> Regions | str:
+    """What the library calls in a loop write, or why its iterations depend on each other. They do not if each product
+    fills a part of memory that is its iteration's own, scratch, or adds to a result, and nothing else touches that."""
     calls = calls_in(loop)
     if any(call.name != "gemm" for call, _ in calls):
         return "it calls a library routine"
     own = {s.var for s in walk(loop.body) if isinstance(s, Let)}
+    found = Regions(scratch_of(loop, program))
     loaded = {program.storage(n["buffer"]) for s in walk(loop.body) for n in loads(s)}
     stored = {program.storage(s.buffer) for s in walk(loop.body) if isinstance(s, Store)}
     read = {program.storage(view.buffer) for call, _ in calls for view in call.reads}
-    filled = [program.storage(call.writes.buffer) for call, _ in calls]
-    if len(set(filled)) < len(filled) or (read | loaded | stored).intersection(filled) or read & stored:
+    filled = [name for call, _ in calls if (name := program.storage(call.writes.buffer)) not in found.scratch]
+    met = (read | loaded | stored).intersection(filled) | (read & stored) - found.scratch
+    if met or len(set(filled)) < len(filled):
         return "its products depend on each other"
-    if not all(has_own_region(call.writes, around, own) for call, around in calls):
-        return "its products may fill the same memory"
-    return ""
+    for call, around in calls:
+        name = program.storage(call.writes.buffer)
+        if name in found.scratch or has_own_region(call.writes, around, own):
+            continue
+        if not is_number(call.scalars[1], 1) or not stays(call.writes.offset, loop, own):
+            return "its products may fill the same memory"
+        found.added.add(name)
+    return found
+
+
+def is_number(node: Node, number: int) -> bool:
+    """Whether a scalar is this constant."""
+    return node.op is CONST and value_of(node) == number
+
+
+def stays(offset: Node, loop: For, own: set[Node]) -> bool:
+    """Whether a place is the same in all iterations of a loop. own: names that change meanwhile."""
+    return own.union((loop.index,)).isdisjoint(topological([offset]))
+
+
+def scratch_of(loop: For, program: Program) -> set[str]:
+    """The rows of scratch that calls use, and that each iteration of a loop fills first, wherever it is."""
+    own = {s.var for s in walk(loop.body) if isinstance(s, Let)}
+    used: dict[str, bool] = {}  # whether it has been so up to here
+    for stmt in walk(loop.body):
+        places = [(n["buffer"], n.args, False) for n in loads(stmt)]
+        if isinstance(stmt, Store):
+            places.append((stmt.buffer, stmt.index, not stmt.combine))
+        if isinstance(stmt, Call):
+            places += [(v.buffer, (v.offset,), False) for v in stmt.reads]
+            places.append((stmt.writes.buffer, (stmt.writes.offset,), is_number(stmt.scalars[1], 0)))
+        for buffer, where, fills in places:
+            fixed = all(stays(i, loop, own) for i in where)
+            used[program.storage(buffer)] = used.get(program.storage(buffer), fills) and fixed
+    called = {program.storage(v.buffer) for call, _ in calls_in(loop) for v in (*call.reads, call.writes)}
+    return {name for name, good in used.items() if good and name in called and program.buffers[name].space == "row"}
 
 
 def calls_in(loop: For) -> list[tuple[Call, list[For]]]:

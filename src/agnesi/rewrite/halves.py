@@ -12,9 +12,10 @@ from agnesi.ops.gather import scatter_add
 from agnesi.ops.index import sum_to
 from agnesi.ops.products import contract, gemm, solve_
 from agnesi.ops.reduce import prod_, sum_
+from agnesi.ops.window import window_add
 
 JOINING = {
-    sum_, prod_, sum_to, cumsum_, cumprod_, scatter_add, slice_add, contract, gemm, solve_,
+    sum_, prod_, sum_to, cumsum_, cumprod_, scatter_add, slice_add, window_add, contract, gemm, solve_,
     softmax_, softmax_grad, log_softmax_, logsumexp_,
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from agnesi.ops import elementwise as ew
 from agnesi.ops.index import insert, iota, reshape_dims, slice_, transpose_
 from agnesi.ops.products import contract, gemm, label_sizes
 from agnesi.ops.reduce import sum_
+from agnesi.ops.window import contract_windows, window_add
 from agnesi.rewrite.canonical import fold
 from agnesi.rewrite.pattern import Bindings, Pattern, Rule, var
 
@@ -197,6 +198,14 @@ def aligned(x: Node, labels: str, order: str) -> Node:
     return insert(moved, axes=missing) if missing else moved
 
 
+def added_windows(b: Bindings) -> Node | None:
+    """Windows that nothing else needs are added up where they are computed, so that not all of them are in memory."""
+    node, product = b["node"], b["node"].args[0]
+    if b["uses"].get(product, 0) > 1 or not is_worth_calls(product):
+        return None
+    return contract_windows(*product.args, *node.args[1:], labels=product["labels"], moves=node["moves"])
+
+
 def _matrix(n: int, m: int) -> Node:
     return reshape_dims(cast(iota(dim_node(n * m)), "float64"), (n, m))
 
@@ -207,6 +216,11 @@ def _cube(n: int, m: int) -> Node:
 
 def _transposed(n: int, m: int) -> Node:
     return transpose_(_matrix(n, m), perm=(1, 0))
+
+
+def _added() -> Node:
+    product = contract(_cube(4, 3), _matrix(3, 6), labels="nxo,ou->nxu")
+    return window_add(product, dim_node(9), moves=((1, 1, 1),))
 
 
 PRODUCTS = [
@@ -231,6 +245,8 @@ ACCUMULATE = [
 ]  # fmt: skip
 
 LOOPS = [
+    Rule("window_add_contract", Pattern(window_add, (Pattern(contract, ()),)), added_windows, "rounding",
+         example=_added),
     Rule("contract_matrices", contract(x, y, labels=L), as_matrices, "bitwise",
          example=lambda: contract(_cube(5, 4), _cube(4, 5), labels="bij,bjk->ikb")),
     Rule("contract_loops", contract(x, y, labels=L), as_loops, "rounding",

@@ -294,7 +294,7 @@ class Placer:
             self.demand(arg, (caller, 0, ()))
             return
         base = arg
-        while base.op.name in ("transpose", "insert", "drop", "slice"):
+        while base.op.name in ("transpose", "insert", "drop", "slice", "window"):
             base = base.args[0]
         target = base if base.op.kind != "index" else arg
         if target.op.kind != "leaf" or target.op is CONST:

@@ -328,6 +328,7 @@ from agnesi.ops.statistics import (
     norm as norm,
     vector_norm as vector_norm,
 )
+from agnesi.ops.window import sliding_window_view as sliding_window_view
 from agnesi.tensor import linalg as linalg, nnet as nnet, random as random
 from agnesi.tensor.constructors import *  # noqa: F403
 

@@ -19,4 +19,17 @@ from agnesi.ops.composites import (
     sigmoid_binary_crossentropy as sigmoid_binary_crossentropy,
     softmax as softmax,
 )
+from agnesi.ops.convolution import (
+    conv1d as conv1d,
+    conv2d as conv2d,
+    conv2d_grad_wrt_inputs as conv2d_grad_wrt_inputs,
+    conv2d_grad_wrt_weights as conv2d_grad_wrt_weights,
+    conv2d_transpose as conv2d_transpose,
+    conv3d as conv3d,
+)
+from agnesi.ops.pooling import (
+    max_pool_2d_same_size as max_pool_2d_same_size,
+    pool_2d as pool_2d,
+    pool_3d as pool_3d,
+)
 from agnesi.ops.public import sigmoid as sigmoid, softplus as softplus
