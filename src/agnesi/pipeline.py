@@ -38,7 +38,7 @@ from agnesi.rewrite.real import REAL
 from agnesi.rewrite.reductions import REDUCTIONS
 from agnesi.rewrite.scalars import SCALARS
 from agnesi.rewrite.stable import RECOGNIZE, STABLE
-from agnesi.schedule import kinds, lanes, memory, merge, panels, repeats, short, strips, together
+from agnesi.schedule import kinds, lanes, memory, merge, panels, repeats, short, strips, together, windows
 from agnesi.schedule.hoist import hoist
 from agnesi.schedule.order import Schedule, order
 from agnesi.schedule.place import Placement, place
@@ -210,6 +210,12 @@ def late_sizes(job: Compilation) -> list[Node]:
     return list(job.graph.outputs[len(job.graph.outputs) - len(job.late) :])
 
 
+def turn_windows(job: Compilation) -> None:
+    """Has nests go through windows side by side."""
+    assert job.program is not None
+    windows.turn(job.program)
+
+
 def arrange_nests(job: Compilation) -> None:
     """Puts independent loops of steps next to each other."""
     assert job.program is not None
@@ -323,6 +329,7 @@ PASSES = [
     Pass("place", place_values, "schedule", ("outputs",)),
     Pass("order", order_nests, "schedule", ("place",)),
     Pass("lower", lower, "loops", ("order",)),
+    Pass("windows", turn_windows, "loops", ("lower",), required=False),
     Pass("together", arrange_nests, "loops", ("lower",), required=False, devices=CPU),
     Pass("memory", plan_memory, "loops", ("lower",)),
     Pass("merge", merge_loops, "loops", ("memory",), required=False, devices=CPU),
@@ -444,7 +451,7 @@ class Watch:
             verify_graph(job.results, self.types)
             found = self.values(job.results)
         elif row.level == "loops" and job.program is not None:
-            verify_program(job.program, planned=row.name not in ("lower", "together"))
+            verify_program(job.program, planned=row.name not in ("lower", "windows", "together"))
             found = self.executed(job.program)
         else:
             return

@@ -12,9 +12,11 @@ from agnesi.grad.forward import forward
 from agnesi.grad.reverse import built_at, reverse, zeros_like
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import Node, cast, const, dim_node, input_node, substitute
+from agnesi.ir.type import same
 from agnesi.ir.variable import Variable, as_node
 from agnesi.ops import elementwise as ew
 from agnesi.ops.index import broadcast_dims, insert, iota, reshape_dims, transpose_
+from agnesi.ops.shape import specify
 
 Disconnected = Literal["raise", "warn", "ignore"]
 
@@ -42,7 +44,7 @@ def grad(
 ) -> Any:
     """The gradient of a scalar cost by one variable, or by each of a list.
 
-    cost: a floating scalar, or None when known_grads gives the cotangents of some variables.
+    cost: a floating scalar, or None when known_grads gives the cotangents of some variables, of their shapes.
     The gradient by a complex variable is that by its real part plus i times that by its imaginary part.
     consider_constant: expressions through which nothing flows.
     disconnected_inputs: "raise" DisconnectedInputError when the cost does not depend on a variable of wrt, or
@@ -60,8 +62,7 @@ def grad(
     outputs, seeds = [], []
     for variable, given in (known_grads or {}).items():
         outputs.append(as_node(variable))
-        seeds.append(broadcast_dims(cast(as_node(given, as_node(variable).dtype), as_node(variable).dtype),
-                                    as_node(variable).shape))  # fmt: skip
+        seeds.append(_fitted(as_node(given, outputs[-1].dtype), outputs[-1]))
     if cost is not None:
         node = as_node(cost)
         if node.ndim != 0:
@@ -103,7 +104,16 @@ def _pairs(outputs: Any, given: Any, what: str) -> tuple[list[Node], list[Node]]
     for node, value in zip(nodes, values, strict=True):
         if value.ndim not in (0, node.ndim) or (dt.is_complex(value.dtype) and not dt.is_complex(node.dtype)):
             raise GradientError(f"{what} {value.type} does not fit {node.type}")
-    return nodes, [broadcast_dims(cast(v, n.dtype), n.shape) for v, n in zip(values, nodes, strict=True)]
+    return nodes, [_fitted(v, n) for v, n in zip(values, nodes, strict=True)]
+
+
+def _fitted(value: Node, node: Node) -> Node:
+    """A value in the type of a node: axes known to have size 1 are repeated, others must have the node's sizes."""
+    value = cast(value, node.dtype)
+    if value.ndim == node.ndim:
+        pairs = zip(value.shape, node.shape, strict=True)
+        value = specify(value, [have if same(have, 1) else want for have, want in pairs])
+    return broadcast_dims(value, node.shape)
 
 
 def vjp(outputs: Any, wrt: Any, cotangents: Any) -> Any:

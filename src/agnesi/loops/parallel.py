@@ -160,24 +160,26 @@ def rows_of(loop: For) -> list[Node]:
     return list(found)
 
 
-def apart_from_others(met: list[tuple[Node, ...]], buffer: Buffer, counter: Node, given: set[Node]) -> bool:
+def apart_from_others(
+    met: list[tuple[Node, ...]], buffer: Buffer, counter: Node, given: set[Node], innermost: bool = False
+) -> bool:
     """Whether each iteration of a loop touches elements of its own: at these places, the index along an axis is another
-    one every time, or the place in memory is."""
-    if any(distinct(list(axis), counter, given) for axis in zip(*met, strict=True)):
+    one every time, or the place in memory is. innermost: whether the counters of other loops stay as they are."""
+    if any(distinct(list(axis), counter, given, innermost) for axis in zip(*met, strict=True)):
         return True
-    return len(met[0]) > 1 and distinct([dim_node(offset(buffer, idx)) for idx in met], counter, given)
+    return len(met[0]) > 1 and distinct([dim_node(offset(buffer, idx)) for idx in met], counter, given, innermost)
 
 
-def distinct(indices: list[Node], counter: Node, given: set[Node], innermost: bool = False) -> bool:
-    """Whether indices along one axis are all the same, and another one in every iteration of a loop; innermost: whether
-    the counters of other loops stay as they are meanwhile."""
-    first = indices[0]
-    if any(i is not first for i in indices):
+def distinct(indices: list[Node], counter: Node, given: set[Node], innermost: bool) -> bool:
+    """Whether indices along one axis, the same or next to each other, are others in every iteration of a loop."""
+    found = [dims.linear(i) for i in dict.fromkeys(indices)]
+    terms, _ = found[0]
+    if any(others != terms for others, _ in found):
         return False
-    terms, _ = dims.linear(first)
+    numbers = [number for _, number in found]
     others = topological(t for t in terms if t is not counter)
     moving = (n.op is LOAD or n is counter or (n.op is INDEX and not innermost) or n in given for n in others)
-    return terms.get(counter, 0) != 0 and not any(moving)
+    return max(numbers) - min(numbers) < abs(terms.get(counter, 0)) and not any(moving)
 
 
 def apart(one: tuple[Node, ...], two: tuple[Node, ...], loop: For, given: dict[Node, Node]) -> bool:

@@ -10,7 +10,7 @@ from agnesi.ir import dims
 from agnesi.ir.dtype import SIZES
 from agnesi.ir.node import CONST, Node, dim_node, substitute, topological
 from agnesi.ir.type import Dim
-from agnesi.loops.parallel import Sharing, adds_rows, apart, distinct, fills_memory, sharing, work_of
+from agnesi.loops.parallel import Sharing, adds_rows, apart, apart_from_others, fills_memory, sharing, work_of
 from agnesi.loops.stmt import (
     Break,
     Buffer,
@@ -28,7 +28,6 @@ from agnesi.loops.stmt import (
     is_known,
     loads,
     moments,
-    offset,
     read_buffers,
     walk,
     written_buffers,
@@ -125,9 +124,10 @@ def independent(loop: For, given: dict[Node, Node], program: Program) -> bool:
     read = [(n["buffer"], n.args) for s in loop.body for n in loads(s)]
     names = {s.var for s in loop.body if isinstance(s, Let)}
     for store in stores:
-        where = (*store.index, dim_node(offset(program.buffers[store.buffer], store.index)))
-        if store.combine and not any(distinct([i], loop.index, names, innermost=True) for i in where):
-            return False
+        places = list(dict.fromkeys(s.index for s in stores if s.buffer == store.buffer))
+        if store.combine or len(places) > 1:
+            if not apart_from_others(places, program.buffers[store.buffer], loop.index, names, innermost=True):
+                return False
         others = [place for name, place in read if name == store.buffer and place != store.index]
         if not all(apart(place, store.index, loop, given) for place in others):
             return False

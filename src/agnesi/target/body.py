@@ -226,6 +226,7 @@ class BodyPrinter(CallPrinter):
             if not same(stmt.streaming, 0):
                 self.streams(stmt, tab)
                 return
+            self.lines += [f"{tab}AG_APART"] if stores_apart(stmt) else []
             self.lines.append(f"{tab}for (int64_t {i} = {lo}; {i} < {n}; {i}++) {{")
             self.block(stmt.body, tab + "  ")
             self.lines.append(f"{tab}}}")
@@ -470,6 +471,12 @@ def blocks(lo: str, n: str, tab: str) -> list[str]:
     """The head of a loop over blocks from b to e, for each of which it is asked whether arguments are ordinary."""
     head = f"{tab}for (int64_t b = {lo}; b < {n}; b += {NEAR}) {{"
     return [head, f"{tab}  const int64_t e = b + {NEAR} < {n} ? b + {NEAR} : {n};"]
+
+
+def stores_apart(loop: For) -> bool:
+    """Whether a vector loop stores in several places of a buffer."""
+    places = {(s.buffer, s.index) for s in loop.body if isinstance(s, Store)}
+    return loop.kind == "simd" and len({buffer for buffer, _ in places}) < len(places)
 
 
 def is_quick(loop: For) -> bool:

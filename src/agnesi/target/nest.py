@@ -14,6 +14,7 @@ from agnesi.schedule.strips import has_functions
 from agnesi.target.body import BodyPrinter, is_quick, neutral_text
 from agnesi.target.cfamily import CTYPE, STORED, Printer, loaded, stored, weight
 from agnesi.target.entry import grain, step
+from agnesi.target.strides import reads_windows
 
 DIGITS = 12  # of a name that tells what a function does
 LONG_LOOP = 65536  # steps of a few operations from which a loop can be interrupted
@@ -46,14 +47,14 @@ CASES
 
 @dataclass
 class Function:
-    """A C function, named after its content: alike ones are one. wide: whether it wants the widest vectors, as loops
-    with elementary functions do, which compute rather than wait. part: how threads call it, if they do. support: the
-    definitions that it uses."""
+    """A C function, named after its content: alike ones are one. vectors: what it says of their width, if anything: the
+    widest are for loops with elementary functions, which compute rather than wait, half of that for windows. part: how
+    threads call it, if they do. support: the definitions that it uses."""
 
     name: str
     returns: str
     text: str
-    wide: bool
+    vectors: str
     part: str
     support: dict[str, None]
 
@@ -67,8 +68,7 @@ class Function:
 
     def definition(self, qualifier: str) -> str:
         """The function."""
-        wide = "AG_WIDE " if self.wide else ""
-        return f"{qualifier} {wide}{self.returns} {self.name}{self.text}"
+        return f"{qualifier} {self.vectors}{self.returns} {self.name}{self.text}"
 
 
 @dataclass
@@ -88,9 +88,8 @@ class Functions:
         table = self.wholes if whole else self.pure
         digest = hashlib.sha256(f"{text}{part}".encode()).hexdigest()[:DIGITS]
         name = f"{'whole' if whole else 'nest'}_{digest}"
-        wide = any(has_functions(s) for s in walk(printer.body))
         returns = "int" if printer.fails else "void"
-        made = Function(name, returns, text, wide, part.replace("NAME", name), dict(printer.support))
+        made = Function(name, returns, text, vectors_of(printer), part.replace("NAME", name), dict(printer.support))
         return table.setdefault(text + part, made).name
 
     def emit(self, nest: Nest, entry: Printer) -> list[str]:
@@ -125,6 +124,14 @@ class Functions:
             *alone,
             "  }",
         ]
+
+
+def vectors_of(printer: BodyPrinter) -> str:
+    """What the text of a function says of the width of vectors."""
+    inside = walk(printer.body)
+    if any(map(has_functions, inside)):
+        return "AG_WIDE "
+    return "AG_HALF " if any(isinstance(s, For) and reads_windows(s, printer.buffers) for s in inside) else ""
 
 
 def totals_of(loop: For, program: Program) -> bool:

@@ -12,6 +12,15 @@
 #define AG_LANES(n)
 #endif
 
+/* Before a loop whose iterations do not touch the same memory, where that is hard to see. */
+#if defined __clang__
+#define AG_APART _Pragma("clang loop vectorize(assume_safety)")
+#elif defined __GNUC__
+#define AG_APART _Pragma("GCC ivdep")
+#else
+#define AG_APART
+#endif
+
 /* A number that the compiler does not know. */
 #define AG_HIDDEN(name, n) \
   int64_t name = (n);      \
@@ -37,8 +46,10 @@
 /* For loops that compute: on some processors gcc takes half vectors, which suits those that wait for memory. */
 #if defined(__AVX512F__) && defined(__GNUC__) && !defined(__clang__)
 #define AG_WIDE __attribute__((target("prefer-vector-width=512")))
+#define AG_HALF __attribute__((target("prefer-vector-width=256")))
 #else
 #define AG_WIDE
+#define AG_HALF
 #endif
 /* For entries that call many functions, once each: to optimize them takes long and gains nothing. */
 #if defined(__clang__)
