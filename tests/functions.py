@@ -46,6 +46,7 @@ def holes(*shape: int) -> np.ndarray:
 INT = np.int64
 V, M, C = array(5), array(3, 4), array(2, 3, 4)
 EMPTY = np.zeros((0, 3))
+MODES = ("full", "same", "valid")
 
 SHAPES = [
     row("reshape", lambda m, x: m.reshape(x, (4, 3)) * 2, M),
@@ -124,6 +125,10 @@ DIAGONALS = [
     row("diag empty", lambda m, x: m.diag(x), np.zeros(0)),
     row("diag integers", lambda m, x: [m.diag(x), m.diag(m.diag(x))], whole(3)),
     row("diag symbolic", lambda m, x, k: m.diag(x, k), M, INT(-1), numpys=False),
+    row("convolve", lambda m, x, y: [m.convolve(x, y, mode) for mode in MODES], V, V[1:3]),
+    row("convolve", lambda m, x, y: [m.convolve(x, y, mode) for mode in MODES], V[:4], C.ravel()[:9]),
+    row("correlate", lambda m, x, y: [m.correlate(x, y, mode) for mode in MODES], V, V[1:3] * (2 + 1j), smooth=False),
+    row("correlate", lambda m, x, y: [m.correlate(x, y, mode) for mode in MODES], V[:2], V),
     row("diagonal", lambda m, x: [m.diagonal(x), m.diagonal(x, 1, 0, 2), m.diagonal(x, -1, axis1=-1, axis2=1)], C),
     row("trace", lambda m, x: [m.trace(x), m.trace(x, 1), m.trace(x, -1)], M),
     row("trace axes", lambda m, x: m.trace(x, 0, 1, 2), C),

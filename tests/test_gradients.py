@@ -9,7 +9,7 @@ import pytest
 
 import agnesi as ag
 import agnesi.tensor as at
-from agnesi.errors import DisconnectedInputError, GradientError, TypeMismatch
+from agnesi.errors import DisconnectedInputError, GradientError, ShapeError, TypeMismatch
 
 x, y = at.vector("x"), at.vector("y")
 s = at.scalar("s")
@@ -33,6 +33,8 @@ class TestWhatIsAsked:
         np.testing.assert_allclose(value(g, x=V, y=V + 1), 2 * V * (V + 1))
         both = ag.grad(x.sum(), x, known_grads={middle: 1.0})
         np.testing.assert_allclose(value(both, x=V), 2 * V + 1)
+        with pytest.raises(ShapeError):
+            value(g, x=V, y=V[:1])  # the gradient has the shape of what it is by
 
     def test_disconnected(self):
         cost = (x * x).sum()

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from operator import index
 from typing import Any
 
+import numpy as np
+
 from agnesi.errors import TypeMismatch
 from agnesi.ir import dims
 from agnesi.ir.node import Node, dim_node
 from agnesi.ir.type import Dim, same
-from agnesi.ir.variable import as_node, lift
-from agnesi.ops.index import reshape_dims, sizes_of, slice_
+from agnesi.ir.variable import as_node, lift, method
+from agnesi.ops import elementwise as ew
+from agnesi.ops.index import reshape_dims, section, sizes_of, slice_
 from agnesi.ops.pad import pad
 from agnesi.ops.products import product
 from agnesi.ops.shape import specify
@@ -152,7 +155,7 @@ def _turned(filters: Node, rank: int, flip: bool) -> Node:
     return slice_(filters, *bounds, axes=axes, steps=(-1,) * rank)
 
 
-def convolve(images: Node, filters: Node, how: Movement, flip: bool) -> Node:
+def of_images(images: Node, filters: Node, how: Movement, flip: bool) -> Node:
     """The images convolved with the filters."""
     kernel = filters.shape[filters.ndim - how.rank :]
     left, right, out = how.labels
@@ -184,7 +187,7 @@ def _conv(
     x = _given(name, images, 2 + rank, "images", input_shape)
     w = _given(name, filters, 2 + rank * (2 if unshared else 1), "filters", filter_shape)
     how = movement(name, rank, w.shape[w.ndim - rank :], border, steps, dilations, groups, unshared)
-    return convolve(x, w, how, flip)
+    return of_images(x, w, how, flip)
 
 
 @lift
@@ -286,3 +289,85 @@ def conv2d_grad_wrt_weights(
     kernel = sizes_of(tuple(filter_shape)[-2:], f"{name}: a size")
     how = movement(name, 2, kernel, border_mode, subsample, filter_dilation, num_groups)
     return to_filters(x, g, kernel, how, filter_flip)
+
+
+# -- made of these ----------------------------------------------------------------------------------------
+
+
+@lift
+def causal_conv1d(
+    input: Any, filters: Any, filter_shape: Any = None, input_shape: Any = None, subsample: int = 1,
+    filter_flip: bool = True, filter_dilation: int = 1, num_groups: int = 1,
+) -> Node:  # fmt: skip
+    """conv1d whose results depend on no later places: zeros are added before sequences only."""
+    w = _given("causal_conv1d", filters, 3, "filters", filter_shape)
+    before = dims.mul(dims.sub(w.shape[2], 1), numbers("causal_conv1d", 1, filter_dilation, "a dilation")[0])
+    x = pad(_given("causal_conv1d", input, 3, "sequences", input_shape), [(0, 0), (0, 0), (dim_node(before), 0)])
+    return _conv("causal_conv1d", 1, x, w, None, None, "valid", subsample, filter_flip, filter_dilation, num_groups,
+                 False)  # fmt: skip
+
+
+@lift
+def separable_conv2d(
+    input: Any, depthwise_filters: Any, pointwise_filters: Any, num_channels: int, border_mode: Any = "valid",
+    subsample: Any = (1, 1), filter_flip: bool = True, filter_dilation: Any = (1, 1),
+) -> Node:  # fmt: skip
+    """conv2d of each channel by itself, then a mixture of the channels in each place.
+
+    depthwise_filters: (channels times multiplier, 1, rows, columns); pointwise_filters: (outputs, channels times
+    multiplier, 1, 1); num_channels: of the images.
+    """
+    w, steps, dilations = depthwise_filters, subsample, filter_dilation
+    each = conv2d(input, w, None, None, border_mode, steps, filter_flip, dilations, num_channels)
+    return as_node(conv2d(each, pointwise_filters))
+
+
+@method(numpy=(np.convolve,))
+@lift
+def convolve(a: Node, v: Node, mode: str = "full") -> Node:
+    """The convolution of two sequences: "full" wherever they overlap, "same" as long as the longer, "valid" where one
+    lies within the other.
+
+    >>> import agnesi.tensor as at
+    >>> at.convolve([1.0, 2.0, 3.0], [0.0, 1.0, 0.5]).eval().tolist()
+    [0.0, 1.0, 2.5, 4.0, 1.5]
+    """
+    return _overlapping("convolve", as_node(a), as_node(v), mode)
+
+
+def _overlapping(name: str, a: Node, v: Node, mode: str, later: Dim = 0) -> Node:
+    """The convolution of two vectors; later: 1 where "same" begins at the later one of two places in the middle."""
+    if a.ndim != 1 or v.ndim != 1:
+        raise TypeMismatch(f"{name} takes two vectors, not {a.type} and {v.type}")
+    if mode not in ("full", "same", "valid"):
+        raise TypeMismatch(f'{name}: mode is "full", "same" or "valid", not {mode!r}')
+    short, long = dims.minimum(a.shape[0], v.shape[0]), dims.maximum(a.shape[0], v.shape[0])
+    if same(short, a.shape[0]):
+        a, v = v, a
+    k = v.shape[0]
+    turned = slice_(v, dim_node(dims.sub(k, 1)), dim_node(k), axes=(0,), steps=(-1,))
+    around = dim_node(dims.sub(k, 1))
+    plain = mode == "valid" and same(short, k)
+    whole = product(windows(a if plain else pad(a, (around, around)), (k,), ((0, 1, 1),)), turned, "nk,k->n")
+    if plain or mode == "full":
+        return whole
+    if mode == "valid":
+        return section(whole, 0, dims.sub(short, 1), dims.add(dims.sub(long, short), 1))
+    return section(whole, 0, dims.floordiv(dims.add(dims.sub(short, 1), later), 2), long)
+
+
+@method(numpy=(np.correlate,))
+@lift
+def correlate(a: Node, v: Node, mode: str = "valid") -> Node:
+    """The correlation of two sequences: the convolution with the second one turned around, conjugate if complex.
+
+    >>> import agnesi.tensor as at
+    >>> at.correlate([1.0, 2.0, 3.0], [0.0, 1.0, 0.5]).eval().tolist()
+    [3.5]
+    """
+    a, v = as_node(a), as_node(v)
+    if a.ndim != 1 or v.ndim != 1:
+        raise TypeMismatch(f"correlate takes two vectors, not {a.type} and {v.type}")
+    n, k = a.shape[0], v.shape[0]
+    turned = slice_(ew.conjugate(v), dim_node(dims.sub(k, 1)), dim_node(k), axes=(0,), steps=(-1,))
+    return _overlapping("correlate", a, turned, mode, dims.minimum(dims.maximum(dims.sub(k, n), 0), 1))

@@ -16,6 +16,7 @@ from agnesi.ops.composites import (
     logsumexp as logsumexp,
     max_and_argmax as max_and_argmax,
 )
+from agnesi.ops.convolution import convolve as convolve, correlate as correlate
 from agnesi.ops.create import (
     alloc as alloc,
     arange as arange,

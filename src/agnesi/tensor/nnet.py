@@ -20,12 +20,18 @@ from agnesi.ops.composites import (
     softmax as softmax,
 )
 from agnesi.ops.convolution import (
+    causal_conv1d as causal_conv1d,
     conv1d as conv1d,
     conv2d as conv2d,
     conv2d_grad_wrt_inputs as conv2d_grad_wrt_inputs,
     conv2d_grad_wrt_weights as conv2d_grad_wrt_weights,
     conv2d_transpose as conv2d_transpose,
     conv3d as conv3d,
+    separable_conv2d as separable_conv2d,
+)
+from agnesi.ops.normalization import (
+    batch_normalization_test as batch_normalization_test,
+    batch_normalization_train as batch_normalization_train,
 )
 from agnesi.ops.pooling import (
     max_pool_2d_same_size as max_pool_2d_same_size,
