@@ -378,6 +378,38 @@ def batches(w: World) -> Variable:
     return at.matmul(v, v.transpose((0, 2, 1))) * 0.1
 
 
+@move(5)
+def windows(w: World) -> Variable:
+    """What reductions and products make of windows along an axis or two."""
+    v = w.number(1)
+    axes = tuple(w.rng.permutation(v.ndim)[: w.rng.integers(1, min(v.ndim, 2) + 1)].tolist())
+    sizes = tuple(int(w.rng.integers(1, 4)) for _ in axes)
+    if any(w.lengths(v)[axis] < size for axis, size in zip(axes, sizes, strict=True)):
+        raise Rejected("no window fits")
+    x = at.sliding_window_view(v, sizes, axes)
+    last = tuple(range(-len(axes), 0))
+    weights = at.constant(w.fill("float64", sizes))
+    return one_of(w, [
+        lambda: x.max(last), lambda: x.mean(last), lambda: (x * weights).sum(last), lambda: x * 0.5,
+        lambda: at.tensordot(x, at.constant(w.fill("float64", (*sizes, 3))), len(axes)),
+    ])()  # fmt: skip
+
+
+@move(5)
+def convolution(w: World) -> Variable:
+    """Images of any size with filters, which may be new, or their gradients; or the largest of windows."""
+    v = w.number(2)
+    x = v[None, None] if v.ndim == 2 else v[:, None] if v.ndim == 3 else v
+    if x.ndim != 4 or any(n < 3 for n in w.lengths(v)[-2:]) or np.prod(w.lengths(v)) > 3000:
+        raise Rejected("no images")
+    steps = tuple(int(k) for k in w.rng.integers(1, 3, size=2))
+    if w.rng.random() < 0.3:
+        return at.nnet.pool_2d(x, tuple(int(k) for k in w.rng.integers(1, 4, size=2)), stride=steps)
+    filters = at.constant(w.fill("float64", (2, w.lengths(v)[1] if v.ndim == 4 else 1, 2, 3)) * 0.3)
+    y = at.nnet.conv2d(x, filters, border_mode=one_of(w, ["valid", "same", 1]), subsample=steps)
+    return one_of(w, [lambda: y, lambda: ag.grad((y * y).sum(), v) * 0.1])()
+
+
 @move(2)
 def outer(w: World) -> Variable:
     a, b = (w.pick(lambda v: v.ndim == 1 and dt.is_float(v.dtype)) for _ in range(2))
