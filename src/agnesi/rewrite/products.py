@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from agnesi.ir import dims, dtype as dt
 from agnesi.ir.node import CONST, Node, cast, const, dim_node
+from agnesi.ir.type import same
 from agnesi.ops import elementwise as ew
-from agnesi.ops.index import insert, iota, reshape_dims, slice_, transpose_
+from agnesi.ops.index import drop, insert, iota, reshape_dims, slice_, transpose_
 from agnesi.ops.products import contract, gemm, label_sizes
 from agnesi.ops.reduce import sum_
-from agnesi.ops.window import contract_windows, window_add
+from agnesi.ops.window import contract_windows, window, window_add
 from agnesi.rewrite.canonical import fold
 from agnesi.rewrite.pattern import Bindings, Pattern, Rule, var
 
@@ -140,9 +141,11 @@ def is_worth_calls(node: Node) -> bool:
     """Whether a product is better done as products of matrices by a library, than by loops of its own.
 
     Both operands have an axis that only they share with the result, and one is summed over; and the matrices are not
-    known to be tiny.
+    known to be tiny, nor is one a vector by which windows are multiplied, nor is there but one product in each sum.
     """
-    return node.dtype in dt.LIBRARY and all(groups_of(node["labels"])) and not is_tiny(node)
+    if node.dtype not in dt.LIBRARY or not all(groups_of(node["labels"])):
+        return False
+    return not is_tiny(node) and not is_filter(node) and not is_outer(node)
 
 
 def groups_of(labels: str) -> tuple[list[str], list[str], list[str]]:
@@ -158,15 +161,32 @@ def is_tiny(node: Node) -> bool:
     return isinstance(work, int) and work <= TINY
 
 
+def is_outer(node: Node) -> bool:
+    """Whether each sum is known to be over one product."""
+    sizes = label_sizes(node.args[0], node.args[1], node["labels"])
+    return all(same(sizes[k], 1) for k in groups_of(node["labels"])[2])
+
+
+def is_filter(node: Node) -> bool:
+    """Whether a product is known to take one sum of each window: what windows are copied for pays with several."""
+    left, right, _ = groups_of(node["labels"])
+    sizes = label_sizes(node.args[0], node.args[1], node["labels"])
+    pairs = zip(node.args, (right, left), strict=True)
+    return any(n.op is window and all(same(sizes[k], 1) for k in own) for n, own in pairs)
+
+
 def as_loops(b: Bindings) -> Node | None:
     """Products that a library does not do, as a sum of products; loops fuse them with what stands around."""
     node: Node = b["node"]
     if is_worth_calls(node):
         return None
     left, right, out = parts(b["labels"])
+    sizes = label_sizes(b["x"], b["y"], b["labels"])
+    single = "".join(k for k in left if k not in out and same(sizes[k], 1))
+    (x, left), (y, right) = without(b["x"], left, single), without(b["y"], right, single)
     inner = "".join(k for k in left if k not in out)
     order = out + inner
-    a, c = aligned(b["x"], left, order), aligned(b["y"], right, order)
+    a, c = aligned(x, left, order), aligned(y, right, order)
     total = a * c
     if not inner:
         return total
@@ -174,6 +194,12 @@ def as_loops(b: Bindings) -> Node | None:
     if node.dtype == "bool":
         return ew.gt(sum_(cast(total, "int64"), axes=axes), 0)
     return sum_(total, axes=axes) if is_tiny(node) else natural(a, c, left, right, out, inner)
+
+
+def without(x: Node, labels: str, single: str) -> tuple[Node, str]:
+    """An operand and its labels without axes of one element."""
+    axes = tuple(k for k, label in enumerate(labels) if label in single)
+    return (drop(x, axes=axes) if axes else x), "".join(k for k in labels if k not in single)
 
 
 def natural(a: Node, c: Node, left: str, right: str, out: str, inner: str) -> Node:

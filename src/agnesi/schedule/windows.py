@@ -9,11 +9,13 @@ with the one around them: `for j: for i: y[i + j] += g[i]`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 
 from agnesi.ir import dims
 from agnesi.ir.node import Node, dim_node, load, make, substitute, temp, topological
 from agnesi.ir.op import OPS
+from agnesi.ir.type import Dim
 from agnesi.loops.parallel import apart_from_others
 from agnesi.loops.stmt import (
     Buffer,
@@ -21,6 +23,7 @@ from agnesi.loops.stmt import (
     Let,
     Program,
     Set,
+    Space,
     Stmt,
     Store,
     loads,
@@ -30,7 +33,7 @@ from agnesi.loops.stmt import (
     written_buffers,
 )
 from agnesi.loops.tidy import moved
-from agnesi.schedule.strips import has_functions
+from agnesi.schedule.strips import Change, has_functions
 
 MOST = 16  # elements of a window that are written out
 STATEMENTS = 200  # that a loop may have then
@@ -39,61 +42,84 @@ STATEMENTS = 200  # that a loop may have then
 def turn(program: Program) -> Program:
     """Has nests go through windows side by side."""
     for nest in program.nests:
-        nest.body = block(nest.body, program)
+        nest.body = Windows(program, nest).block(nest.body)
     return program
 
 
-def block(body: Sequence[Stmt], program: Program) -> list[Stmt]:
-    """A block with the loops over windows in it changed."""
-    return [new for s in body for new in (changed(s, program) if isinstance(s, For) else [s])]
+@dataclass
+class Windows(Change):
+    """Changes loops over windows of a nest."""
 
+    mark = "w"
 
-def changed(loop: For, program: Program) -> list[Stmt]:
-    """What takes the place of a loop: if it is over windows, loops without those over their elements."""
-    inner = [s for s in loop.body if isinstance(s, For)]
-    if loop.kind == "seq" and any(is_of_windows(s, loop.index) for s in inner):
-        adding = [s for s in inner if only_adds(s, loop, program)]
+    def memory(self, name: str, dtype: str, shape: tuple[Dim, ...], space: Space) -> str:
+        """A new buffer; slots are given later."""
+        name = f"{name}{len(self.program.buffers)}"
+        self.program.buffers[name] = Buffer(name, dtype, shape, space)
+        return name
+
+    def instead(self, loop: For) -> list[Stmt]:
+        """Loops without those over the elements of windows."""
+        inner = [s for s in loop.body if isinstance(s, For)]
+        if loop.kind != "seq" or not any(is_of_windows(s, loop.index) for s in inner):
+            return []
+        adding = [s for s in inner if only_adds(s, loop, self.program)]
         first = [s for s in loop.body if not any(s is f for f in adding)]
-        if all(is_small(s) for s in first if isinstance(s, For)):
-            plain, now = straight(written_out(first))
-            if len(plain) <= STATEMENTS:
-                return apart(loop, plain, [s for f in adding for s in moved([f], now)], program)
-    return [loop.around(block(loop.body, program))]
+        if not all(is_small(s) for s in first if isinstance(s, For)):
+            return []
+        plain, now = straight([s for stmt in first for s in (unrolled(stmt) if isinstance(stmt, For) else [stmt])])
+        if len(plain) > STATEMENTS:
+            return []
+        before, plain, after = self.summed(plain, loop)
+        given = {s.var for s in plain if isinstance(s, Let)}
+        nests = [nest for f in adding for nest in moved([f], now)]
+        needed = [n for n in dict.fromkeys(n for s in walk(nests) for n in s.nodes) if n in given]
+        homes = {name: self.scratch("windows", name.dtype, (loop.extent,)) for name in needed}
+        kept: list[Stmt] = [Store(home, (loop.index,), name) for name, home in homes.items()]
+        result: list[Stmt] = [*before, loop.around([*plain, *kept]), *after] if plain else []
+        for nest in nests:
+            assert isinstance(nest, For)
+            result += self.turned(perfect(nest), loop, homes)
+        return result
 
+    def summed(self, body: list[Stmt], loop: For) -> tuple[list[Stmt], list[Stmt], list[Stmt]]:
+        """What is to come before a loop, its body, and what is to come after it, with accumulators in place of elements
+        to which all of its iterations add."""
+        moving = {loop.index, *(s.var for s in body if isinstance(s, Let))}
+        read = {self.program.storage(n["buffer"]) for s in body for n in loads(s)}
+        places = [(self.program.storage(s.buffer), s.combine) for s in body if isinstance(s, Store)]
+        before: list[Stmt] = []
+        inside: list[Stmt] = []
+        after: list[Stmt] = []
+        for stmt in body:
+            if not isinstance(stmt, Store) or not stmt.combine or not moving.isdisjoint(topological(stmt.index)):
+                inside.append(stmt)
+                continue
+            name = self.program.storage(stmt.buffer)
+            if name in read or any(other == name and combine != stmt.combine for other, combine in places):
+                inside.append(stmt)
+                continue
+            total = self.name("total", stmt.value.dtype)
+            before.append(Let(total, neutral(stmt.combine, total.dtype), True))
+            inside.append(Set(total, stmt.value, stmt.combine))
+            after.append(Store(stmt.buffer, stmt.index, total, stmt.combine))
+        return before, inside, after
 
-def written_out(body: Sequence[Stmt]) -> list[Stmt]:
-    """A block with its loops written out."""
-    return [s for stmt in body for s in (unrolled(stmt) if isinstance(stmt, For) else [stmt])]
-
-
-def apart(loop: For, plain: list[Stmt], adding: list[Stmt], program: Program) -> list[Stmt]:
-    """The loop, and after it the loops in it that add to places in common, with the loop inside of them. What these
-    need of it stays in scratch."""
-    given = {s.var for s in plain if isinstance(s, Let)}
-    needed = [n for n in dict.fromkeys(n for s in walk(adding) for n in s.nodes) if n in given]
-    homes: dict[Node, str] = {}
-    for name in needed:
-        homes[name] = f"windows{len(program.buffers)}"
-        program.buffers[homes[name]] = Buffer(homes[name], name.dtype, (loop.extent,), "row")
-    kept: list[Stmt] = [Store(home, (loop.index,), name) for name, home in homes.items()]
-    result: list[Stmt] = [loop.around([*plain, *kept])] if plain else []
-    number = 0
-    for inner in adding:
-        assert isinstance(inner, For)
-        *nest, last = perfect(inner)
-        counters = [s.index for s in nest]
-        turned = dict(zip([*counters, loop.index], [loop.index, *counters], strict=True))
-        row = turned[loop.index] = counters[-1] if counters else loop.index
+    def turned(self, nest: list[For], loop: For, homes: dict[Node, str]) -> list[Stmt]:
+        """Loops that add to places in common, with the loop over windows inside of them. What they need of it lies in
+        scratch."""
+        *outside, last = nest
+        counters = [s.index for s in outside]
+        places = dict(zip([*counters, loop.index], [loop.index, *counters], strict=True))
+        row = places[loop.index] = counters[-1] if counters else loop.index
         body: list[Stmt] = []
         for part in parts(last, step_of(last, loop.index)):
-            number += 1
-            names = {n: temp(f"{n['name']}r{number}", n.dtype) for n in needed}
+            names = {n: self.name(n["name"], n.dtype) for n in homes}
             lets = [Let(new, load(homes[n], n.dtype, (row,))) for n, new in names.items()]
-            body.append(For(row, loop.extent, (*lets, *moved(part, names | turned))))
-        for outer in reversed(nest):
-            body = [For(turned[outer.index], outer.extent, tuple(body))]
-        result += body
-    return result
+            body.append(For(row, loop.extent, (*lets, *moved(part, names | places))))
+        for outer in reversed(outside):
+            body = [For(places[outer.index], outer.extent, tuple(body))]
+        return body
 
 
 def perfect(loop: For) -> list[For]:
@@ -126,7 +152,7 @@ def only_adds(inner: For, loop: For, program: Program) -> bool:
     *lets, store = nest[-1].body
     if not isinstance(store, Store) or not store.combine or not all(isinstance(s, Let) and not s.mutable for s in lets):
         return False
-    if not all(isinstance(s.extent, int) for s in nest):
+    if not all(isinstance(s.extent, int) for s in nest) or loop.index not in topological(store.index):
         return False
     others = [s for s in loop.body if s is not inner]
     touched = {program.storage(n) for n in read_buffers(others) | written_buffers(others)}
