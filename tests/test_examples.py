@@ -175,3 +175,26 @@ def test_language(kind):
         np.testing.assert_allclose(found[k] - found[k][:, :1], scores - scores[:, :1], rtol=1e-3, atol=1e-4)
     written = model.writer()(0, 40)
     assert set(written) <= set(range(len(alphabet)))
+
+
+def test_convolution():
+    """The logits against windows in NumPy; after two times through the digits few are taken for others."""
+    convolution = example("convolution")
+    pytest.importorskip("sklearn")
+    network = convolution.Network(8)
+    x = np.random.default_rng(0).random((3, 8, 8), dtype="float32")
+    images = at.ftensor3("images")
+    found = ag.function([images], network.logits(images))(x)
+    *filters, w, b = (p.get_value() for p in network.parameters)
+    h = x[:, None]
+    for kernels, bias in zip(filters[::2], filters[1::2], strict=True):
+        padded = np.pad(h, [(0, 0), (0, 0), (1, 1), (1, 1)])
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+        h = np.maximum(np.einsum("ncxyuv,ocuv->noxy", windows, kernels) + bias[:, None, None], 0)
+        h = h.reshape(*h.shape[:2], h.shape[2] // 2, 2, h.shape[3] // 2, 2).max((3, 5))
+    np.testing.assert_allclose(found, h.reshape(3, -1) @ w + b, rtol=1e-4, atol=1e-5)
+    seen = []
+    digits = convolution.load()
+    assert convolution.train(digits, 2, show=lambda *row: seen.append(row)) < 0.15
+    assert [epoch for epoch, _, _ in seen] == [0, 1]
+    assert seen[1][1] < 0.4
