@@ -175,6 +175,9 @@ EXPRESSIONS = [
         array(2, 2, 6, 5), array(3, 2, 2, 3)),
     row("contract_windows", "groups", lambda x, y: grads(lambda x, y: at.nnet.conv1d(x, y, num_groups=2), x, y),
         array(3, 4, 7), array(6, 2, 3)),
+    row("contract_windows", "one image", lambda x: grads(lambda x: at.nnet.conv2d(
+        x, array(2, 1, 2, 3), subsample=(2, 1)), x), array(1, 1, 6, 5), shapes=[(1, 1, None, 5)]),
+    row("window_add", "one axis", lambda x: grads(lambda x: at.sliding_window_view(x, 3).max(-1), x), array(9)),
     row("contract_windows", "transposed", lambda x, y: at.nnet.conv2d_transpose(x, y, input_dilation=(2, 3)),
         array(2, 3, 2, 3), array(3, 2, 3, 3)),
     row("scatter_add", "of a slice", lambda x, y, i: x[1:, i].inc(y), array(5, 3), array(4, 2), np.array([1, 1])),

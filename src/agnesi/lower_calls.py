@@ -83,7 +83,7 @@ class CallLowering(Lowering):
         here, there = tuple(inside[k] for k in order), tuple((chosen | inside)[k] for k in terms[which])
 
         shape = tuple(sizes[k] for k in order)
-        scratch = self._scratch(root.dtype, shape, "row")
+        scratch = self._scratch(root.dtype, shape, "row" if extents else "arena")
         views = [View(scratch, dim_node(0), shape, row_major(shape))] * 3
         kept = ["".join(k for k in term if k not in chosen) for term in terms]
         kept[which] = "".join(order)

@@ -325,8 +325,9 @@ def separable_conv2d(
 @method(numpy=(np.convolve,))
 @lift
 def convolve(a: Node, v: Node, mode: str = "full") -> Node:
-    """The convolution of two sequences: "full" wherever they overlap, "same" as long as the longer, "valid" where one
-    lies within the other.
+    """The convolution of two sequences.
+
+    mode: "full" wherever they overlap, "same" as long as the longer one, "valid" where one lies within the other.
 
     >>> import agnesi.tensor as at
     >>> at.convolve([1.0, 2.0, 3.0], [0.0, 1.0, 0.5]).eval().tolist()

@@ -74,7 +74,8 @@ class Windows(Change):
         given = {s.var for s in plain if isinstance(s, Let)}
         nests = [nest for f in adding for nest in moved([f], now)]
         needed = [n for n in dict.fromkeys(n for s in walk(nests) for n in s.nodes) if n in given]
-        homes = {name: self.scratch("windows", name.dtype, (loop.extent,)) for name in needed}
+        space: Space = "arena" if any(s is loop for s in outermost(self.nest.body)) else "row"
+        homes = {name: self.memory("windows", name.dtype, (loop.extent,), space) for name in needed}
         kept: list[Stmt] = [Store(home, (loop.index,), name) for name, home in homes.items()]
         result: list[Stmt] = [*before, loop.around([*plain, *kept]), *after] if plain else []
         for nest in nests:
@@ -120,6 +121,12 @@ class Windows(Change):
         for outer in reversed(outside):
             body = [For(places[outer.index], outer.extent, tuple(body))]
         return body
+
+
+def outermost(body: Sequence[Stmt]) -> list[Stmt]:
+    """The loops that have no others around them, but for the sides of branches."""
+    loops = [s for s in body if isinstance(s, For)]
+    return [one for s in loops for one in (outermost(s.body) if s.kind == "once" else [s])]
 
 
 def perfect(loop: For) -> list[For]:
