@@ -1,4 +1,4 @@
-"""Windows that move along axes, their gradient, and what is made of them: convolutions and correlations."""
+"""Windows that move along axes, their gradient, and the product that is added up as one."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from functools import reduce
 from agnesi.ir import dims
 from agnesi.ir.node import CONST, LOAD, SYMBOL, Node, dim_node, topological
 from agnesi.ir.type import Dim
-from agnesi.loops.stmt import Call, For, Program, Short
+from agnesi.loops.stmt import Call, For, Program, Short, walk
 from agnesi.rewrite.products import TINY
 
 LONGEST = 16  # elements of a row, or of the rows in a matrix of which there are many
@@ -30,27 +30,28 @@ def find(program: Program) -> None:
         return
     found: Found = {}
     for nest in program.nests:
+        copies = any(isinstance(s, Call) for s in walk(nest.body))  # its loops move elements to and from products
         for stmt in nest.body:
             if isinstance(stmt, For):
-                look(stmt, 1, program, found)
+                look(stmt, 1, program, {} if copies else found, found)
     program.short = {size: list(found[size]) for size in list(found)[:SYMBOLS]}
 
 
-def look(loop: For, outside: Dim, program: Program, found: Found) -> list[Dim]:
-    """Notes the sizes of what is inside of a loop, which is carried out `outside` times; how many iterations each of
-    the innermost loops has for each iteration around."""
+def look(loop: For, outside: Dim, program: Program, rows: Found, products: Found) -> list[Dim]:
+    """Notes the sizes of rows and products inside of a loop, which is carried out `outside` times; how many iterations
+    each of the innermost loops has for each iteration around."""
     count = loop.iterations
     times = product(outside, count)
     inner = [s for s in loop.body if isinstance(s, For)]
-    spans = [span for s in inner for span in look(s, times, program, found)] or [1]
+    spans = [span for s in inner for span in look(s, times, program, rows, products)] or [1]
     for span in spans:
         row = product(count, span)
-        note(count, Short(row, LONGEST, product(outside, row)), outside, program, found)
+        note(count, Short(row, LONGEST, product(outside, row)), outside, program, rows)
     for call in (s for s in loop.body if isinstance(s, Call) and s.name == "gemm"):
         sizes = (*call.reads[0].sizes, call.writes.sizes[1])
         row = reduce(product, sizes)
         for size in sizes:
-            note(size, Short(row, TINY, product(times, row)), times, program, found)
+            note(size, Short(row, TINY, product(times, row)), times, program, products)
     return [product(count, span) for span in spans]
 
 
