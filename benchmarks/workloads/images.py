@@ -291,17 +291,13 @@ def torch_network(inputs: Inputs, compiled: bool = False) -> Call:
     return stateful(step, lambda: state)
 
 
-CONVOLUTION = {
-    "numpy": numpy_convolution,
-    "agnesi": agnesi_convolution,
-    "jax": jax_convolution,
-    "torch": torch_convolution,
-    "tolerance": 1e-4,
-}
 WORKLOADS = [
     *(
-        Workload("images", "convolution 3x3 and gradients", {"batch": n, "channels": c, "filters": o, "edge": edge},
-                 "float32", partial(make_convolution, n, c, o, edge), **CONVOLUTION)  # type: ignore[arg-type]
+        Workload(
+            "images", "convolution 3x3 and gradients", {"batch": n, "channels": c, "filters": o, "edge": edge},
+            "float32", partial(make_convolution, n, c, o, edge), numpy_convolution, agnesi=agnesi_convolution,
+            jax=jax_convolution, torch=torch_convolution, tolerance=1e-4,
+        )
         for n, c, o, edge in ((8, 64, 64, 30), (32, 3, 32, 34))
     ),
     Workload(

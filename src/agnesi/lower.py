@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -55,7 +56,7 @@ class Scope:
     memo: Memo = field(default_factory=dict)
 
 
-class Lowering:
+class Lowering(ABC):
     """Builds a Program from a graph, its placement and its schedule.
 
     home: the buffer of each node that has one; rows: the level at which a root's row of scratch begins; level_of: the
@@ -174,9 +175,9 @@ class Lowering:
         self._block(group, group.items, 0, [scope])
         return scope.body
 
+    @abstractmethod
     def _call(self, root: Node, scope: Scope) -> None:
-        """A root that is a library call: `CallLowering` has them."""
-        raise NotImplementedError(root.op.name)
+        """The statements of a root that is a library call."""
 
     def _fill(self, root: Node, value: Node, scope: Scope) -> None:
         """A constant in every place of a result that loops add to."""

@@ -18,7 +18,7 @@ from agnesi.ops import elementwise as ew
 from agnesi.ops.index import reshape_dims, section, sizes_of, slice_
 from agnesi.ops.pad import pad
 from agnesi.ops.products import product
-from agnesi.ops.shape import specify
+from agnesi.ops.shape import specify_shape
 from agnesi.ops.window import Moves, reach, window_add, windows
 
 PLACES, KERNEL = "xyz", "uvw"  # labels of the axes along which a kernel moves, and of its own
@@ -140,10 +140,7 @@ def _given(name: str, x: Any, axes: int, what: str, shape: Any = None) -> Node:
     node = as_node(x)
     if node.ndim != axes:
         raise TypeMismatch(f"{name} takes {what} of {axes} axes, not {node.type}")
-    if shape is None:
-        return node
-    sizes = [d if n is None else sizes_of((n,), f"{name}: a size")[0] for d, n in zip(node.shape, shape, strict=True)]
-    return specify(node, sizes)
+    return node if shape is None else as_node(specify_shape(node, shape))
 
 
 def _turned(filters: Node, rank: int, flip: bool) -> Node:
@@ -346,7 +343,7 @@ def _overlapping(name: str, a: Node, v: Node, mode: str, later: Dim = 0) -> Node
     if same(short, a.shape[0]):
         a, v = v, a
     k = v.shape[0]
-    turned = slice_(v, dim_node(dims.sub(k, 1)), dim_node(k), axes=(0,), steps=(-1,))
+    turned = _turned(v, 1, True)
     around = dim_node(dims.sub(k, 1))
     plain = mode == "valid" and same(short, k)
     whole = product(windows(a if plain else pad(a, (around, around)), (k,), ((0, 1, 1),)), turned, "nk,k->n")
@@ -370,5 +367,5 @@ def correlate(a: Node, v: Node, mode: str = "valid") -> Node:
     if a.ndim != 1 or v.ndim != 1:
         raise TypeMismatch(f"correlate takes two vectors, not {a.type} and {v.type}")
     n, k = a.shape[0], v.shape[0]
-    turned = slice_(ew.conjugate(v), dim_node(dims.sub(k, 1)), dim_node(k), axes=(0,), steps=(-1,))
+    turned = _turned(ew.conjugate(v), 1, True)
     return _overlapping("correlate", a, turned, mode, dims.minimum(dims.maximum(dims.sub(k, n), 0), 1))

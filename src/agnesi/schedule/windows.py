@@ -36,6 +36,7 @@ from agnesi.loops.tidy import moved
 from agnesi.schedule.strips import Change, has_functions
 
 MOST = 16  # elements of a window that are written out
+WIDE = 64  # elements of a window whose loops are turned, at most: those of larger ones fill vectors as they are
 STATEMENTS = 200  # that a loop may have then
 
 
@@ -159,7 +160,8 @@ def only_adds(inner: For, loop: For, program: Program) -> bool:
     *lets, store = nest[-1].body
     if not isinstance(store, Store) or not store.combine or not all(isinstance(s, Let) and not s.mutable for s in lets):
         return False
-    if not all(isinstance(s.extent, int) for s in nest) or loop.index not in topological(store.index):
+    size = dims.product(s.extent for s in nest)
+    if not isinstance(size, int) or size > WIDE or loop.index not in topological(store.index):
         return False
     others = [s for s in loop.body if s is not inner]
     touched = {program.storage(n) for n in read_buffers(others) | written_buffers(others)}
