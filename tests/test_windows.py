@@ -88,6 +88,23 @@ def test_each_place_can_have_filters_of_its_own(rng):
     y = at.nnet.conv2d(x, w, unshared=True, filter_flip=False).eval()
     windows = np.lib.stride_tricks.sliding_window_view(x, (3, 2), axis=(2, 3))
     np.testing.assert_allclose(y, np.einsum("ncxyuv,oxycuv->noxy", windows, w), atol=1e-12)
+    line, weights = rng.normal(size=(2, 3, 6)), rng.normal(size=(4, 4, 3, 3))
+    y = at.nnet.conv1d(line, weights, unshared=True, filter_flip=False).eval()
+    windows = np.lib.stride_tricks.sliding_window_view(line, 3, axis=2)
+    np.testing.assert_allclose(y, np.einsum("ncxu,oxcu->nox", windows, weights), atol=1e-12)
+
+
+def test_sequences_that_see_no_later_places(rng):
+    x, w = rng.normal(size=(2, 3, 9)), rng.normal(size=(4, 3, 3))
+    y = at.nnet.causal_conv1d(x, w, filter_dilation=2).eval()
+    np.testing.assert_allclose(y, convolved(x, w, (1,), (2,), [(4, 0)], True), atol=1e-12)
+
+
+def test_channels_by_themselves_and_then_mixed(rng):
+    x, each, mixed = rng.normal(size=(2, 3, 5, 5)), rng.normal(size=(6, 1, 3, 3)), rng.normal(size=(4, 6, 1, 1))
+    y = at.nnet.separable_conv2d(x, each, mixed, 3, subsample=2).eval()
+    inner = convolved(x, each, (2, 2), (1, 1), [(0, 0)] * 2, True, groups=3)
+    np.testing.assert_allclose(y, np.einsum("ncxy,oc->noxy", inner, mixed[:, :, 0, 0]), atol=1e-12)
 
 
 def test_gradients_have_names(rng):

@@ -9,10 +9,11 @@ from itertools import combinations, pairwise
 from agnesi.errors import VerificationError
 from agnesi.ir import dims
 from agnesi.ir.dtype import LIBRARY, SIZES
-from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, temp, topological, value_of
+from agnesi.ir.node import CONST, INDEX, LOAD, SYMBOL, TEMP, Node, dim_node, temp, topological
 from agnesi.ir.op import OPS
 from agnesi.ir.type import Dim, same
 from agnesi.loops.parallel import adds_rows, fills_memory, independent_nests, sharing
+from agnesi.loops.regions import is_number
 from agnesi.loops.stmt import (
     Break,
     Buffer,
@@ -368,7 +369,7 @@ def reads_of(stmt: Stmt) -> set[str]:
     if isinstance(stmt, Call):
         found |= {v.buffer for v in stmt.reads}
         beta = stmt.scalars[1] if stmt.name == "gemm" else None
-        if beta is not None and not (beta.op is CONST and value_of(beta) == 0):
+        if beta is not None and not is_number(beta, 0):
             found.add(stmt.writes.buffer)
     return found
 

@@ -323,6 +323,14 @@ def is_shared(loop: For) -> bool:
     return not same(loop.work, 0)
 
 
+def perfect(loop: For) -> list[For]:
+    """A loop and those in it of which each is all that the one around has; sides of branches are none."""
+    nest = [loop]
+    while len(nest[-1].body) == 1 and isinstance(inner := nest[-1].body[0], For) and inner.kind != "once":
+        nest.append(inner)
+    return nest
+
+
 def walk(body: Iterable[Stmt]) -> list[Stmt]:
     """All statements of a block, loops before what is in them."""
     return [inner for stmt in body for inner in stmt.inside]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import index
 from typing import Any
@@ -177,22 +177,28 @@ def to_filters(images: Node, results: Node, kernel: Sizes, how: Movement, flip: 
 # -- the public functions ---------------------------------------------------------------------------------
 
 
-def _conv(
-    name: str, rank: int, images: Any, filters: Any, input_shape: Any, filter_shape: Any, border: Any, steps: Any,
-    flip: bool, dilations: Any, groups: Any, unshared: bool,
-) -> Node:  # fmt: skip
-    x = _given(name, images, 2 + rank, "images", input_shape)
-    w = _given(name, filters, 2 + rank * (2 if unshared else 1), "filters", filter_shape)
-    how = movement(name, rank, w.shape[w.ndim - rank :], border, steps, dilations, groups, unshared)
-    return of_images(x, w, how, flip)
+def _of_rank(rank: int, doc: str) -> Callable[..., Any]:
+    """The convolution for so many axes along which kernels move."""
+    name = f"conv{rank}d"
+
+    def conv(
+        input: Any, filters: Any, input_shape: Any = None, filter_shape: Any = None, border_mode: Any = "valid",
+        subsample: Any = 1, filter_flip: bool = True, filter_dilation: Any = 1, num_groups: int = 1,
+        unshared: bool = False,
+    ) -> Node:  # fmt: skip
+        x = _given(name, input, 2 + rank, "images", input_shape)
+        w = _given(name, filters, 2 + rank * (2 if unshared else 1), "filters", filter_shape)
+        kernel = w.shape[w.ndim - rank :]
+        how = movement(name, rank, kernel, border_mode, subsample, filter_dilation, num_groups, unshared)
+        return of_images(x, w, how, filter_flip)
+
+    conv.__name__ = conv.__qualname__ = name
+    conv.__doc__ = doc
+    return lift(conv)
 
 
-@lift
-def conv2d(
-    input: Any, filters: Any, input_shape: Any = None, filter_shape: Any = None, border_mode: Any = "valid",
-    subsample: Any = (1, 1), filter_flip: bool = True, filter_dilation: Any = (1, 1), num_groups: int = 1,
-    unshared: bool = False,
-) -> Node:  # fmt: skip
+conv2d = _of_rank(
+    2,
     """The convolution of images (batch, channels, rows, columns) with filters (outputs, channels, rows, columns).
 
     border_mode: what is added around images: "valid" nothing, "full" so much that every overlap counts, "half" half of
@@ -206,29 +212,12 @@ def conv2d(
     >>> x = np.arange(9.0).reshape(1, 1, 3, 3)
     >>> at.nnet.conv2d(x, np.ones((1, 1, 2, 2))).eval()[0, 0].tolist()
     [[8.0, 12.0], [20.0, 24.0]]
-    """
-    return _conv("conv2d", 2, input, filters, input_shape, filter_shape, border_mode, subsample, filter_flip,
-                 filter_dilation, num_groups, unshared)  # fmt: skip
-
-
-@lift
-def conv1d(
-    input: Any, filters: Any, input_shape: Any = None, filter_shape: Any = None, border_mode: Any = "valid",
-    subsample: Any = 1, filter_flip: bool = True, filter_dilation: Any = 1, num_groups: int = 1, unshared: bool = False,
-) -> Node:  # fmt: skip
-    """conv2d for one axis: sequences (batch, channels, places) and filters (outputs, channels, places)."""
-    return _conv("conv1d", 1, input, filters, input_shape, filter_shape, border_mode, subsample, filter_flip,
-                 filter_dilation, num_groups, unshared)  # fmt: skip
-
-
-@lift
-def conv3d(
-    input: Any, filters: Any, input_shape: Any = None, filter_shape: Any = None, border_mode: Any = "valid",
-    subsample: Any = (1, 1, 1), filter_flip: bool = True, filter_dilation: Any = (1, 1, 1), num_groups: int = 1,
-) -> Node:  # fmt: skip
-    """conv2d for three axes: images (batch, channels, depth, rows, columns) and filters likewise."""
-    return _conv("conv3d", 3, input, filters, input_shape, filter_shape, border_mode, subsample, filter_flip,
-                 filter_dilation, num_groups, False)  # fmt: skip
+    """,
+)
+conv1d = _of_rank(
+    1, "conv2d for one axis: sequences (batch, channels, places) and filters (outputs, channels, places)."
+)
+conv3d = _of_rank(3, "conv2d for three axes: images (batch, channels, depth, rows, columns) and filters likewise.")
 
 
 @lift
@@ -300,8 +289,7 @@ def causal_conv1d(
     w = _given("causal_conv1d", filters, 3, "filters", filter_shape)
     before = dims.mul(dims.sub(w.shape[2], 1), numbers("causal_conv1d", 1, filter_dilation, "a dilation")[0])
     x = pad(_given("causal_conv1d", input, 3, "sequences", input_shape), [(0, 0), (0, 0), (dim_node(before), 0)])
-    return _conv("causal_conv1d", 1, x, w, None, None, "valid", subsample, filter_flip, filter_dilation, num_groups,
-                 False)  # fmt: skip
+    return as_node(conv1d(x, w, None, None, "valid", subsample, filter_flip, filter_dilation, num_groups))
 
 
 @lift

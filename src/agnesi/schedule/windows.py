@@ -28,6 +28,7 @@ from agnesi.loops.stmt import (
     Store,
     loads,
     neutral,
+    perfect,
     read_buffers,
     walk,
     written_buffers,
@@ -128,14 +129,6 @@ def outermost(body: Sequence[Stmt]) -> list[Stmt]:
     """The loops that have no others around them, but for the sides of branches."""
     loops = [s for s in body if isinstance(s, For)]
     return [one for s in loops for one in (outermost(s.body) if s.kind == "once" else [s])]
-
-
-def perfect(loop: For) -> list[For]:
-    """A loop and those in it of which each is all that the one around has."""
-    nest = [loop]
-    while len(nest[-1].body) == 1 and isinstance(inner := nest[-1].body[0], For):
-        nest.append(inner)
-    return nest
 
 
 def step_of(loop: For, counter: Node) -> int:

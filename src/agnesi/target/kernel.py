@@ -16,6 +16,7 @@ from agnesi.loops.stmt import (
     Stmt,
     Store,
     loads,
+    perfect,
     read_buffers,
     values,
     walk,
@@ -87,9 +88,7 @@ class KernelPrinter(BodyPrinter):
 
     def flat(self, grid: For) -> list[For]:
         """The loops of a grid that are counted by one counter: each has only the next one in it."""
-        loops = [grid]
-        while len(loops[-1].body) == 1 and isinstance(inner := loops[-1].body[0], For) and inner.kind != "once":
-            loops.append(inner)
+        loops = perfect(grid)
         body = loops[-1].body
         plain = not any(isinstance(s, (For, Set, Break, Call)) for s in body)
         extents = topological([s.extent for s in loops if isinstance(s.extent, Node)])
