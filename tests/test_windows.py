@@ -9,6 +9,7 @@ import pytest
 import agnesi as ag
 import agnesi.tensor as at
 from agnesi.errors import ShapeError, TypeMismatch
+from agnesi.lower_calls import BLOCK_BYTES
 
 
 def convolved(x, w, steps, dilations, padding, flip, groups=1):
@@ -43,6 +44,15 @@ CASES = [
 ]
 
 
+LARGE = [
+    ("rows", (1, 8, 131, 66), (2, 8, 3, 3), {}),
+    ("parts of rows", (1, 64, 4, 1026), (2, 64, 3, 3), {"subsample": (2, 1)}),
+    ("sequences", (2, 4, 16392), (3, 4, 9), {}),
+    ("solids", (1, 2, 9, 34, 34), (2, 2, 2, 3, 3), {}),
+    ("narrow", (1, 192, 9, 43), (2, 192, 3, 2), {}),
+]
+
+
 def parts(images, filters, given):
     """The function for a rank, and the arguments of `convolved`."""
     rank = len(images) - 2
@@ -57,8 +67,22 @@ def parts(images, filters, given):
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c[0].replace(" ", "_"))
 def test_convolutions_and_gradients(case, known, rng):
-    """The result by loops, and gradients by what a change of images or filters changes, as it is linear in both."""
     _, images, filters, given = case
+    check_convolution(images, filters, given, known, rng)
+
+
+@pytest.mark.parametrize("case", LARGE, ids=lambda c: c[0].replace(" ", "_"))
+def test_large_images_are_done_in_blocks(case, rng):
+    """A block of places at a time, as far as that leaves enough of them; threads share blocks of one image."""
+    name, images, filters, given = case
+    for threads in (1, 2):
+        f = check_convolution(images, filters, given, True, rng, threads=threads)
+    scratch = int(re.search(r"scratch ([\d,]+)", f.explain()).group(1).replace(",", ""))
+    assert (scratch < 2 * BLOCK_BYTES) == (name != "narrow"), f.explain()
+
+
+def check_convolution(images, filters, given, known, rng, threads=None):
+    """The result by loops, and gradients by what a change of images or filters changes, as it is linear in both."""
     one, how = parts(images, filters, given)
     x, w, dx, dw = (rng.normal(size=s) for s in (images, filters, images, filters))
     wanted = convolved(x, w, *how)
@@ -67,11 +91,12 @@ def test_convolutions_and_gradients(case, known, rng):
         at.tensor(n, "float64", a.shape if known else (None,) * a.ndim) for n, a in (("x", x), ("w", w), ("g", g))
     )
     y = one(X, W, **given)
-    f = ag.function([X, W, G], [y, *ag.grad(None, [X, W], known_grads={y: G})])
+    f = ag.function([X, W, G], [y, *ag.grad(None, [X, W], known_grads={y: G})], threads=threads)
     found, by_images, by_filters = f(x, w, g)
-    np.testing.assert_allclose(found, wanted, atol=1e-12)
-    np.testing.assert_allclose((by_images * dx).sum(), (convolved(dx, w, *how) * g).sum(), atol=1e-10)
-    np.testing.assert_allclose((by_filters * dw).sum(), (convolved(x, dw, *how) * g).sum(), atol=1e-10)
+    np.testing.assert_allclose(found, wanted, atol=1e-12 * w[0].size)
+    np.testing.assert_allclose((by_images * dx).sum(), (convolved(dx, w, *how) * g).sum(), atol=1e-12 * g.size)
+    np.testing.assert_allclose((by_filters * dw).sum(), (convolved(x, dw, *how) * g).sum(), atol=1e-12 * g.size)
+    return f
 
 
 @pytest.mark.parametrize("border", ["valid", "full", "half", "same"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from agnesi.ir import dims
+from agnesi.ir.dtype import SIZES
 from agnesi.ir.node import INDEX, Node, const, dim_node, index, load
 from agnesi.ir.type import Dim, same
 from agnesi.loops.product import arranged, looped, part
@@ -14,6 +16,10 @@ from agnesi.ops.declare import Index
 from agnesi.ops.products import contract, label_sizes
 from agnesi.ops.window import contract_windows, placed, window
 from agnesi.schedule.place import axes_index, operands, squeezed
+
+WHOLE_BYTES = 2 << 20  # of the windows of an image: more are copied in blocks
+BLOCK_BYTES = 512 << 10  # of a block of windows
+BLOCK_PLACES = 48  # of windows in a block, at least: fewer columns do not keep the matrix kernels busy
 
 
 class CallLowering(Lowering):
@@ -70,29 +76,36 @@ class CallLowering(Lowering):
 
     def _windows(self, root: Node, out: View, scope: Scope) -> None:
         """A product in which an operand is windows, or the result before these are added up. In loops over the axes
-        that go along with their places, windows are copied to scratch as a matrix, or added from there."""
+        that go along with their places, and over blocks of these, windows are copied to scratch as a matrix, or added
+        from there."""
         zero, one = const(0, root.dtype), const(1, root.dtype)
         inputs, result = root["labels"].split("->")
         terms = [*inputs.split(","), result]
         sizes = {label: self.size(d) for label, d in label_sizes(root.args[0], root.args[1], root["labels"]).items()}
         which = 2 if root.op is contract_windows else next(k for k, n in enumerate(root.args) if n.op is window)
         moves = (root if which == 2 else root.args[which])["moves"]
-        around, order = loops_of(terms, which, [terms[which][axis] for axis, _, _ in moves])
-        chosen, extents = counters(around, sizes, 0)
+        places = [terms[which][axis] for axis, _, _ in moves]
+        around, order = loops_of(terms, which, places)
+        blocks = blocks_of(order, places, sizes, SIZES[root.dtype])
+        counts = {k: dims.floordiv(size, blocks.get(k, 1)) for k, size in sizes.items()}
+        counted, extents = counters([*around, *blocks], counts, 0)
+        starts = {k: dim_node(dims.mul(i, blocks.get(k, 1))) for k, i in counted.items()}
+        sizes |= blocks
         inside, inner = counters(order, sizes, len(extents))
-        here, there = tuple(inside[k] for k in order), tuple((chosen | inside)[k] for k in terms[which])
+        where = starts | inside | {k: dim_node(dims.add(starts[k], inside[k])) for k in blocks}
+        here, there = tuple(inside[k] for k in order), tuple(where[k] for k in terms[which])
 
         shape = tuple(sizes[k] for k in order)
         scratch = self._scratch(root.dtype, shape, "row" if extents else "arena")
         views = [View(scratch, dim_node(0), shape, row_major(shape))] * 3
-        kept = ["".join(k for k in term if k not in chosen) for term in terms]
+        kept = ["".join(k for k in term if k not in around) for term in terms]
         kept[which] = "".join(order)
         for k in {0, 1, 2} - {which}:
             whole = out if k == 2 else self._dense(root.args[k], scope)
-            views[k] = part(whole, terms[k], chosen)
+            views[k] = part(whole, terms[k], starts, blocks)
         plan = arranged(views[0], views[1], views[2], f"{kept[0]},{kept[1]}->{kept[2]}")
 
-        adds = plan.sums > 0 or not chosen.keys() <= set(result)  # what iterations find, to the result
+        adds = plan.sums > 0 or not starts.keys() <= set(result)  # what iterations find, to the result
         if adds or which == 2:
             self._fill(root, zero, scope)
         scopes = [scope, *(Scope() for _ in extents)]
@@ -192,3 +205,22 @@ def loops_of(terms: Sequence[str], which: int, places: Sequence[str]) -> tuple[l
     around = [k for k in terms[which] if all(where(k)) or (k not in places and where(k) in beside)]
     rest = [k for k in terms[which] if k not in around]
     return around, [k for k in rest if k not in places] + [k for k in rest if k in places]
+
+
+def blocks_of(order: Sequence[str], places: Sequence[str], sizes: dict[str, Dim], itemsize: int) -> dict[str, int]:
+    """How much of the first axes of places is done at a time, so that the windows of a block stay in a cache: a divisor
+    of their sizes, where these are known."""
+    found: dict[str, int] = {}
+    known = {k: size for k in order if isinstance(size := sizes[k], int)}
+    total, columns = itemsize * math.prod(known.values()), math.prod(known.get(k, 1) for k in order if k in places)
+    if len(known) < len(order) or total <= WHOLE_BYTES:
+        return found
+    for k in (k for k in order if k in places):
+        size = known[k]
+        if total <= BLOCK_BYTES:
+            break
+        best = max(n for n in range(1, size + 1) if size % n == 0 and (n == 1 or n * (total // size) <= BLOCK_BYTES))
+        if best * (columns // size) < BLOCK_PLACES:
+            break
+        found[k], total, columns = best, total // size * best, columns // size * best
+    return found

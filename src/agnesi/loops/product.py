@@ -108,14 +108,17 @@ def matrix(view: View, operand: int, rows: Axis, columns: Axis, loops: Sequence[
     return View(view.buffer, dim_node(offset), (rows.size, columns.size), strides)
 
 
-def part(view: View, labels: str, chosen: dict[str, Node]) -> View:
-    """A view without the axes of these labels, at an index along each."""
+def part(view: View, labels: str, starts: dict[str, Node], blocks: dict[str, int]) -> View:
+    """A view from these places on along some axes: so many elements along those of blocks, one of others, whose
+    axis goes."""
     offset: Dim = view.offset
+    sizes, strides = [], []
     for label, size, stride in zip(labels, view.sizes, view.strides, strict=True):
-        if label in chosen and not same(size, 1):
-            offset = dims.add(offset, dims.mul(chosen[label], stride))
-    kept = [k for k, label in enumerate(labels) if label not in chosen]
-    sizes, strides = ([group[k] for k in kept] for group in (view.sizes, view.strides))
+        if label in starts and not same(size, 1):
+            offset = dims.add(offset, dims.mul(starts[label], stride))
+        if label in blocks or label not in starts:
+            sizes.append(blocks.get(label, size))
+            strides.append(stride)
     return View(view.buffer, dim_node(offset), tuple(sizes), tuple(strides))
 
 

@@ -87,11 +87,10 @@ def calls_in(loop: For) -> list[tuple[Call, list[For]]]:
 
 
 def has_own_region(view: View, around: list[For], own: set[Node]) -> bool:
-    """Whether a matrix is apart from itself in all iterations of the last of these loops: they have an order in which
-    each moves it by a multiple of what it and those before cover. own: names that change meanwhile."""
-    rows, columns = view.sizes
-    covered = columns if same(rows, 1) else dims.mul(rows, view.strides[0])
-    left: list[tuple[Dim, Dim]] = []
+    """Whether a matrix is apart from itself in all iterations of the last of these loops: they and its rows have an
+    order in which each moves by a multiple of what those before cover. own: names that change meanwhile."""
+    rows, covered = view.sizes
+    left: list[tuple[Dim, Dim]] = [] if same(rows, 1) else [(view.strides[0], rows)]
     for loop in around:
         step = moved_by(view.offset, loop.index, own)
         if step is None or (loop is around[-1] and same(step, 0)):
