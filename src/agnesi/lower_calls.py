@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 from agnesi.ir import dims
@@ -12,7 +11,9 @@ from agnesi.ir.type import Dim, same
 from agnesi.loops.product import arranged, looped, part
 from agnesi.loops.stmt import Buffer, Call, For, Space, Store, View, row_major
 from agnesi.lower import Home, Lowering, Scope
+from agnesi.ops import elementwise as ew
 from agnesi.ops.declare import Index
+from agnesi.ops.functions import divisor
 from agnesi.ops.products import contract, label_sizes
 from agnesi.ops.window import contract_windows, placed, window
 from agnesi.schedule.place import axes_index, operands, squeezed
@@ -86,8 +87,8 @@ class CallLowering(Lowering):
         moves = (root if which == 2 else root.args[which])["moves"]
         places = [terms[which][axis] for axis, _, _ in moves]
         around, order = loops_of(terms, which, places)
-        blocks = blocks_of(order, places, sizes, SIZES[root.dtype])
-        counts = {k: dims.floordiv(size, blocks.get(k, 1)) for k, size in sizes.items()}
+        blocks = {k: self._named(n) for k, n in blocks_of(order, places, sizes, SIZES[root.dtype]).items()}
+        counts = sizes | {k: self._named(dims.floordiv(sizes[k], n)) for k, n in blocks.items()}
         counted, extents = counters([*around, *blocks], counts, 0)
         starts = {k: dim_node(dims.mul(i, blocks.get(k, 1))) for k, i in counted.items()}
         sizes |= blocks
@@ -122,6 +123,10 @@ class CallLowering(Lowering):
             add = Store(self.home[root], place, load(scratch, root.dtype, here), "add")
             body.append(looped(add, inner, len(extents)))
         close(scopes, extents)
+
+    def _named(self, size: Dim) -> Dim:
+        """A name for a size, given at entry."""
+        return size if isinstance(size, int) else self._let(size, [self.entry])
 
     # -- arrays in memory -------------------------------------------------------------------------------
 
@@ -207,20 +212,26 @@ def loops_of(terms: Sequence[str], which: int, places: Sequence[str]) -> tuple[l
     return around, [k for k in rest if k not in places] + [k for k in rest if k in places]
 
 
-def blocks_of(order: Sequence[str], places: Sequence[str], sizes: dict[str, Dim], itemsize: int) -> dict[str, int]:
+def blocks_of(order: Sequence[str], places: Sequence[str], sizes: dict[str, Dim], itemsize: int) -> dict[str, Dim]:
     """How much of the first axes of places is done at a time, so that the windows of a block stay in a cache: a divisor
-    of their sizes, where these are known."""
-    found: dict[str, int] = {}
-    known = {k: size for k in order if isinstance(size := sizes[k], int)}
-    total, columns = itemsize * math.prod(known.values()), math.prod(known.get(k, 1) for k in order if k in places)
-    if len(known) < len(order) or total <= WHOLE_BYTES:
-        return found
-    for k in (k for k in order if k in places):
-        size = known[k]
-        if total <= BLOCK_BYTES:
+    of their sizes, of the first one only where they are not known."""
+    found: dict[str, Dim] = {}
+    for k in (k for k in order if k in places and not same(sizes[k], 1)):
+        others = sizes | found
+        each = dims.product([itemsize, *(others[j] for j in order if j != k)])
+        block = block_of(sizes[k], each, dims.product(others[j] for j in order if j in places and j != k))
+        if same(block, sizes[k]):
             break
-        best = max(n for n in range(1, size + 1) if size % n == 0 and (n == 1 or n * (total // size) <= BLOCK_BYTES))
-        if best * (columns // size) < BLOCK_PLACES:
+        found[k] = block
+        if not isinstance(block, int):
             break
-        found[k], total, columns = best, total // size * best, columns // size * best
     return found
+
+
+def block_of(size: Dim, each: Dim, places: Dim) -> Dim:
+    """How many rows of places are a block, where each of them has so many bytes of windows, and so many places."""
+    rows, row = dim_node(size), ew.maximum(dim_node(each), 1)
+    some = BLOCK_BYTES // row
+    whole = (rows * row <= WHOLE_BYTES) | (divisor(rows, some) * dim_node(places) < BLOCK_PLACES)
+    block = divisor(rows, ew.where(whole, rows, some))
+    return dims.evaluate(block, {}) if all(isinstance(n, int) for n in (size, each, places)) else block

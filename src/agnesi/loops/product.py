@@ -108,7 +108,7 @@ def matrix(view: View, operand: int, rows: Axis, columns: Axis, loops: Sequence[
     return View(view.buffer, dim_node(offset), (rows.size, columns.size), strides)
 
 
-def part(view: View, labels: str, starts: dict[str, Node], blocks: dict[str, int]) -> View:
+def part(view: View, labels: str, starts: dict[str, Node], blocks: dict[str, Dim]) -> View:
     """A view from these places on along some axes: so many elements along those of blocks, one of others, whose
     axis goes."""
     offset: Dim = view.offset

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agnesi.ir import dims
-from agnesi.ir.node import CONST, TEMP, Node, as_dim, topological, value_of
+from agnesi.ir.node import CONST, TEMP, Node, as_dim, dim_node, substitute, topological, value_of
 from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import Call, For, Let, Program, Store, View, loads, walk
+from agnesi.ops import elementwise as ew
+from agnesi.ops.functions import divisor
 
 
 @dataclass
@@ -36,7 +38,7 @@ def regions(loop: For, program: Program) -> Regions | str:
         return "its products depend on each other"
     for call, around in calls:
         name = program.storage(call.writes.buffer)
-        if name in found.scratch or has_own_region(call.writes, around, own):
+        if name in found.scratch or has_own_region(in_blocks(call.writes, program), around, own):
             continue
         if not is_number(call.scalars[1], 1) or not stays(call.writes.offset, loop, own):
             return "its products may fill the same memory"
@@ -104,6 +106,19 @@ def has_own_region(view: View, around: list[For], own: set[Node]) -> bool:
         left.remove(least)
         covered = dims.mul(least[1], least[0])
     return True
+
+
+def in_blocks(view: View, program: Program) -> View:
+    """The view in terms of blocks, where a size is so many of them: n is n // d * d for a divisor d."""
+    given = {s.var: s.value for s in program.sizes if isinstance(s, Let)}
+    whole: dict[Node, Node] = {}
+    for count, value in given.items():
+        if value.op is ew.floordiv and (block := given.get(value.args[1])) is not None:
+            if block.op is divisor and block.args[0] is value.args[0]:
+                whole[value.args[0]] = value.args[1] * count
+    offset, *sizes = substitute([view.offset, *map(dim_node, (*view.sizes, *view.strides))], whole)
+    shape = tuple(map(as_dim, sizes))
+    return View(view.buffer, offset, shape[: len(view.sizes)], shape[len(view.sizes) :]) if whole else view
 
 
 def moved_by(offset: Node, counter: Node, own: set[Node]) -> Dim | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from agnesi.ops.declare import (
 )  # fmt: skip
 from agnesi.ops.elementwise import analytic, expm1, gt, isnan, lt, shares, sigmoid, sign, sqrt, trunc, where
 
+FEW = 65536  # divisors that are looked for
 LN2, LN10 = math.log(2), math.log(10)
 
 
@@ -50,6 +52,14 @@ def significand_reference(x: Array) -> Array:
     return np.where(plain, np.ldexp(x, np.where(plain, exponent, 0)), np.copysign(1, x)).astype(x.dtype)
 
 
+@partial(np.vectorize, otypes=["int64"])
+def divisor_reference(n: int, most: int) -> int:
+    """The greatest divisor of n up to `most`, where it or n by it is FEW at most; at least 1."""
+    n, most = int(n), int(most)
+    pairs = [(k, n // k) for k in range(1, min(math.isqrt(max(n, 0)), FEW) + 1) if n % k == 0]
+    return max([k for pair in pairs for k in pair if k <= most], default=1)
+
+
 def _hypot_d(a: Node, b: Node, y: Node) -> tuple[Node, Node]:
     safe = where(y > 0, y, 1)
     return where(y > 0, a / safe, 0), where(y > 0, b / safe, 0)
@@ -64,6 +74,12 @@ def shifting(a: str, b: str) -> Signature:
     """Integers only; booleans count as int8."""
     operands, common = bitwise(a, b)
     return (("int8", "int8"), "int8") if common == "bool" else (operands, common)
+
+
+def counting(a: str, b: str) -> Signature:
+    """Integers only, as int64."""
+    bitwise(a, b)
+    return ("int64", "int64"), "int64"
 
 
 # -- arithmetic -------------------------------------------------------------------------------------
@@ -100,6 +116,10 @@ left_shift = elementwise(
 right_shift = elementwise(
     "right_shift", np.right_shift, shifting, c={"int": "v_iright({0}, {1})", "uint": "v_uright({0}, {1})"},
     doc="The bits of a moved down by b places; the sign alone where b is negative or as many as a has.")  # fmt: skip
+
+divisor = elementwise(
+    "divisor", divisor_reference, counting, c="v_idivisor({0}, {1})", cost=100,
+    doc="The greatest divisor of n up to m; 1 where there is none. Of n beyond 2**32 not all are found.")  # fmt: skip
 
 # -- elementary functions ---------------------------------------------------------------------------
 

@@ -48,6 +48,17 @@ AG_FN uint64_t v_umod(uint64_t x, uint64_t y) {
   return x % (y == 0 ? 1 : y);
 }
 
+/* The greatest divisor of n up to `most`, of those that are small themselves or go into n few times; at least 1. */
+AG_FN int64_t v_idivisor(int64_t n, int64_t most) {
+  int64_t found = 1;
+  for (int64_t i = 1; i <= n / i && i <= 65536; i++) {
+    if (n % i != 0) continue;
+    if (i > found && i <= most) found = i;
+    if (n / i > found && n / i <= most) found = n / i;
+  }
+  return found;
+}
+
 /* Shifts by as many bits as there are, or more, or by a negative number of bits, leave nothing but the sign. */
 AG_FN int64_t v_ileft(int64_t x, int64_t n) {
   return (uint64_t)n < 64 ? (int64_t)((uint64_t)x << (n & 63)) : 0;
