@@ -36,7 +36,7 @@ from agnesi.rewrite.pattern import Report, Rewriter, Rule
 from agnesi.rewrite.products import ACCUMULATE, LOOPS, PRODUCTS
 from agnesi.rewrite.real import REAL
 from agnesi.rewrite.reductions import REDUCTIONS
-from agnesi.rewrite.scalars import SCALARS
+from agnesi.rewrite.scalars import SCALARS, one_of_several
 from agnesi.rewrite.stable import RECOGNIZE, STABLE
 from agnesi.schedule import kinds, lanes, memory, merge, panels, repeats, short, strips, together, windows
 from agnesi.schedule.hoist import hoist
@@ -155,6 +155,11 @@ def simplify(job: Compilation) -> None:
     """Applies rules to what took the place of composites; to everything else they have been applied."""
     if job.expanded:
         rewrite(*EARLY)(job)
+
+
+def join_sums(job: Compilation) -> None:
+    """Makes one sum of several that differ by powers of two."""
+    job.graph = one_of_several(job.graph)
 
 
 def part_outputs(job: Compilation) -> None:
@@ -325,6 +330,7 @@ PASSES = [
     Pass("accumulate", rewrite(ACCUMULATE), "values", ("simplify",), required=False),
     Pass("products", rewrite(LOOPS), "values", ("accumulate",)),
     Pass("finish", rewrite(CANONICAL, CONSTANTS, LATE, SCALARS, INDEX), "values", ("products",), required=False),
+    Pass("sums", join_sums, "values", ("finish",), required=False),
     Pass("outputs", part_outputs, "values", ("finish",)),
     Pass("place", place_values, "schedule", ("outputs",)),
     Pass("order", order_nests, "schedule", ("place",)),

@@ -6,10 +6,14 @@ The power of two stays, so nothing overflows or is lost that would not be withou
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import numpy as np
 
 from agnesi.ir import dims
-from agnesi.ir.node import CONST, Node, cast, const, constant, dim_node, value_of
+from agnesi.ir.graph import Graph
+from agnesi.ir.node import CONST, Node, cast, const, constant, dim_node, substitute, value_of
 from agnesi.ir.type import Dim
 from agnesi.ops import elementwise as ew
 from agnesi.ops.functions import significand
@@ -17,6 +21,7 @@ from agnesi.ops.reduce import sum_
 from agnesi.rewrite.canonical import among, is_wide
 from agnesi.rewrite.pattern import Bindings, Rule, var
 
+FACTORS = 16  # of a product that is compared with others, at most
 REACH = 5  # operations below a sum in which quotients are looked for
 
 x, y = var("x"), var("y")
@@ -79,6 +84,38 @@ def sum_rest(b: Bindings) -> Node | None:
     """sum(x * r) -> sum(x) * r for the rest r of a divisor"""
     x, r = without_rest(b["node"].args[0])
     return None if r is None else sum_(x, axes=b["axes"]) * r
+
+
+def one_of_several(graph: Graph) -> Graph:
+    """The graph with one sum where several differ by the powers of two of divisors: the others are products of it. They
+    overflow where that one does."""
+    found: dict[Any, list[tuple[Counter[Node], Node]]] = {}
+    for node in graph.order:
+        if node.op is sum_ and (factors := factors_of(node.args[0])) is not None:
+            arrays, powers = factors
+            found.setdefault((node["axes"], frozenset(arrays.items())), []).append((powers, node))
+    instead: dict[Node, Node] = {}
+    for alike in found.values():
+        least, base = min(alike, key=lambda one: one[0].total())
+        for powers, node in alike:
+            if node is not base and least <= powers:
+                for factor in (powers - least).elements():
+                    instead[node] = instead.get(node, base) * factor
+    return graph.replace(substitute(graph.outputs, instead)) if instead else graph
+
+
+def factors_of(node: Node) -> tuple[Counter[Node], Counter[Node]] | None:
+    """What an array is the product of: factors, and powers of two from divisors; None if it has no such."""
+    factors, powers, work = Counter[Node](), Counter[Node](), [node]
+    while work and factors.total() < FACTORS:
+        part = work.pop()
+        if part.op is ew.mul:
+            work += part.args
+        elif part.op is ew.div and part.args[0].op is significand and part.args[0].args[0] is part.args[1]:
+            powers[part] += 1
+        else:
+            factors[part] += 1
+    return (factors, powers) if powers and not work else None
 
 
 def is_rounded(node: Node) -> bool:
