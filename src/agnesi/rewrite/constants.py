@@ -10,6 +10,7 @@ from agnesi.ir.op import Op
 from agnesi.ops import elementwise as ew
 from agnesi.ops.functions import exp2, significand
 from agnesi.ops.index import iota
+from agnesi.ops.reduce import sum_
 from agnesi.rewrite.canonical import is_wide
 from agnesi.rewrite.pattern import Bindings, Rule, var
 
@@ -112,6 +113,35 @@ def gather_both(b: Bindings) -> Node | None:
     return None
 
 
+def multiple(node: Node) -> tuple[Node, Node]:
+    """A product with a constant as (rest, constant); anything else is one time itself."""
+    found = parted(node, PRODUCTS)
+    if found is None or found[0] != 1 or found[1].op is CONST:
+        return node, const(1, node.dtype)
+    return found[1:]
+
+
+def gather_multiples(b: Bindings) -> Node | None:
+    """x * c + x * d -> x * (c + d), and so for differences, where none of them cancels the other."""
+    node: Node = b["node"]
+    (x, c), (y, d) = map(multiple, node.args)
+    if x is not y or x is node.args[0] is node.args[1] or not is_wide({"x": node}):
+        return None
+    if (value_of(c) * value_of(d) > 0) != (node.op is ew.add) or not is_moderate(c, d):
+        return None
+    return x * folded(np.add if node.op is ew.add else np.subtract, c, d)
+
+
+def sum_of_multiple(b: Bindings) -> Node | None:
+    """sum((x * c) * y) -> sum(x * y) * c"""
+    node: Node = b["node"]
+    for k, (part, other) in enumerate((node.args[0].args, node.args[0].args[::-1])):
+        x, c = multiple(part)
+        if x is not part and other.op is not CONST and is_moderate(c):
+            return sum_(x * other if k == 0 else other * x, axes=b["axes"]) * c
+    return None
+
+
 # -- powers -------------------------------------------------------------------------------------------------
 
 
@@ -173,6 +203,12 @@ CONSTANTS = [
          example=lambda: (3 / _numbers()) * 2),
     Rule("div_factors", x / y, gather_factors, "rounding",
          example=lambda: 3 / (_numbers() * 2)),
+    Rule("add_multiples", x + y, gather_multiples, "rounding",
+         example=lambda: ew.mul(_numbers(), 3) + ew.mul(_numbers(), 4)),
+    Rule("sub_multiples", x - y, gather_multiples, "rounding",
+         example=lambda: ew.mul(_numbers(), 3) - ew.mul(_numbers(), -4)),
+    Rule("sum_multiple", sum_(x * y, axes=var("axes")), sum_of_multiple, "rounding", is_wide,
+         lambda: sum_((_numbers() * 3) * ew.exp(_numbers()), axes=(0,))),
     Rule("mul_both", x * y, gather_both, "rounding",
          example=lambda: (_numbers() * 3) * (ew.exp(_numbers()) * 2)),
     Rule("div_both", x / y, gather_both, "rounding",

@@ -108,6 +108,7 @@ def _scaled() -> tuple[Node, Node]:
 
 REAL = [
     Rule("factors_outward", x * y, outward, "real", is_wide, lambda: ew.mul(*_scaled())),
+    Rule("add_same", x + x, x * 2, "real", is_wide),
     Rule("quotients_outward", x / y, outward, "real", is_wide, lambda: ew.div(*_scaled())),
     Rule("sum_factor", sum_(x * y, axes=A), sums(product), "real", is_wide),
     Rule("sum_quotient", sum_(x / y, axes=A), sums(quotient), "real", is_wide),

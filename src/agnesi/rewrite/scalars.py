@@ -21,7 +21,6 @@ from agnesi.ops.reduce import sum_
 from agnesi.rewrite.canonical import among, is_wide
 from agnesi.rewrite.pattern import Bindings, Rule, var
 
-FACTORS = 16  # of a product that is compared with others, at most
 REACH = 5  # operations below a sum in which quotients are looked for
 
 x, y = var("x"), var("y")
@@ -87,35 +86,47 @@ def sum_rest(b: Bindings) -> Node | None:
 
 
 def one_of_several(graph: Graph) -> Graph:
-    """The graph with one sum where several differ by the powers of two of divisors: the others are products of it. They
-    overflow where that one does."""
+    """The graph with one sum where several differ by powers of two from divisors, as those of x * x / y and x * x do:
+    the others are made of it. They overflow, and lose digits, where it does."""
     found: dict[Any, list[tuple[Counter[Node], Node]]] = {}
     for node in graph.order:
-        if node.op is sum_ and (factors := factors_of(node.args[0])) is not None:
-            arrays, powers = factors
-            found.setdefault((node["axes"], frozenset(arrays.items())), []).append((powers, node))
+        if node.op is sum_ and node.args[0].op is ew.mul and is_wide({"x": node}):
+            factors, powers = factors_of(node.args[0])
+            found.setdefault((node["axes"], frozenset(factors.items())), []).append((powers, node))
     instead: dict[Node, Node] = {}
     for alike in found.values():
         least, base = min(alike, key=lambda one: one[0].total())
         for powers, node in alike:
             if node is not base and least <= powers:
-                for factor in (powers - least).elements():
-                    instead[node] = instead.get(node, base) * factor
+                whole = base
+                for power in (powers - least).elements():
+                    whole = whole * power
+                instead[node] = ew.where(ew.eq(base, 0), base, whole)  # 0 for no elements, whatever the divisor
     return graph.replace(substitute(graph.outputs, instead)) if instead else graph
 
 
-def factors_of(node: Node) -> tuple[Counter[Node], Counter[Node]] | None:
-    """What an array is the product of: factors, and powers of two from divisors; None if it has no such."""
-    factors, powers, work = Counter[Node](), Counter[Node](), [node]
-    while work and factors.total() < FACTORS:
+def factors_of(product: Node) -> tuple[Counter[Node], Counter[Node]]:
+    """What an array is the product of: arrays, quotients among them, and further powers of two from divisors."""
+    factors, powers, work = Counter[Node](), Counter[Node](), list(product.args)
+    while work:
         part = work.pop()
-        if part.op is ew.mul:
-            work += part.args
-        elif part.op is ew.div and part.args[0].op is significand and part.args[0].args[0] is part.args[1]:
+        if is_power(part):
             powers[part] += 1
+        elif part.op is ew.mul and not is_quotient(part):
+            work += part.args
         else:
             factors[part] += 1
-    return (factors, powers) if powers and not work else None
+    return factors, powers
+
+
+def is_quotient(product: Node) -> bool:
+    """Whether a product is what a quotient of something else became."""
+    return any(is_power(b) and a.op is not ew.mul for a, b in (product.args, product.args[::-1]))
+
+
+def is_power(node: Node) -> bool:
+    """Whether a scalar is the power of two in a divisor."""
+    return node.op is ew.div and node.args[0].op is significand and node.args[0].args[0] is node.args[1]
 
 
 def is_rounded(node: Node) -> bool:
