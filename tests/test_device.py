@@ -17,6 +17,7 @@ import pytest
 import agnesi as ag
 import agnesi.tensor as at
 from agnesi.config import settings
+from agnesi.device import MOST_RECORDINGS
 from agnesi.errors import CompileError, IndexOutOfRange, SingularMatrixError, TypeMismatch
 from agnesi.shared import Resident
 from agnesi.target import driver, nvrtc
@@ -170,9 +171,11 @@ def test_pickles_settings_and_threads():
 FAKE = """
 #include <dlfcn.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
-static void *library;
-void fake_open(const char *path) { library = dlopen(path, RTLD_NOW | RTLD_LOCAL); }
+static void *library, *libraries[64];
+static int opened;
+void fake_open(const char *path) { libraries[opened++] = library = dlopen(path, RTLD_NOW | RTLD_LOCAL); }
 int cuModuleLoadData(void **module, const void *image) {
   *module = library;
   return memcmp(image, "\\x7f" "ELF", 4) != 0;
@@ -183,17 +186,73 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
     if (strcmp(names[i], name) == 0) { *function = kernels[i]; return 0; }
   return 500;
 }
+/* What is recorded: launches with a copy of their arguments, copies, and what clears memory. */
+struct work { void *f, *from, *to; unsigned blocks, threads; int value; size_t bytes; };
+struct graph { size_t count; struct work works[64]; } *recorded;
+int fake_recordings, fake_starts;
+static int put(struct work work, void *stream) {
+  if (stream != (void *)78 || recorded->count == 64) return 1;
+  recorded->works[recorded->count++] = work;
+  return 0;
+}
 typedef unsigned u;
 typedef int (*launch)(void *, u, u, u, u, u, u, u, void *, void **, void **);
+static int run(void *f, unsigned blocks, unsigned threads, void *args) {
+  return ((launch)dlsym(library, "ag_cu_launch"))(f, blocks, 1, 1, threads, 1, 1, 0, 0, &args, 0);
+}
+static size_t size_of_arguments(void *f) {
+  for (int k = 0; k < opened; k++) {
+    void *const *kernels = dlsym(libraries[k], "ag_kernels");
+    for (int i = 0; kernels[i]; i++)
+      if (kernels[i] == f) return ((const size_t *)dlsym(libraries[k], "fake_sizes"))[i];
+  }
+  abort();
+}
 int cuLaunchKernel(void *f, u a, u b, u c, u d, u e, u g, u shared, void *stream, void **params, void **extra) {
-  if (stream != (void *)77 || b * c * e * g != 1 || d > 1024) return 1;
-  return ((launch)dlsym(library, "ag_cu_launch"))(f, a, b, c, d, e, g, shared, stream, params, extra);
+  if (b * c * e * g != 1 || d > 1024) return 1;
+  if (recorded) {
+    const size_t bytes = size_of_arguments(f);
+    return put((struct work){f, memcpy(malloc(bytes), params[0], bytes), 0, a, d, 0, 0}, stream);
+  }
+  return stream != (void *)77 || run(f, a, d, params[0]);
+}
+int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream) {
+  return put((struct work){0, (void *)from, (void *)to, 0, 0, 0, bytes}, stream);
+}
+int cuStreamBeginCapture_v2(void *stream, int mode) {
+  if (stream != (void *)78 || mode != 2) return 1;
+  fake_recordings++;
+  recorded = calloc(1, sizeof *recorded);
+  return 0;
+}
+int cuStreamEndCapture(void *stream, void **graph) {
+  *graph = recorded;
+  recorded = 0;
+  return stream != (void *)78;
+}
+int cuGraphGetNodes(void *graph, void *nodes, size_t *count) { *count = ((struct graph *)graph)->count; return 0; }
+int cuGraphInstantiateWithFlags(void **made, void *graph, uint64_t flags) {
+  *made = memcpy(malloc(sizeof *recorded), graph, sizeof *recorded);
+  return 0;
+}
+int cuGraphDestroy(void *graph) { free(graph); return 0; }
+int cuGraphExecDestroy(void *graph) { free(graph); return 0; }
+int cuGraphLaunch(void *graph, void *stream) {
+  const struct graph *const g = graph;
+  fake_starts++;
+  for (size_t i = 0; i < g->count; i++) {
+    const struct work w = g->works[i];
+    if (w.f == 0) memcpy(w.to, w.from, w.bytes);
+    else if (run(w.f, w.blocks, w.threads, w.from)) return 1;
+  }
+  return stream != (void *)77;
 }
 int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream) {
   memcpy(to, (void *)from, bytes);
   return 0;
 }
 int cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes, void *stream) {
+  if (recorded) return 1;
   memset((void *)to, value, bytes);
   return 0;
 }
@@ -212,6 +271,10 @@ class FakeArray(np.ndarray):
     def __cuda_array_interface__(self):
         return self.__array_interface__
 
+    def set(self, value, stream=None):
+        assert type(value) is np.ndarray
+        self[...] = value
+
 
 def fake_cupy():
     """What of CuPy is used, in ordinary memory."""
@@ -221,8 +284,10 @@ def fake_cupy():
     made.empty = lambda shape, dtype: np.empty(shape, dtype).view(FakeArray)
     made.asnumpy = lambda array: np.array(array)
     device = types.SimpleNamespace(compute_capability="90", use=lambda: None)
-    stream = types.SimpleNamespace(ptr=77)
-    made.cuda = types.SimpleNamespace(Device=lambda: device, get_current_stream=lambda: stream)
+    stream, recorder = types.SimpleNamespace(ptr=77), types.SimpleNamespace(ptr=78)
+    made.cuda = types.SimpleNamespace(
+        Device=lambda: device, get_current_stream=lambda: stream, Stream=lambda non_blocking: recorder
+    )
     return made
 
 
@@ -245,7 +310,8 @@ def pretended(tmp_path, monkeypatch):
     def emulate(self, program):
         driven = Driven(program)
         names = "".join(f'"{n}", ' for n in driven.names)
-        table = f"const char *const fake_names[] = {{{names}0}};"
+        sizes = "".join(f"sizeof(struct {n}_args), " for n in driven.names)
+        table = f"const char *const fake_names[] = {{{names}0}};\nconst size_t fake_sizes[] = {{{sizes}0}};"
         text = driven.emulated_text().replace("#define AG_DRIVEN", "#define AG_DRIVEN\n#define AG_REAL")
         path = tmp_path / f"kernels{len(list(tmp_path.iterdir()))}.so"
         compile_shared(compiler, [f"{text}\n{table}\n"], path)
@@ -254,7 +320,7 @@ def pretended(tmp_path, monkeypatch):
 
     monkeypatch.setattr(driver.Cuda, "prepare", emulate)
     with ag.config.change(cache_dir=str(tmp_path / "cache")):
-        yield
+        yield fake
     driver.driver_of.cache_clear()
 
 
@@ -279,6 +345,72 @@ def test_a_pretended_device(pretended):
         step(data, [9])
     again, _ = step(sys.modules["cupy"].array(data), [1])
     assert again < value
+
+
+def counted(fake):
+    """How often was recorded, and how often recordings were started."""
+    return tuple(ctypes.c_int.in_dll(fake, f"fake_{name}").value for name in ("recordings", "starts"))
+
+
+def test_calls_with_the_same_sizes_are_recorded(pretended):
+    """From the second call on; values on the device are renewed where they are, and results are new arrays."""
+    start = RNG.normal(size=(4, 3)).astype("float32")
+    a, w, old = at.fmatrix("a"), ag.shared(start, "w", device="cuda"), ag.shared(start * 0, "old", device="cuda")
+    n = ag.shared(0, "n")  # lives elsewhere
+
+    def made(w, old, n, device):
+        cost = (at.nnet.softmax(a @ w) ** 2).sum()
+        change = ag.grad(cost, w)
+        updates = {w: w - change, old: w + change * old, n: n + 2}
+        return ag.function([a], [cost, a @ w * n], updates=updates, device=device)
+
+    step = made(w, old, n, "cuda")
+    others = ag.shared(start), ag.shared(start * 0), ag.shared(0)
+    same = made(*others, "cpu")
+    results = []
+    for k, rows in enumerate((5, 5, 5, 6, 5, 6, 6)):
+        data = RNG.normal(size=(rows, 4)).astype("float32")
+        found = step(sys.modules["cupy"].array(data) if k % 2 else data)
+        results.append((found, same(data)))
+        assert counted(pretended) == [(0, 0), (1, 1), (1, 2), (1, 2), (1, 3), (2, 4), (2, 5)][k]
+        for one, other in zip((w, old, n), others, strict=True):
+            np.testing.assert_allclose(one.get_value(), other.get_value(), rtol=1e-5, atol=1e-5)
+    for found, wanted in results:  # all of them are still there
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_not_recorded(pretended):
+    """Lookups that may fail, sizes that values decide; values that were exchanged are recorded anew."""
+    u = at.vector("u")
+    lookup = ag.function([u, v], u[v], device="cuda")
+    for _ in range(3):
+        assert lookup([1.0, 2.0], [1]).tolist() == [2]
+    assert counted(pretended) == (0, 0)
+    assert Driven(ag.function([u], at.nonzero(u > 0)[0], device=DEVICE).compiled().program).waits
+    assert not Driven(ag.function([u], u.sum(), device=DEVICE).compiled().program).waits
+    w = ag.shared(np.zeros(3), "w", device="cuda")
+    f = ag.function([u], w * 2, updates={w: w + u}, device="cuda")
+    assert [f([k, 0.0, 1.0])[0] for k in range(4)] == [0, 0, 2, 6]
+    assert counted(pretended)[0] == 1
+    w.set_value(np.full(3, 5.0))
+    assert [f([k, 0.0, 1.0])[0] for k in range(3)] == [10, 10, 12]
+    assert counted(pretended)[0] == 2
+    draw = ag.function([], ag.random.RandomStream(5).normal((5, 3)), device="cuda")
+    wanted = ag.function([], ag.random.RandomStream(5).normal((5, 3)))
+    for _ in range(4):
+        np.testing.assert_allclose(draw(), wanted(), rtol=1e-12)
+    assert counted(pretended)[0] == 3
+
+
+def test_recordings_are_forgotten(pretended):
+    u = at.vector("u")
+    f = ag.function([u], u + 1, device="cuda")
+    for size in (*range(1, 40), 1):
+        for _ in range(2):
+            assert f(np.zeros(size)).tolist() == [1] * size
+    assert len(f.recordings) == MOST_RECORDINGS
+    assert counted(pretended) == (40, 40)
 
 
 def test_no_device(monkeypatch):

@@ -13,15 +13,18 @@ import numpy as np
 
 from agnesi import config
 from agnesi.compiled import KINDS, Interpreted
-from agnesi.ir.node import Node
+from agnesi.ir.node import CONST, value_of
+from agnesi.ops import elementwise as ew
 from agnesi.shared import Resident, storage_of
 from agnesi.target import toolchain
 from agnesi.target.cache import Cache, Hit
-from agnesi.target.driver import ALLOC, ENTER, POLL, Call, Emulated, Loaded, Table, driver_of
+from agnesi.target.driver import ALLOC, ENTER, POLL, Call, Emulated, Loaded, Recording, Table, driver_of
 from agnesi.target.nvrtc import usage
 from agnesi.target.toolchain import find_compiler
 
 OK, CHECK, MEMORY, GENERAL, DRIVER = 0, 1, 2, 3, 6  # enum ag_status of include/ag_call.h
+MOST_BYTES = 64 << 20  # of arguments that are copied for a recording
+MOST_RECORDINGS = 16  # of a function, those to be made counted
 ALIGNED = 64  # bytes that scratch memory is aligned to
 
 
@@ -35,7 +38,11 @@ class DeviceFunction(Interpreted):
         self.loaded: dict[int, Loaded] = {}
         self.usage: dict[int, list[str]] = {}
         self.donated: dict[int, list[bool]] = {}  # which updates are written in place
+        self.key: Any = None  # of the call in progress: its stream, sizes, and where values are that stay there
+        self.recordings: dict[Any, Replay | int | None] = {}  # a number: the variant to be recorded; None: it cannot be
         super().__init__(graph, inputs, shared, *rest)
+        self.resident = [False] * len(self.inputs) + [isinstance(storage_of(s), Resident) for s in self.shared]
+        self.counts = {new: step for new, old in self.updates if (step := self._step(new, old)) is not None}
         self.constants = [self.driver.array(a["value"].array, a.dtype) for a in graph.arrays]
 
     def _attach(self) -> None:
@@ -44,27 +51,56 @@ class DeviceFunction(Interpreted):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         given = self._arguments(args, kwargs)
         with self.driver.lock:
-            arrays = [self._given(k, a) for k, a in enumerate(given)]
-            arrays += [self._value(s) for s in self.shared]
-            found = self._run([*arrays, *self.constants])
+            values = [self._given(k, a) for k, a in enumerate(given)]
+            values += [storage_of(s).array for s in self.shared]
+            found = self._replay(values)
+            if found is None:
+                found = self._run_once(values)
             n = len(self.graph.outputs) - len(self.updates)
-            for (_, old), value in zip(self.updates, found[n:], strict=True):
+            for (new, old), value in zip(self.updates, found[n:], strict=True):
                 storage = storage_of(self.graph.inputs[old])
-                storage.array = value if isinstance(storage, Resident) else self.driver.host(value)
+                if new in self.counts:
+                    storage.array = np.array(storage.array + self.counts[new], storage.array.dtype)
+                else:
+                    storage.array = value if isinstance(storage, Resident) else self.driver.host(value)
         return self._packed(found[:n])
 
     def _given(self, index: int, value: Any) -> Any:
-        """An argument as an array of the device."""
+        """An argument as an array of the device that kernels can read, or of NumPy's."""
         variable = self.inputs[index].variable
         own = self.driver.own(value)
         if own is not None and own.dtype == variable.dtype and own.ndim == variable.ndim and is_plain(own):
             return own
-        return self.driver.array(self._convert(index, value if own is None else self.driver.host(own)), variable.dtype)
+        return self._convert(index, value if own is None else self.driver.host(own))
 
-    def _value(self, node: Node) -> Any:
-        """The value of a shared variable as an array of the device."""
-        storage = storage_of(node)
-        return storage.array if isinstance(storage, Resident) else self.driver.array(storage.array, node.dtype)
+    def _run_once(self, values: Sequence[Any]) -> list[Any]:
+        """The outputs and the new values of updates, kernel by kernel."""
+        n = len(self.inputs)
+        arrays = [
+            v if (self.driver.own(v) is not None and is_plain(v) if k < n else self.resident[k])
+            else self.driver.array(v, v.dtype)
+            for k, v in enumerate(values)
+        ]  # fmt: skip
+        return self._run([*arrays, *self.constants])
+
+    def _replay(self, values: Sequence[Any]) -> list[Any] | None:
+        """The same from a recording, made when sizes come for the second time; None where there is none."""
+        if not self.driver.records:
+            return None
+        places = [self.driver.place(v) if stays else 0 for v, stays in zip(values, self.resident, strict=True)]
+        sizes = [(v.shape, v.dtype.str) for v in values]
+        self.key = (self.driver.stream(), *places, *sizes)
+        replay = self.recordings.get(self.key)
+        if isinstance(replay, int):
+            replay = self.recordings[self.key] = Replay.of(self, values, replay)
+        return replay.run(values) if replay else None
+
+    def _note(self, variant: int) -> None:
+        """That a variant was right, so that it may be recorded. The oldest recordings are forgotten."""
+        if self.driver.records and self.key not in self.recordings:
+            self.recordings[self.key] = variant
+            while len(self.recordings) > MOST_RECORDINGS:
+                del self.recordings[next(iter(self.recordings))]
 
     def _run(self, arrays: Sequence[Any]) -> list[Any]:
         """The outputs and the new values of updates."""
@@ -82,6 +118,7 @@ class DeviceFunction(Interpreted):
         if status != OK:
             error = attempt.call.values[0]
             raise RuntimeError(f"{self.name or 'a function'}: the driver of {self.device} reports error {error}")
+        self._note(variant)
         return attempt.made
 
     def _apart(self, arrays: Sequence[Any], variant: int) -> list[Any]:
@@ -94,6 +131,12 @@ class DeviceFunction(Interpreted):
             else a
             for k, a in enumerate(arrays)
         ]
+
+    def _step(self, new: int, old: int) -> Any:
+        """By how much an update moves a number on that does not live on the device, as counts of random numbers do."""
+        value, before = self.graph.outputs[new], self.graph.inputs[old]
+        counts = value.op is ew.add and value.ndim == 0 and value.args[0] is before and value.args[1].op is CONST
+        return value_of(value.args[1]) if counts and not isinstance(storage_of(before), Resident) else None
 
     def _ready(self, variant: int) -> Loaded:
         if variant not in self.loaded:
@@ -167,10 +210,11 @@ class Attempt:
             cancel=ctypes.addressof(self.cancel),
         )  # fmt: skip
 
-    def run(self, loaded: Loaded) -> int:
-        """The status of the entry."""
+    def run(self, loaded: Loaded, begun: bool = False) -> int:
+        """The status of the entry. begun: whether it is known on which stream it works."""
         table: Table = loaded.table
-        self.driver.begin(table)
+        if not begun:
+            self.driver.begin(table)
         self.call.device = ctypes.addressof(table)
         return int(loaded.main(ctypes.byref(self.call)))
 
@@ -202,6 +246,51 @@ class Attempt:
         except Exception as error:  # CuPy has a type of its own
             self.error = MemoryError(f"no memory for {list(shape)} elements of {dtype} on {self.driver.name}: {error}")
             return None
+
+
+class Replay:
+    """A function as a recording, for arrays of the same sizes, with places for arguments and results of its own.
+
+    Values that live on the device stay where they are, and new ones go there.
+    """
+
+    def __init__(self, function: DeviceFunction, attempt: Attempt, recording: Recording) -> None:
+        self.function, self.attempt, self.recording = function, attempt, recording
+
+    @staticmethod
+    def of(function: DeviceFunction, values: Sequence[Any], variant: int) -> Replay | None:
+        """A recording of a variant for such values; None where there can be none: the function waits for what kernels
+        find, is given much, or values lie in each other's way."""
+        driver, loaded, stays = function.driver, function._ready(variant), function.resident
+        moved = sum(v.nbytes for k, v in enumerate(values) if not stays[k])
+        if loaded.waits or moved > MOST_BYTES:
+            return None
+        own = [v if stays[k] else driver.empty(v.shape, v.dtype) for k, v in enumerate(values)]
+        arrays = [*own, *function.constants]
+        if any(a is not b for a, b in zip(function._apart(arrays, variant), arrays, strict=True)):
+            return None
+        attempt = Attempt(function, arrays, function.donated[variant])
+
+        def start() -> list[tuple[Any, Any]] | None:
+            if attempt.run(loaded, begun=True) != OK:
+                return None
+            renewed = [(own[old], attempt.made[new]) for new, old in function.updates if stays[old]]
+            alike = all(to.shape == value.shape for to, value in renewed)
+            return [(to, value) for to, value in renewed if to is not value] if alike else None
+
+        recording = driver.record(loaded.table, start)
+        return None if recording is None else Replay(function, attempt, recording)
+
+    def run(self, values: Sequence[Any]) -> list[Any] | None:
+        """The outputs, and the new values of updates; None where the driver reports an error."""
+        driver, stays = self.function.driver, self.function.resident
+        for k, value in enumerate(values):
+            if not stays[k]:
+                driver.fill(self.attempt.kept[k], value)
+        if self.recording.start(driver.stream()):
+            return None
+        kept = {new: values[old] for new, old in self.function.updates if stays[old]}
+        return [kept[k] if k in kept else driver.array(a, a.dtype) for k, a in enumerate(self.attempt.made)]
 
 
 KINDS |= dict.fromkeys(("cuda", "cuda-emulated"), DeviceFunction)

@@ -277,11 +277,12 @@ def emulated(program: Program) -> list[str]:
 class Driven:
     """The texts of a program whose kernels are started through a driver: what the device runs, and the host's part.
 
-    names: of the kernels, by number.
+    names: of the kernels, by number; waits: whether the host's part waits for what kernels find.
     """
 
     def __init__(self, program: Program) -> None:
         made = Device(program)
+        self.waits = made.fails or "AG_FETCH(" in made.host
         if "call->python(" in made.host:
             raise CompileError("a Python function is not there for this device")
         products = {k: ELEMENT[k] for k in sorted(set(re.findall(r"library->gemm_(\w+)\(", made.host)))}

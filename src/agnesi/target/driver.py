@@ -6,7 +6,7 @@ import base64
 import ctypes
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from agnesi.target.cuda import Driven
 
 SUFFIXES = ("f32", "f64", "c64", "c128")
 RECORD_BYTES = 32
+BLAS_BYTES = 32 << 20  # of memory for cuBLAS; NVIDIA advises as much for its latest devices
+CAPTURE_RELAXED = 2  # CU_STREAM_CAPTURE_MODE_RELAXED: memory may be asked for meanwhile
+MOST_NODES = 10_000  # of a graph of launches
 INSTALL = "pip install agnesi[cuda]"
 
 
@@ -31,6 +34,7 @@ class Table(ctypes.Structure):
     )]  # fmt: skip
 
 
+Copies = Sequence[tuple[Any, Any]]  # arrays of a device that are filled, and those that they are filled from
 ALLOC = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int32)
 ENTER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int64)
 POLL = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
@@ -49,11 +53,13 @@ class Call(ctypes.Structure):
 
 @dataclass
 class Loaded:
-    """A function that a driver has loaded. main: its entry; alive: what must live as long as it."""
+    """A function that a driver has loaded. main: its entry; alive: what must live as long as it; waits: whether it
+    waits for what kernels find."""
 
     main: Any
     table: Table
     alive: tuple[Any, ...]
+    waits: bool = True
 
 
 class Emulated:
@@ -61,6 +67,7 @@ class Emulated:
 
     name = architecture = "cuda-emulated"
     module: Any = np
+    records = False  # whether launches can be recorded
 
     def __init__(self) -> None:
         self.lock = threading.RLock()  # of calls
@@ -98,14 +105,42 @@ class Emulated:
         """An array with any values."""
         return np.empty(tuple(shape), dtype)
 
+    def fill(self, array: Any, value: Any) -> None:
+        """Gives an array of the device the values of another one, of the same shape."""
+        array[...] = value
+
     def begin(self, table: Table) -> None:
         """Before a call: what may have changed since the last one."""
+
+    def stream(self) -> int:
+        """Where work goes now, in order."""
+        return 0
+
+    def record(self, table: Table, start: Callable[[], Copies | None]) -> Recording | None:
+        """What `start` launches, without carrying it out, and the copies behind it that it returns; None if it returns
+        None, or cannot be recorded."""
+        raise NotImplementedError
+
+
+class Recording:
+    """Launches as one graph of CUDA's, started together."""
+
+    def __init__(self, driver: Any, graph: ctypes.c_void_p) -> None:
+        self.driver, self.graph = driver, graph
+
+    def start(self, stream: int) -> int:
+        """Puts the work on a stream; the driver's status."""
+        return int(self.driver.cuGraphLaunch(self.graph, ctypes.c_void_p(stream)))
+
+    def __del__(self) -> None:
+        self.driver.cuGraphExecDestroy(self.graph)
 
 
 class Cuda(Emulated):
     """The current CUDA device: arrays are CuPy's, kernels are started on CuPy's current stream."""
 
     name = "cuda"
+    records = True
 
     def __init__(self) -> None:
         try:
@@ -121,9 +156,11 @@ class Cuda(Emulated):
         except Exception as error:
             raise CompileError(f"no CUDA device can be used: {error}") from None
         super().__init__()
+        self.recorder = cupy.cuda.Stream(non_blocking=True)  # recorded on, never waited for
         self.blas, self.handle = self._blas(), ctypes.c_void_p()
         if self.blas is not None:
             self._try(self.blas.cublasCreate_v2(ctypes.byref(self.handle)))
+            self.workspace = self.empty((BLAS_BYTES,), "uint8")
 
     @staticmethod
     def _blas() -> Any:
@@ -138,7 +175,9 @@ class Cuda(Emulated):
         driven = Driven(program)
         binary = nvrtc.compile_cuda(driven.device_text(), self.architecture)
         code = base64.b64encode(binary.code).decode()
-        return driven.host_text(), {"names": driven.names, "code": code, "log": binary.log}
+        return driven.host_text(), {
+            "names": driven.names, "code": code, "log": binary.log, "waits": driven.waits,
+        }  # fmt: skip
 
     def load(self, path: Path, kernels: dict[str, Any]) -> Loaded:
         library, names = ctypes.CDLL(str(path)), kernels["names"]
@@ -159,7 +198,7 @@ class Cuda(Emulated):
         table = Table(kernels=ctypes.addressof(functions), record=self.place(record))
         for name, routine in routines.items():
             setattr(table, name, address(routine))
-        return Loaded(library.ag_main, table, (library, record, functions))
+        return Loaded(library.ag_main, table, (library, record, functions), kernels["waits"])
 
     def _try(self, status: int) -> None:
         if status:
@@ -180,12 +219,50 @@ class Cuda(Emulated):
     def empty(self, shape: Sequence[int], dtype: Any) -> Any:
         return self.module.empty(tuple(shape), dtype)
 
+    def fill(self, array: Any, value: Any) -> None:
+        if self.own(value) is None:
+            array.set(np.ascontiguousarray(value), stream=self.module.cuda.get_current_stream())
+        else:
+            array[...] = value
+
     def begin(self, table: Table) -> None:
         self.device.use()  # this thread may be new to the device
-        table.stream = self.module.cuda.get_current_stream().ptr
-        table.blas = self.handle.value
+        self._onto(table, self.stream())
+
+    def stream(self) -> int:
+        return int(self.module.cuda.get_current_stream().ptr)
+
+    def _onto(self, table: Table, stream: int) -> None:
+        """Has a function work on a stream, with memory for cuBLAS that does not have to be asked for."""
+        table.stream, table.blas = stream, self.handle.value
         if self.blas is not None:
-            self.blas.cublasSetStream_v2(self.handle, ctypes.c_void_p(table.stream))
+            self.blas.cublasSetStream_v2(self.handle, ctypes.c_void_p(stream))
+            place = ctypes.c_void_p(self.place(self.workspace))
+            self.blas.cublasSetWorkspace_v2(self.handle, place, ctypes.c_size_t(BLAS_BYTES))
+
+    def record(self, table: Table, start: Callable[[], Copies | None]) -> Recording | None:
+        stream, graph, made = ctypes.c_void_p(self.recorder.ptr), ctypes.c_void_p(), ctypes.c_void_p()
+        self.device.use()
+        self._onto(table, self.recorder.ptr)
+        if self.driver.cuStreamBeginCapture_v2(stream, CAPTURE_RELAXED):
+            return None
+        good = False
+        try:
+            copies = start()
+            good = copies is not None and not any(self._copy_on(stream, to, value) for to, value in copies)
+        finally:
+            good = not self.driver.cuStreamEndCapture(stream, ctypes.byref(graph)) and bool(graph) and good
+        if not graph:
+            return None
+        count = ctypes.c_size_t()
+        good = good and not self.driver.cuGraphGetNodes(graph, None, ctypes.byref(count)) and count.value <= MOST_NODES
+        good = good and not self.driver.cuGraphInstantiateWithFlags(ctypes.byref(made), graph, ctypes.c_uint64(0))
+        self.driver.cuGraphDestroy(graph)
+        return Recording(self.driver, made) if good else None
+
+    def _copy_on(self, stream: ctypes.c_void_p, to: Any, value: Any) -> int:
+        places = (ctypes.c_uint64(self.place(a)) for a in (to, value))
+        return int(self.driver.cuMemcpyDtoDAsync_v2(*places, ctypes.c_size_t(to.nbytes), stream))
 
 
 def address(what: Any) -> int:
