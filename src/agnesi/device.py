@@ -95,7 +95,7 @@ class DeviceFunction(Interpreted):
             replay = self.recordings[self.key] = Replay.of(self, values, replay)
         return replay.run(values) if replay else None
 
-    def _note(self, variant: int) -> None:
+    def _remember(self, variant: int) -> None:
         """That a variant was right, so that it may be recorded. The oldest recordings are forgotten."""
         if self.driver.records and self.key not in self.recordings:
             self.recordings[self.key] = variant
@@ -118,7 +118,7 @@ class DeviceFunction(Interpreted):
         if status != OK:
             error = attempt.call.values[0]
             raise RuntimeError(f"{self.name or 'a function'}: the driver of {self.device} reports error {error}")
-        self._note(variant)
+        self._remember(variant)
         return attempt.made
 
     def _apart(self, arrays: Sequence[Any], variant: int) -> list[Any]:
