@@ -9,7 +9,7 @@ import pytest
 import agnesi as ag
 import agnesi.tensor as at
 from agnesi.errors import ShapeError, TypeMismatch
-from agnesi.lower_calls import BLOCK_BYTES
+from agnesi.loops.product import BLOCK_BYTES
 
 
 def convolved(x, w, steps, dilations, padding, flip, groups=1):

@@ -9,6 +9,12 @@ from agnesi.ir import dims
 from agnesi.ir.node import Node, const, dim_node, index
 from agnesi.ir.type import Dim, same
 from agnesi.loops.stmt import Call, For, Stmt, View
+from agnesi.ops import elementwise as ew
+from agnesi.ops.functions import divisor
+
+WHOLE_BYTES = 2 << 20  # of the windows of an image: more are copied in blocks
+BLOCK_BYTES = 512 << 10  # of a block of windows
+BLOCK_PLACES = 48  # of windows in a block, at least: fewer columns do not keep the matrix kernels busy
 
 
 @dataclass(frozen=True)
@@ -127,3 +133,46 @@ def looped(stmt: Stmt, sizes: Sequence[Dim], level: int = 0) -> Stmt:
     for k, size in reversed(list(enumerate(sizes))):
         stmt = For(index(level + k), size, (stmt,))
     return stmt
+
+
+# -- products with windows ----------------------------------------------------------------------------------
+
+
+def loops_of(terms: Sequence[str], which: int, places: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The labels of loops around a product with windows, and those of the windows in it, in the order of scratch.
+
+    Loops are over what all of the terms have, and over what is where the places of windows are, as images of a batch.
+    """
+
+    def where(label: str) -> tuple[bool, ...]:
+        return tuple(label in term for term in terms)
+
+    beside = {where(label) for label in places}
+    around = [k for k in terms[which] if all(where(k)) or (k not in places and where(k) in beside)]
+    rest = [k for k in terms[which] if k not in around]
+    return around, [k for k in rest if k not in places] + [k for k in rest if k in places]
+
+
+def blocks_of(order: Sequence[str], places: Sequence[str], sizes: dict[str, Dim], itemsize: int) -> dict[str, Dim]:
+    """How much of the first axes of places is done at a time, so that the windows of a block stay in a cache: a divisor
+    of their sizes, of the first one only where they are not known."""
+    found: dict[str, Dim] = {}
+    for k in (k for k in order if k in places and not same(sizes[k], 1)):
+        others = sizes | found
+        each = dims.product([itemsize, *(others[j] for j in order if j != k)])
+        block = block_of(sizes[k], each, dims.product(others[j] for j in order if j in places and j != k))
+        if same(block, sizes[k]):
+            break
+        found[k] = block
+        if not isinstance(block, int):
+            break
+    return found
+
+
+def block_of(size: Dim, each: Dim, places: Dim) -> Dim:
+    """How many rows of places are a block, where each of them has so many bytes of windows, and so many places."""
+    rows, row = dim_node(size), ew.maximum(dim_node(each), 1)
+    some = BLOCK_BYTES // row
+    whole = (rows * row <= WHOLE_BYTES) | (divisor(rows, some) * dim_node(places) < BLOCK_PLACES)
+    block = divisor(rows, ew.where(whole, rows, some))
+    return dims.evaluate(block, {}) if all(isinstance(n, int) for n in (size, each, places)) else block

@@ -53,12 +53,11 @@ AG_DEVICE void ag_stop(struct ag_record *record, int32_t check, int64_t a, int64
     return whole; \
   }
 
-/* Defines c[m,n] = alpha * a[m,k] b[k,n] + beta * c by the threads of a block, for products inside of loops. */
-#define AG_BLOCK_GEMM(name, type) \
-  AG_DEVICE void name(int64_t m, int64_t n, int64_t k, type alpha, const type *a, int64_t a_row, int64_t a_col, \
-                      const type *b, int64_t b_row, int64_t b_col, type beta, type *c, int64_t c_row) { \
-    AG_SYNC(); \
-    for (int64_t place = AG_THREAD; place < m * n; place += AG_THREADS) { \
+/* Defines every step-th element of c[m,n] = alpha * a[m,k] b[k,n] + beta * c, from a first one on. */
+#define AG_GEMM_PLACES(name, type) \
+  AG_DEVICE void name(int64_t first, int64_t step, int64_t m, int64_t n, int64_t k, type alpha, const type *a, int64_t a_row, \
+                      int64_t a_col, const type *b, int64_t b_row, int64_t b_col, type beta, type *c, int64_t c_row) { \
+    for (int64_t place = first; place < m * n; place += step) { \
       const int64_t row = place / n, col = place % n; \
       type sum = 0; \
       for (int64_t j = 0; j < k; j++) sum += a[row * a_row + j * a_col] * b[j * b_row + col * b_col]; \
@@ -67,6 +66,15 @@ AG_DEVICE void ag_stop(struct ag_record *record, int32_t check, int64_t a, int64
       else sum = alpha * sum; \
       *to = sum; \
     } \
+  }
+
+/* Defines the product by the threads of a block, inside of loops. */
+#define AG_BLOCK_GEMM(name, type) \
+  AG_GEMM_PLACES(name##_places, type) \
+  AG_DEVICE void name(int64_t m, int64_t n, int64_t k, type alpha, const type *a, int64_t a_row, int64_t a_col, \
+                      const type *b, int64_t b_row, int64_t b_col, type beta, type *c, int64_t c_row) { \
+    AG_SYNC(); \
+    name##_places(AG_THREAD, AG_THREADS, m, n, k, alpha, a, a_row, a_col, b, b_row, b_col, beta, c, c_row); \
     AG_SYNC(); \
   }
 
@@ -122,16 +130,10 @@ AG_DEVICE void ag_stop(struct ag_record *record, int32_t check, int64_t a, int64
 
 /* Defines the kernel for products whose operands lie as no library takes them. */
 #define AG_GEMM_KERNEL(name, type) \
+  AG_GEMM_PLACES(name##_places, type) \
   AG_KERNEL(name) { \
-    for (int64_t place = AG_BLOCK * AG_THREADS + AG_THREAD; place < a.m * a.n; place += AG_BLOCKS * AG_THREADS) { \
-      const int64_t row = place / a.n, col = place % a.n; \
-      type sum = 0; \
-      for (int64_t j = 0; j < a.k; j++) sum += a.a[row * a.a_row + j * a.a_col] * a.b[j * a.b_row + col * a.b_col]; \
-      type *const to = a.c + row * a.c_row + col; \
-      if (a.beta != (type)0) sum = a.alpha * sum + a.beta * *to; \
-      else sum = a.alpha * sum; \
-      *to = sum; \
-    } \
+    name##_places(AG_BLOCK * AG_THREADS + AG_THREAD, AG_BLOCKS * AG_THREADS, a.m, a.n, a.k, a.alpha, a.a, a.a_row, a.a_col, \
+                  a.b, a.b_row, a.b_col, a.beta, a.c, a.c_row); \
   }
 
 #endif
