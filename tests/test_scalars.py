@@ -87,6 +87,12 @@ def test_sums_that_differ_by_a_power_of_two_are_one(spelled):
     assert np.isinf(f([1e200], 0.0, 1.0)[2])
 
 
+def test_constants_that_keep_sums_in_range_stay():
+    u = at.vector("u", dtype="float32")
+    f = ag.function([u], (u * np.float32(1e-25) * u).sum())
+    assert f(np.full(2, 1e20, "float32")) == pytest.approx(2e15, rel=1e-5)
+
+
 def test_terms_of_no_elements():
     f = ag.function([x, s], (at.exp(x) - at.log(s)).sum())
     assert f([], 0.0) == 0

@@ -133,11 +133,11 @@ def gather_multiples(b: Bindings) -> Node | None:
 
 
 def sum_of_multiple(b: Bindings) -> Node | None:
-    """sum((x * c) * y) -> sum(x * y) * c"""
+    """sum((x * c) * y) -> sum(x * y) * c for constants near 1: others may be there to keep products in range"""
     node: Node = b["node"]
     for k, (part, other) in enumerate((node.args[0].args, node.args[0].args[::-1])):
         x, c = multiple(part)
-        if x is not part and other.op is not CONST and is_moderate(c):
+        if x is not part and other.op is not CONST and 1e-3 < abs(value_of(c)) < 1e3:
             return sum_(x * other if k == 0 else other * x, axes=b["axes"]) * c
     return None
 
