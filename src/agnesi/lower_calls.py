@@ -119,8 +119,12 @@ class CallLowering(Lowering):
         close(scopes, extents)
 
     def _named(self, size: Dim) -> Dim:
-        """A name for a size, given at entry."""
-        return size if isinstance(size, int) else self._let(size, [self.entry])
+        """A name for a size, given at entry: the same one for the same size."""
+        if isinstance(size, int):
+            return size
+        if (size, ()) not in self.entry.memo:
+            self.entry.memo[size, ()] = self._let(size, [self.entry])
+        return self.entry.memo[size, ()]
 
     # -- arrays in memory -------------------------------------------------------------------------------
 

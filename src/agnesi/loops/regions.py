@@ -111,11 +111,12 @@ def has_own_region(view: View, around: list[For], own: set[Node]) -> bool:
 def in_blocks(view: View, program: Program) -> View:
     """The view in terms of blocks, where a size is so many of them: n is n // d * d for a divisor d."""
     given = {s.var: s.value for s in program.sizes if isinstance(s, Let)}
+    parts = set(topological([view.offset]))
     whole: dict[Node, Node] = {}
     for count, value in given.items():
-        if value.op is ew.floordiv and (block := given.get(value.args[1])) is not None:
-            if block.op is divisor and block.args[0] is value.args[0]:
-                whole[value.args[0]] = value.args[1] * count
+        if value.op is ew.floordiv and (block := value.args[1]) in parts and block in given:
+            if given[block].op is divisor and given[block].args[0] is value.args[0]:
+                whole[value.args[0]] = block * count
     offset, *sizes = substitute([view.offset, *map(dim_node, (*view.sizes, *view.strides))], whole)
     shape = tuple(map(as_dim, sizes))
     return View(view.buffer, offset, shape[: len(view.sizes)], shape[len(view.sizes) :]) if whole else view
