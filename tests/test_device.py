@@ -273,6 +273,8 @@ class FakeArray(np.ndarray):
 
     def set(self, value, stream=None):
         assert type(value) is np.ndarray
+        assert value.shape == self.shape
+        assert value.flags.c_contiguous
         self[...] = value
 
 

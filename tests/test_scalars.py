@@ -87,6 +87,14 @@ def test_sums_that_differ_by_a_power_of_two_are_one(spelled):
     assert np.isinf(f([1e200], 0.0, 1.0)[2])
 
 
+def test_products_of_very_many_factors():
+    power = (x - m) / s
+    for _ in range(40):
+        power = power * power
+    f = ag.function([x, m, s], [power.sum(), (power / s).sum()])
+    assert f([3.0, 3.0], 1.0, 2.0) == [2, 1]
+
+
 def test_constants_that_keep_sums_in_range_stay():
     u = at.vector("u", dtype="float32")
     f = ag.function([u], (u * np.float32(1e-25) * u).sum())

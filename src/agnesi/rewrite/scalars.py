@@ -21,6 +21,7 @@ from agnesi.ops.reduce import sum_
 from agnesi.rewrite.canonical import among, is_wide
 from agnesi.rewrite.pattern import Bindings, Rule, var
 
+FACTORS = 16  # that products which are compared are taken apart into, at most
 REACH = 5  # operations below a sum in which quotients are looked for
 
 x, y = var("x"), var("y")
@@ -89,7 +90,8 @@ def one_of_several(graph: Graph) -> Graph:
     """The graph with one sum where several differ by powers of two from divisors, as those of x * x / y and x * x do:
     the others are made of it. They overflow, and lose digits, where it does."""
     found: dict[Any, list[tuple[Counter[Node], Node]]] = {}
-    for node in graph.order:
+    divided = any(map(is_power, graph.order))
+    for node in graph.order if divided else ():
         if node.op is sum_ and node.args[0].op is ew.mul and is_wide({"x": node}):
             factors, powers = factors_of(node.args[0])
             found.setdefault((node["axes"], frozenset(factors.items())), []).append((powers, node))
@@ -106,13 +108,16 @@ def one_of_several(graph: Graph) -> Graph:
 
 
 def factors_of(product: Node) -> tuple[Counter[Node], Counter[Node]]:
-    """What an array is the product of: arrays, quotients among them, and further powers of two from divisors."""
+    """What an array is the product of: arrays, quotients among them, and further powers of two from divisors. What has
+    many factors, such as high powers, is taken apart as far as that stays short."""
     factors, powers, work = Counter[Node](), Counter[Node](), list(product.args)
+    parts = 0
     while work:
         part = work.pop()
         if is_power(part):
             powers[part] += 1
-        elif part.op is ew.mul and not is_quotient(part):
+        elif part.op is ew.mul and not is_quotient(part) and parts < FACTORS:
+            parts += 1
             work += part.args
         else:
             factors[part] += 1

@@ -221,7 +221,7 @@ class Cuda(Emulated):
 
     def fill(self, array: Any, value: Any) -> None:
         if self.own(value) is None:
-            array.set(np.ascontiguousarray(value), stream=self.module.cuda.get_current_stream())
+            array.set(np.asarray(value, order="C"), stream=self.module.cuda.get_current_stream())
         else:
             array[...] = value
 
