@@ -38,7 +38,6 @@ class DeviceFunction(Interpreted):
         self.loaded: dict[int, Loaded] = {}
         self.usage: dict[int, list[str]] = {}
         self.donated: dict[int, list[bool]] = {}  # which updates are written in place
-        self.key: Any = None  # of the call in progress: its stream, sizes, and where values are that stay there
         self.recordings: dict[Any, Replay | int | None] = {}  # a number: the variant to be recorded; None: it cannot be
         super().__init__(graph, inputs, shared, *rest)
         self.resident = [False] * len(self.inputs) + [isinstance(storage_of(s), Resident) for s in self.shared]
@@ -53,9 +52,7 @@ class DeviceFunction(Interpreted):
         with self.driver.lock:
             values = [self._given(k, a) for k, a in enumerate(given)]
             values += [storage_of(s).array for s in self.shared]
-            found = self._replay(values)
-            if found is None:
-                found = self._run_once(values)
+            found = self._outputs(values)
             n = len(self.graph.outputs) - len(self.updates)
             for (new, old), value in zip(self.updates, found[n:], strict=True):
                 storage = storage_of(self.graph.inputs[old])
@@ -73,37 +70,35 @@ class DeviceFunction(Interpreted):
             return own
         return self._convert(index, value if own is None else self.driver.host(own))
 
-    def _run_once(self, values: Sequence[Any]) -> list[Any]:
-        """The outputs and the new values of updates, kernel by kernel."""
+    def _outputs(self, values: Sequence[Any]) -> list[Any]:
+        """The outputs and the new values of updates: kernel by kernel when sizes come first, then by a recording, if
+        there can be one."""
+        places = [self.driver.place(v) if stays else 0 for v, stays in zip(values, self.resident, strict=True)]
+        key = (self.driver.stream(), *places, *((v.shape, v.dtype.str) for v in values))
+        replay = self.recordings.get(key)
+        if isinstance(replay, int):
+            replay = self.recordings[key] = Replay.of(self, values, replay)
+        found = replay.run(values) if replay else None
+        if found is not None:
+            return found
+        found, variant = self._run([*self._lying(values), *self.constants])
+        if key not in self.recordings:
+            self.recordings[key] = variant
+            while len(self.recordings) > MOST_RECORDINGS:
+                del self.recordings[next(iter(self.recordings))]
+        return found
+
+    def _lying(self, values: Sequence[Any]) -> list[Any]:
+        """The values as arrays of the device, copies of those that do not lie there."""
         n = len(self.inputs)
-        arrays = [
+        return [
             v if (self.driver.own(v) is not None and is_plain(v) if k < n else self.resident[k])
             else self.driver.array(v, v.dtype)
             for k, v in enumerate(values)
         ]  # fmt: skip
-        return self._run([*arrays, *self.constants])
 
-    def _replay(self, values: Sequence[Any]) -> list[Any] | None:
-        """The same from a recording, made when sizes come for the second time; None where there is none."""
-        if not self.driver.records:
-            return None
-        places = [self.driver.place(v) if stays else 0 for v, stays in zip(values, self.resident, strict=True)]
-        sizes = [(v.shape, v.dtype.str) for v in values]
-        self.key = (self.driver.stream(), *places, *sizes)
-        replay = self.recordings.get(self.key)
-        if isinstance(replay, int):
-            replay = self.recordings[self.key] = Replay.of(self, values, replay)
-        return replay.run(values) if replay else None
-
-    def _remember(self, variant: int) -> None:
-        """That a variant was right, so that it may be recorded. The oldest recordings are forgotten."""
-        if self.driver.records and self.key not in self.recordings:
-            self.recordings[self.key] = variant
-            while len(self.recordings) > MOST_RECORDINGS:
-                del self.recordings[next(iter(self.recordings))]
-
-    def _run(self, arrays: Sequence[Any]) -> list[Any]:
-        """The outputs and the new values of updates."""
+    def _run(self, arrays: Sequence[Any]) -> tuple[list[Any], int]:
+        """The outputs and the new values of updates, and the variant that was right."""
         status = GENERAL
         for variant in (0, 1) if all(a.flags.c_contiguous for a in arrays) else (1,):
             loaded = self._ready(variant)
@@ -118,8 +113,7 @@ class DeviceFunction(Interpreted):
         if status != OK:
             error = attempt.call.values[0]
             raise RuntimeError(f"{self.name or 'a function'}: the driver of {self.device} reports error {error}")
-        self._remember(variant)
-        return attempt.made
+        return attempt.made, variant
 
     def _apart(self, arrays: Sequence[Any], variant: int) -> list[Any]:
         """The arrays, with copies of those that lie in memory which is written in place."""

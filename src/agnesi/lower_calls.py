@@ -81,8 +81,8 @@ class CallLowering(Lowering):
         moves = (root if which == 2 else root.args[which])["moves"]
         places = [terms[which][axis] for axis, _, _ in moves]
         around, order = loops_of(terms, which, places)
-        blocks = {k: self._named(n) for k, n in blocks_of(order, places, sizes, SIZES[root.dtype]).items()}
-        counts = sizes | {k: self._named(dims.floordiv(sizes[k], n)) for k, n in blocks.items()}
+        blocks = {k: self.size(n) for k, n in blocks_of(order, places, sizes, SIZES[root.dtype]).items()}
+        counts = sizes | {k: self.size(dims.floordiv(sizes[k], n)) for k, n in blocks.items()}
         counted, extents = counters([*around, *blocks], counts, 0)
         starts = {k: dim_node(dims.mul(i, blocks.get(k, 1))) for k, i in counted.items()}
         sizes |= blocks
@@ -117,14 +117,6 @@ class CallLowering(Lowering):
             add = Store(self.home[root], place, load(scratch, root.dtype, here), "add")
             body.append(looped(add, inner, len(extents)))
         close(scopes, extents)
-
-    def _named(self, size: Dim) -> Dim:
-        """A name for a size, given at entry: the same one for the same size."""
-        if isinstance(size, int):
-            return size
-        if (size, ()) not in self.entry.memo:
-            self.entry.memo[size, ()] = self._let(size, [self.entry])
-        return self.entry.memo[size, ()]
 
     # -- arrays in memory -------------------------------------------------------------------------------
 

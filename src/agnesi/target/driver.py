@@ -67,7 +67,6 @@ class Emulated:
 
     name = architecture = "cuda-emulated"
     module: Any = np
-    records = False  # whether launches can be recorded
 
     def __init__(self) -> None:
         self.lock = threading.RLock()  # of calls
@@ -118,8 +117,8 @@ class Emulated:
 
     def record(self, table: Table, start: Callable[[], Copies | None]) -> Recording | None:
         """What `start` launches, without carrying it out, and the copies behind it that it returns; None if it returns
-        None, or cannot be recorded."""
-        raise NotImplementedError
+        None, or cannot be recorded, as here, where work is done at once."""
+        return None
 
 
 class Recording:
@@ -140,7 +139,6 @@ class Cuda(Emulated):
     """The current CUDA device: arrays are CuPy's, kernels are started on CuPy's current stream."""
 
     name = "cuda"
-    records = True
 
     def __init__(self) -> None:
         try:
@@ -160,7 +158,7 @@ class Cuda(Emulated):
         self.blas, self.handle = self._blas(), ctypes.c_void_p()
         if self.blas is not None:
             self._try(self.blas.cublasCreate_v2(ctypes.byref(self.handle)))
-            self.workspace = self.empty((BLAS_BYTES,), "uint8")
+        self.workspaces: dict[int, Any] = {}  # memory for cuBLAS, by the stream on which recordings run that use it
 
     @staticmethod
     def _blas() -> Any:
@@ -223,7 +221,7 @@ class Cuda(Emulated):
         if self.own(value) is None:
             array.set(np.asarray(value, order="C"), stream=self.module.cuda.get_current_stream())
         else:
-            array[...] = value
+            super().fill(array, value)
 
     def begin(self, table: Table) -> None:
         self.device.use()  # this thread may be new to the device
@@ -233,17 +231,20 @@ class Cuda(Emulated):
         return int(self.module.cuda.get_current_stream().ptr)
 
     def _onto(self, table: Table, stream: int) -> None:
-        """Has a function work on a stream, with memory for cuBLAS that does not have to be asked for."""
+        """Has a function work on a stream."""
         table.stream, table.blas = stream, self.handle.value
         if self.blas is not None:
             self.blas.cublasSetStream_v2(self.handle, ctypes.c_void_p(stream))
-            place = ctypes.c_void_p(self.place(self.workspace))
-            self.blas.cublasSetWorkspace_v2(self.handle, place, ctypes.c_size_t(BLAS_BYTES))
 
     def record(self, table: Table, start: Callable[[], Copies | None]) -> Recording | None:
         stream, graph, made = ctypes.c_void_p(self.recorder.ptr), ctypes.c_void_p(), ctypes.c_void_p()
         self.device.use()
         self._onto(table, self.recorder.ptr)
+        if self.blas is not None:  # its own memory is not there for what is recorded
+            if self.stream() not in self.workspaces:
+                self.workspaces[self.stream()] = self.empty((BLAS_BYTES,), "uint8")
+            place = ctypes.c_void_p(self.place(self.workspaces[self.stream()]))
+            self.blas.cublasSetWorkspace_v2(self.handle, place, ctypes.c_size_t(BLAS_BYTES))
         if self.driver.cuStreamBeginCapture_v2(stream, CAPTURE_RELAXED):
             return None
         good = False
